@@ -1,0 +1,42 @@
+# make run    start the page          make test   run all tests
+# make lint   style and types         make bench  measure against the notebook's way and two libraries
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test lint format bench
+
+run: $(VENV)/run.done
+	@$(BIN)/python app.py
+
+test: $(VENV)/dev.done
+	@$(BIN)/python tests/browser/chromium.py
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/dev.done
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(VENV)/dev.done
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/bench.done
+	@$(BIN)/python -m benchmarks
+
+# One file a list of requirements says that it is installed; a changed list installs again.
+$(VENV)/run.done: requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	@touch $@
+
+$(VENV)/dev.done: requirements.txt requirements-dev.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@touch $@ $(VENV)/run.done
+
+$(VENV)/bench.done: benchmarks/requirements.txt $(VENV)/dev.done
+	$(BIN)/python -m pip install --quiet -r benchmarks/requirements.txt
+	@touch $@
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,33 @@
+"""What an image classifier saw, and where it looked.
+
+    from camdemo import Explainer
+
+    explanation = Explainer().explain("photo.jpg")
+    explanation.overlay().save("overlay.png")
+
+Importing this package loads no torch; the first explanation does.
+"""
+
+from .errors import CamdemoError, ChoiceError, ImageError, RangeError, SettingError, WeightsError
+from .explainer import Explainer
+from .explanation import Explanation
+from .records import Box, LayerInfo, ModelSpec, Prediction
+from .settings import Settings
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Box",
+    "CamdemoError",
+    "ChoiceError",
+    "Explainer",
+    "Explanation",
+    "ImageError",
+    "LayerInfo",
+    "ModelSpec",
+    "Prediction",
+    "RangeError",
+    "SettingError",
+    "Settings",
+    "WeightsError",
+]

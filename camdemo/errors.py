@@ -1,0 +1,71 @@
+"""What can go wrong, in words for the person who ran into it.
+
+    CamdemoError
+    ├── ImageError      the photo can't be read, or is larger than is allowed
+    ├── ChoiceError     a model, layer, label, colour map ... that does not exist
+    ├── RangeError      a number outside its limits
+    ├── WeightsError    a model's weights can't be had
+    └── SettingError    an environment variable that can't be understood
+
+Every message says what was given, what is allowed and what to do next; the page, the API
+and the command line print it as it stands.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+_SHOWN = 6  # as many names as a person reads in an error message
+
+
+class CamdemoError(Exception):
+    """The root of the tree above: catch this to catch them all."""
+
+
+class ImageError(CamdemoError):
+    """The photo can't be read, or is larger than is allowed."""
+
+
+class WeightsError(CamdemoError):
+    """The weights of a model can't be had."""
+
+
+class SettingError(CamdemoError):
+    """An environment variable that can't be understood."""
+
+
+class RangeError(CamdemoError):
+    """A number outside its limits."""
+
+    def __init__(self, kind: str, given: object, low: float, high: float) -> None:
+        super().__init__(f"{kind} {_shorten(given)} is not a number from {low:g} to {high:g}.")
+
+
+class ChoiceError(CamdemoError):
+    """A name that is not among the allowed ones; the message has the nearest of them."""
+
+    def __init__(self, kind: str, given: object, allowed: Sequence[str]) -> None:
+        near = nearest(str(given), allowed)
+        if len(allowed) <= _SHOWN:
+            hint = f"Allowed: {', '.join(allowed)}."
+        elif near:
+            hint = f"Nearest of the {len(allowed)} allowed: {', '.join(near)}."
+        else:
+            hint = f"There are {len(allowed)}, such as {', '.join(allowed[:_SHOWN])}."
+        super().__init__(f"There is no {kind} {_shorten(given)}. {hint}")
+
+
+def nearest(given: str, allowed: Sequence[str], count: int = _SHOWN) -> list[str]:
+    """Up to `count` of the allowed names, those most like the given one first."""
+    folded = given[:80].lower()
+    containing = [name for name in allowed if folded and folded in name.lower()]
+    by_folded = {name.lower(): name for name in reversed(allowed)}
+    similar = difflib.get_close_matches(folded, by_folded, n=count, cutoff=0.4)
+    ordered = containing + [by_folded[name] for name in similar]
+    return list(dict.fromkeys(ordered))[:count]
+
+
+def _shorten(given: object) -> str:
+    text = repr(given)
+    return text if len(text) <= 60 else text[:57] + "..."

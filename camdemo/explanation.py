@@ -1,0 +1,87 @@
+"""An Explanation: what the model saw, where it looked, and the pictures of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from . import render
+from .records import Box, Evidence, Framing, LayerInfo, ModelSpec, Prediction, Timings
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """The answer to one question: where did this model look for this label?
+
+    Attributes:
+        predictions: the five most probable labels, best first.
+        target: the label that the map explains.
+        cam: float32 (h, w), the signed map as Captum returns it, before any display step.
+            Positive cells speak for the label's logit, negative ones against it.
+        box: the pixels of `image` that the model saw; the map lies exactly there.
+        image: the photo, upright, RGB.
+        model, layer, framing: what was asked.
+        timings: where the milliseconds went.
+    """
+
+    predictions: tuple[Prediction, ...]
+    target: Prediction
+    cam: np.ndarray
+    box: Box
+    image: Image.Image
+    model: ModelSpec
+    layer: LayerInfo
+    framing: Framing
+    timings: Timings
+
+    def overlay(
+        self, colormap: str = "jet", opacity: float = 0.5, evidence: Evidence = "positive"
+    ) -> Image.Image:
+        """The heat map over the photo: RGB, of the photo's size.
+
+        Args:
+            colormap: one of `render.COLORMAPS`; signed evidence has its own diverging map.
+            opacity: 0 (photo alone) to 1 (heat alone).
+            evidence: what is drawn, see `render.scale`.
+
+        Raises:
+            ChoiceError, RangeError: an option that can't be drawn.
+        """
+        render.check_options(colormap, opacity, evidence)
+        photo = np.asarray(self.image)
+        return Image.fromarray(
+            render.overlay(photo, self.cam, self.box, colormap, opacity, evidence)
+        )
+
+    def caveat(self, evidence: Evidence = "positive") -> str:
+        """What a person must know before reading the overlay; empty if nothing."""
+        if render.scale(self.cam, evidence) is not None:
+            return ""
+        if evidence == "positive":
+            return f"No positive evidence for {self.target.label} at this layer."
+        return f"The map of {self.target.label} is the same everywhere at this layer."
+
+    def summary(self) -> dict[str, Any]:
+        """Everything but the pictures, as plain values for JSON."""
+        return {
+            "model": self.model.name,
+            "layer": self.layer.name,
+            "framing": self.framing,
+            "target": _as_dict(self.target),
+            "predictions": [_as_dict(prediction) for prediction in self.predictions],
+            "image": {"width": self.image.width, "height": self.image.height},
+            "box": {name: getattr(self.box, name) for name in self.box.__slots__},
+            "map": [[float(value) for value in row] for row in self.cam],
+            "range": {"min": float(self.cam.min()), "max": float(self.cam.max())},
+            "note": self.caveat(),
+            "milliseconds": {
+                name: round(getattr(self.timings, name), 1) for name in self.timings.__slots__
+            },
+        }
+
+
+def _as_dict(prediction: Prediction) -> dict[str, Any]:
+    return {name: getattr(prediction, name) for name in prediction.__slots__}

