@@ -9,13 +9,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import images, models, weights
-from .errors import ChoiceError, RangeError
+from .errors import CamdemoError, ChoiceError, RangeError
 from .explanation import Explanation
 from .images import Photo
 from .records import FRAMINGS, Framing, LayerInfo, ModelSpec, Prediction, Timings
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _TOP = 5
+_PATIENCE = 5.0  # seconds that the start waits for the notebook's weights
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Explainer:
         self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
         self._layers: dict[str, tuple[LayerInfo, ...]] = {}
         self._lock = threading.Lock()  # of the two dictionaries
+        self._decided = threading.Event()  # cleared while `warm_up` chooses the default
+        self._decided.set()
         self._loading: dict[str, threading.Lock] = {name: threading.Lock() for name in models.NAMES}
 
     def models(self) -> tuple[ModelSpec, ...]:
@@ -53,11 +57,45 @@ class Explainer:
         return tuple(replace(spec, ready=weights.is_ready(spec)) for spec in models.CATALOGUE)
 
     def default_model(self) -> str:
-        """The model that answers unless another is asked for; see `Settings.model`."""
+        """The model that answers unless another is asked for; see `Settings.model`.
+
+        While `warm_up` waits for the notebook's weights, this waits for its decision.
+        """
+        self._decided.wait(2 * _PATIENCE)
         if self.settings.model:
             return self.settings.model
         notebook = models.find(models.NOTEBOOK_DEFAULT)
         return notebook.name if weights.is_ready(notebook) else models.BUNDLED_DEFAULT
+
+    def opening_note(self) -> str:
+        """Why the page opens with another model than the notebook's; empty if it does not."""
+        default = self.default_model()
+        if self.settings.model or default == models.NOTEBOOK_DEFAULT:
+            return ""
+        wanted, opened = models.find(models.NOTEBOOK_DEFAULT), models.find(default)
+        return (
+            f"{wanted.title}'s weights are not on this machine, so {opened.title} answers; "
+            "its own came with the installation."
+        )
+
+    def warm_up(self) -> None:
+        """Do before the first request what would slow it: choose, load and run the default.
+
+        The notebook's weights are waited for a few seconds; a download that takes longer
+        goes on for later.
+        """
+        if not self.settings.model:
+            self._decided.clear()
+            attempt = threading.Thread(target=self._try_notebook_weights, daemon=True)
+            attempt.start()
+            attempt.join(_PATIENCE)
+            self._decided.set()
+        with suppress(CamdemoError):  # whoever asks for this model will be told
+            self.explain(np.zeros((8, 8, 3), np.uint8))
+
+    def _try_notebook_weights(self) -> None:
+        with suppress(CamdemoError):
+            self.fetch(models.NOTEBOOK_DEFAULT)
 
     def layers(self, model: str) -> tuple[LayerInfo, ...]:
         """The layers of a model that can be explained, in the order of execution.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,7 @@ class Explanation:
         """The heat map over the photo: RGB, of the photo's size.
 
         Args:
-            colormap: one of `render.COLORMAPS`; signed evidence has its own diverging map.
+            colormap: one of `records.COLORMAPS`; signed evidence has its own diverging map.
             opacity: 0 (photo alone) to 1 (heat alone).
             evidence: what is drawn, see `render.scale`.
 
@@ -55,6 +55,23 @@ class Explanation:
         return Image.fromarray(
             render.overlay(photo, self.cam, self.box, colormap, opacity, evidence)
         )
+
+    def at_most(self, longest: int) -> Explanation:
+        """The same with a smaller copy of the photo, at most `longest` pixels on a side."""
+        width, height = self.image.size
+        factor = longest / max(width, height)
+        if factor >= 1:
+            return self
+        size = (max(1, round(width * factor)), max(1, round(height * factor)))
+        image = self.image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+        across, down = size[0] / width, size[1] / height
+        box = Box(
+            round(self.box.left * across),
+            round(self.box.top * down),
+            round(self.box.right * across),
+            round(self.box.bottom * down),
+        )
+        return replace(self, image=image, box=box)
 
     def caveat(self, evidence: Evidence = "positive") -> str:
         """What a person must know before reading the overlay; empty if nothing."""

@@ -10,6 +10,7 @@ Evidence = Literal["positive", "signed", "minmax"]
 
 FRAMINGS: tuple[Framing, ...] = ("crop", "whole")
 EVIDENCE: tuple[Evidence, ...] = ("positive", "signed", "minmax")
+COLORMAPS = ("jet", "turbo", "viridis", "inferno", "cividis")  # jet is the notebook's
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,8 @@ import cv2
 import numpy as np
 
 from .errors import ChoiceError, RangeError
-from .records import EVIDENCE, Box, Evidence
+from .records import COLORMAPS, EVIDENCE, Box, Evidence
 
-COLORMAPS: dict[str, int] = {
-    "jet": cv2.COLORMAP_JET,
-    "turbo": cv2.COLORMAP_TURBO,
-    "viridis": cv2.COLORMAP_VIRIDIS,
-    "inferno": cv2.COLORMAP_INFERNO,
-    "cividis": cv2.COLORMAP_CIVIDIS,
-}
 _MARGIN_LIGHT = 0.4  # how bright the margin that the model never saw is left
 
 # The diverging map for signed evidence, blue to white to red: OpenCV has none. The five
@@ -38,7 +31,7 @@ def check_options(colormap: str, opacity: float, evidence: str) -> None:
         RangeError: an opacity outside 0..1.
     """
     if colormap not in COLORMAPS:
-        raise ChoiceError("colour map", colormap, list(COLORMAPS))
+        raise ChoiceError("colour map", colormap, COLORMAPS)
     if evidence not in EVIDENCE:
         raise ChoiceError("kind of evidence", evidence, EVIDENCE)
     is_number = isinstance(opacity, int | float) and not isinstance(opacity, bool)
@@ -77,7 +70,8 @@ def palette(colormap: str, evidence: Evidence) -> np.ndarray:
         colours = [np.interp(np.arange(256), positions, channel) for channel in _DIVERGING.T]
         return np.rint(np.stack(colours, axis=-1)).astype(np.uint8)[:, np.newaxis]
     ramp = np.arange(256, dtype=np.uint8)[:, np.newaxis]
-    return np.ascontiguousarray(cv2.applyColorMap(ramp, COLORMAPS[colormap])[..., ::-1])
+    blue_first = cv2.applyColorMap(ramp, getattr(cv2, f"COLORMAP_{colormap.upper()}"))
+    return np.ascontiguousarray(blue_first[..., ::-1])
 
 
 def heat(values: np.ndarray, width: int, height: int, colours: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import os
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -132,6 +133,8 @@ def _download(url: str, path: Path, download: _Download) -> None:
     try:
         if not path.is_file():  # it may have been put there while this thread started
             _receive(url, path, download)
+    except urllib.error.URLError as error:
+        download.error = error.reason if isinstance(error.reason, Exception) else error
     except Exception as error:  # whatever it was, those who wait must hear of it
         download.error = error
     finally:

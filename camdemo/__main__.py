@@ -1,0 +1,7 @@
+"""python -m camdemo"""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

@@ -1,0 +1,92 @@
+"""The HTTP API: /explain, /models and /layers, over Gradio's own protocol."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from ..records import COLORMAPS, EVIDENCE, FRAMINGS
+from .errors import errors_for_client
+from .photo import Photo
+
+if TYPE_CHECKING:
+    from ..explainer import Explainer
+
+
+def add_endpoints(explainer: Explainer) -> None:
+    """Add the endpoints to the page that is being built; nothing of them is visible.
+
+    The choices are plain text fields: a dropdown would refuse, with a message of its own,
+    what it did not offer when the page was built.
+    """
+
+    def explain(
+        image: str | None,
+        model: str,
+        layer: str,
+        target: str,
+        framing: str,
+        colormap: str,
+        opacity: float,
+        evidence: str,
+    ) -> Any:
+        """Explain a photo: the overlay, the five most probable labels, and all the numbers."""
+        if image is None:
+            raise gr.Error("There is no image. Send one as the first argument.")
+        with errors_for_client():
+            explanation = explainer.explain(
+                image,
+                model=model or None,
+                layer=layer or None,
+                target=_label_or_index(target),
+                framing=framing,  # type: ignore[arg-type]
+            )
+            picture = explanation.overlay(colormap, opacity, evidence)  # type: ignore[arg-type]
+        scores = {shown.label: shown.probability for shown in explanation.predictions}
+        return picture, scores, explanation.summary()
+
+    def models() -> list[dict]:
+        """The models: name, title, source, size, input transform, and whether they are ready."""
+        return [asdict(spec) for spec in explainer.models()]
+
+    def layers(model: str) -> list[dict]:
+        """The layers of a model that can be explained, in the order of execution."""
+        with errors_for_client():
+            return [asdict(layer) for layer in explainer.layers(model)]
+
+    with gr.Column(visible=False):
+        inputs = [
+            Photo(label="image"),
+            gr.Textbox("", label="model", info="a name of /models; empty: the default"),
+            gr.Textbox("", label="layer", info="a name of /layers; empty: the last stage"),
+            gr.Textbox("", label="target", info="a label or its index; empty: the most probable"),
+            gr.Textbox("crop", label="framing", info=" or ".join(FRAMINGS)),
+            gr.Textbox("jet", label="colormap", info=", ".join(COLORMAPS)),
+            gr.Number(0.5, label="opacity", info="0 to 1"),
+            gr.Textbox("positive", label="evidence", info=", ".join(EVIDENCE)),
+        ]
+        outputs = [
+            gr.Image(label="overlay", format="png"),
+            gr.JSON(label="predictions"),
+            gr.JSON(label="explanation"),
+        ]
+        gr.Button().click(
+            explain,
+            inputs,
+            outputs,
+            api_name="explain",
+            concurrency_id="explain",
+            concurrency_limit=4,
+        )
+    gr.api(models, api_name="models", queue=False)
+    gr.api(layers, api_name="layers", queue=False)
+
+
+def _label_or_index(text: str) -> int | str | None:
+    """What a client means by "lion", "291" or ""."""
+    text = text.strip()
+    if text.isascii() and text.lstrip("-").isdigit() and len(text) < 9:
+        return int(text)
+    return text or None

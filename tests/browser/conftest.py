@@ -1,0 +1,60 @@
+"""One server and one browser for all browser tests; a fresh page for each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from camdemo import Explainer, Settings, networks
+from camdemo.ui.blocks import build_demo, launch_options
+
+from . import chromium
+
+# As root Chromium wants no sandbox; without the last two it looks up Google's hosts.
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the page, over the bundled models; other weights can't be downloaded."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
+        patch.setattr(networks, "url_of", lambda spec: f"http://127.0.0.1:9/{spec.weights}")
+        explainer = Explainer(Settings(model="efficientnet_lite0"))
+        explainer.warm_up()
+        demo = build_demo(explainer)
+        _, address, _ = demo.queue().launch(
+            server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, **launch_options()
+        )
+        yield address
+        demo.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        path = chromium.find(playwright)
+        assert path, "no Chromium: run `python tests/browser/chromium.py`"
+        browser = playwright.chromium.launch(executable_path=path, args=OPTIONS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, server: str) -> Iterator[Page]:
+    """A page that is ready for the first click; a script error on it fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(float(os.environ.get("CAMDEMO_TEST_PATIENCE", "30000")))
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(server)
+    # The model's name appears when the opening event has been answered.
+    page.wait_for_function("document.querySelector('input[aria-label=Model]')?.value")
+    yield page
+    context.close()
+    assert errors == []
