@@ -9,7 +9,7 @@ import gradio as gr
 
 from ..records import COLORMAPS, EVIDENCE, FRAMINGS
 from .errors import errors_for_client
-from .photo import Photo
+from .photo import photo_input
 
 if TYPE_CHECKING:
     from ..explainer import Explainer
@@ -58,7 +58,7 @@ def add_endpoints(explainer: Explainer) -> None:
 
     with gr.Column(visible=False):
         inputs = [
-            Photo(label="image"),
+            photo_input(label="image"),
             gr.Textbox("", label="model", info="a name of /models; empty: the default"),
             gr.Textbox("", label="layer", info="a name of /layers; empty: the last stage"),
             gr.Textbox("", label="target", info="a label or its index; empty: the most probable"),

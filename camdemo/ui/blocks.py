@@ -12,7 +12,7 @@ from ..records import COLORMAPS, EVIDENCE, FRAMINGS, ModelSpec
 from . import examples
 from .api import add_endpoints
 from .errors import errors_for_page
-from .photo import Photo
+from .photo import photo_input
 
 if TYPE_CHECKING:
     from ..explainer import Explainer
@@ -52,7 +52,9 @@ def build_demo(explainer: Explainer) -> gr.Blocks:
 
         with gr.Row(elem_id="stage"):
             with gr.Column(scale=3, min_width=280):
-                photo = Photo(label="Photo", sources=["upload", "webcam", "clipboard"], height=240)
+                photo = photo_input(
+                    label="Photo", sources=["upload", "webcam", "clipboard"], height=240
+                )
                 with gr.Row(elem_id="examples"):
                     for name, path in examples.photos().items():
                         sample = gr.Button(name, icon=path, size="sm", min_width=100)
@@ -118,7 +120,7 @@ def build_demo(explainer: Explainer) -> gr.Blocks:
                     _layer_dropdown(explainer, model, every, None),
                 )
 
-        def explain(
+        def answer(
             photo: str | None,
             model: str | None,
             layer: str | None,
@@ -141,7 +143,7 @@ def build_demo(explainer: Explainer) -> gr.Blocks:
         asked = [photo, model, layer, target, framing, colormap, opacity, evidence]
         shown = [title, picture, top, facts, last_model]
         run: dict[str, Any] = {
-            "fn": explain,
+            "fn": answer,
             "inputs": asked,
             "outputs": shown,
             "show_progress": "hidden",
