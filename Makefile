@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint format bench
+# make screenshots  take README.md's pictures from the real page
+.PHONY: run test lint format bench screenshots
 
 run: $(VENV)/run.done
 	@$(BIN)/python app.py
@@ -24,6 +25,9 @@ format: $(VENV)/dev.done
 
 bench: $(VENV)/bench.done
 	@$(BIN)/python -m benchmarks
+
+screenshots: $(VENV)/dev.done
+	@$(BIN)/python assets/make_screenshots.py
 
 # One file a list of requirements says that it is installed; a changed list installs again.
 $(VENV)/run.done: requirements.txt | $(BIN)/python

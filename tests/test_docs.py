@@ -1,0 +1,72 @@
+"""What README.md and CONTRIBUTING.md claim is held to the code."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from camdemo import Settings, models
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def models_table() -> str:
+    """The table of models as README.md must have it."""
+    rows = [
+        "| Name | Model | Parameters | Weights | Input | Where from |",
+        "|---|---|--:|--:|--:|---|",
+    ]
+    for spec in models.CATALOGUE:
+        side = spec.transform.crop
+        where = "bundled" if spec.source == "bundled" else "torchvision, on first use"
+        rows.append(
+            f"| `{spec.name}` | {spec.title} | {spec.parameters / 1e6:.1f} M "
+            f"| {spec.megabytes:.0f} MB | {side} x {side} | {where} |"
+        )
+    return "\n".join(rows)
+
+
+def test_the_table_of_models_is_the_catalogue() -> None:
+    assert f"<!-- models -->\n{models_table()}\n<!-- /models -->" in README
+
+
+def test_the_front_matter_is_a_space() -> None:
+    matter = README.split("---")[1]
+    pins = dict(re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "requirements.txt").read_text(), re.M))
+    facts = dict(re.findall(r"^(\w+): \"?([^\"\n]+)\"?$", matter, re.M))
+    assert facts["sdk"] == "gradio"
+    assert facts["sdk_version"] == pins["gradio"]
+    assert (ROOT / facts["app_file"]).is_file()
+    assert len(facts["short_description"]) <= 60  # the Hub refuses a longer one
+
+
+@pytest.mark.parametrize("setting", [field.name for field in fields(Settings)])
+def test_every_setting_is_documented_with_its_default(setting: str) -> None:
+    name = f"CAMDEMO_{setting.upper()}"
+    line = next(line for line in README.splitlines() if line.startswith(f"| `{name}`"))
+    default = getattr(Settings(), setting)
+    assert str(default) in line
+    assert name in (Settings.__doc__ or "")
+
+
+def test_pictures_of_the_readme_exist() -> None:
+    for path in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
+        assert (ROOT / path).is_file()
+
+
+def test_the_architecture_names_every_module() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for path in (ROOT / "camdemo").rglob("*.py"):
+        if not path.name.startswith("__"):
+            assert re.search(rf"^\s+{re.escape(path.name)} ", text, re.M), path
+
+
+def test_every_dependency_says_why() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for file in ("requirements.txt", "requirements-dev.txt", "benchmarks/requirements.txt"):
+        for name in re.findall(r"^([\w-]+)==", (ROOT / file).read_text(), re.M):
+            assert re.sub(r"lite\d", "lite{0,1,2}", name) in text, name
