@@ -39,7 +39,7 @@ class RangeError(CamdemoError):
     """A number outside its limits."""
 
     def __init__(self, kind: str, given: object, low: float, high: float) -> None:
-        super().__init__(f"{kind} {_shorten(given)} is not a number from {low:g} to {high:g}.")
+        super().__init__(f"{kind} {shorten(given)} is not a number from {low:g} to {high:g}.")
 
 
 class ChoiceError(CamdemoError):
@@ -53,7 +53,7 @@ class ChoiceError(CamdemoError):
             hint = f"Nearest of the {len(allowed)} allowed: {', '.join(near)}."
         else:
             hint = f"There are {len(allowed)}, such as {', '.join(allowed[:_SHOWN])}."
-        super().__init__(f"There is no {kind} {_shorten(given)}. {hint}")
+        super().__init__(f"There is no {kind} {shorten(given)}. {hint}")
 
 
 def nearest(given: str, allowed: Sequence[str], count: int = _SHOWN) -> list[str]:
@@ -66,6 +66,7 @@ def nearest(given: str, allowed: Sequence[str], count: int = _SHOWN) -> list[str
     return list(dict.fromkeys(ordered))[:count]
 
 
-def _shorten(given: object) -> str:
+def shorten(given: object) -> str:
+    """What was given, as an error message can repeat it: on one line, at most 60 characters."""
     text = repr(given)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -205,7 +206,45 @@ class Explainer:
                 prepare=1000 * (prepared - decoded),
                 explain=1000 * (explained - waited),
             ),
+            inputs=inputs,
+            probabilities=probabilities,
+            explainer=self,
         )
+
+    def maps(
+        self, explanation: Explanation, layers: Sequence[str] | None, targets: Sequence[int]
+    ) -> dict[tuple[str, int], np.ndarray]:
+        """More maps of an explained photo, all from one forward pass.
+
+        Args:
+            layers: names of `layers(model)`; None for every stage.
+            targets: indices of labels.
+
+        Returns:
+            {(name of the layer, index of the label): float32 (h, w)}, signed.
+
+        Raises:
+            ChoiceError, RangeError: an unknown layer or index.
+            WeightsError: the weights can't be had any more.
+        """
+        from . import layers as grids
+        from . import sweep
+
+        offered = self.layers(explanation.model.name)
+        if layers is None:
+            asked = [layer for layer in offered if layer.stage]
+        else:
+            names = {grids.find(offered, name).name for name in layers}
+            asked = [layer for layer in offered if layer.name in names]
+        for target in targets:
+            self.find_label(target)
+        loaded = self._load(explanation.model, None)
+        with loaded.lock:
+            return sweep.sweep(loaded.network, asked, _tensor(explanation.inputs), targets)
+
+    def prediction(self, explanation: Explanation, index: int) -> Prediction:
+        """Any label, with the probability that an explained photo's model gives it."""
+        return Prediction(index, self.labels()[index], float(explanation.probabilities[index]))
 
     def find_label(self, target: int | str | None) -> int | None:
         """The index of a label given by its name or its index; None for None.

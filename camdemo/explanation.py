@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
 
-from . import render
+from . import render, scene, standalone
 from .records import Box, Evidence, Framing, LayerInfo, ModelSpec, Prediction, Timings
+
+
+class Explains(Protocol):
+    """What an explanation needs of the Explainer that made it."""
+
+    def layers(self, model: str) -> tuple[LayerInfo, ...]: ...
+
+    def maps(
+        self, explanation: Explanation, layers: Sequence[str] | None, targets: Sequence[int]
+    ) -> dict[scene.MapKey, np.ndarray]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +36,9 @@ class Explanation:
         image: the photo, upright, RGB.
         model, layer, framing: what was asked.
         timings: where the milliseconds went.
+        inputs: float32 (1, 3, side, side), what the network was given.
+        probabilities: float32 (labels,), of all labels.
+        explainer: who explained it, and can tell more: see `maps`.
     """
 
     predictions: tuple[Prediction, ...]
@@ -36,6 +50,9 @@ class Explanation:
     layer: LayerInfo
     framing: Framing
     timings: Timings
+    inputs: np.ndarray = field(repr=False)
+    probabilities: np.ndarray = field(repr=False)
+    explainer: Explains = field(repr=False)
 
     def overlay(
         self, colormap: str = "jet", opacity: float = 0.5, evidence: Evidence = "positive"
@@ -72,6 +89,45 @@ class Explanation:
             round(self.box.bottom * down),
         )
         return replace(self, image=image, box=box)
+
+    def maps(self) -> dict[scene.MapKey, np.ndarray]:
+        """The signed maps of every stage for every label on the page, from one forward pass.
+
+        Returns:
+            {(name of the layer, index of the label): float32 (h, w)}.
+        """
+        targets = dict.fromkeys(one.index for one in [*self.predictions, self.target])
+        return self.explainer.maps(self, None, list(targets))
+
+    def scene(self, complete: bool = True) -> dict[str, Any]:
+        """What the viewer paints from, as plain values for JSON.
+
+        Complete with the maps of every stage and label, or with the one map alone.
+        """
+        small = self.at_most(scene.DISPLAY_SIDE)
+        one = {(self.layer.name, self.target.index): self.cam}
+        layers = self.explainer.layers(self.model.name)
+        return scene.scene(
+            predictions=self.predictions,
+            target=self.target,
+            photo=np.asarray(small.image),
+            natural_size=self.image.size,
+            box=small.box,
+            model=self.model,
+            layer=self.layer,
+            layers=layers,
+            framing=self.framing,
+            maps=(self.maps() | one) if complete else one,
+            complete=complete,
+            facts=f"{self.model.title} · {self.layer.text} · {self.timings.total:.0f} ms",
+        )
+
+    def to_html(self) -> str:
+        """One self-contained HTML file: the viewer with all maps, which asks nobody anything."""
+        return standalone.page(self.scene())
+
+    def _repr_html_(self) -> str:
+        return standalone.frame(self.scene())
 
     def caveat(self, evidence: Evidence = "positive") -> str:
         """What a person must know before reading the overlay; empty if nothing."""

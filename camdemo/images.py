@@ -1,7 +1,7 @@
 """Photos: decoding what strangers send, and cutting out what the model sees.
 
-Everything here is Pillow and NumPy; the arithmetic of the input transform is torchvision's,
-to the bit (tests/test_images.py holds it to that).
+Everything here is Pillow and NumPy; the pixels a network is given are those of torchvision's
+and timm's own transforms, to the bit (tests/test_images.py holds it to that).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 
 from .errors import ChoiceError, ImageError
 from .records import FRAMINGS, Box, Framing, Transform
@@ -20,11 +20,23 @@ from .records import FRAMINGS, Box, Framing, Transform
 Photo = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 
 MAX_PIXELS = 50_000_000
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # MPO: phones' JPEG
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # JPEG is phones' MPO, too
 _ACCEPTED = "Send a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF of at most 50 megapixels."
 
-# Pillow's own limit would stop larger files with an error of its own; ours comes first.
-Image.MAX_IMAGE_PIXELS = None
+# What EXIF's orientations ask for; 1 is upright.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_LONGEST = 8  # resized whole up to this many inputs' length; see `prepare`
+
+# Pillow warns of odd metadata and of large files; neither is an error here.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def read(photo: Photo) -> Image.Image:
@@ -38,22 +50,25 @@ def read(photo: Photo) -> Image.Image:
         ImageError: not a photo of a known format, damaged, empty, or over `MAX_PIXELS`.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd metadata, which is no error
-            image = _open(photo)
-            if image.width * image.height > MAX_PIXELS:
-                raise ImageError(
-                    f"The photo has {image.width} x {image.height} pixels, "
-                    f"more than {MAX_PIXELS // 10**6} megapixels. Send a smaller one."
-                )
-            image.load()
-            return _to_rgb(_upright(image))
+        image = _open(photo)
+        if image.width * image.height > MAX_PIXELS:
+            raise _too_large(f"{image.width} x {image.height} pixels")
+        image.load()
+        upright = _to_rgb(_upright(image))
+        return upright.copy() if upright is photo else upright  # what is given stays its owner's
     except ImageError:
         raise
+    except Image.DecompressionBombError as error:  # Pillow's own limit, from 179 megapixels on
+        raise _too_large("too many pixels") from error
     except FileNotFoundError as error:
         raise ImageError(f"There is no file {os.fspath(photo)!r}.") from error  # type: ignore[arg-type]
     except Exception as error:  # decoders raise whatever they like on damaged files
         raise ImageError(f"This is not a photo that can be read. {_ACCEPTED}") from error
+
+
+def _too_large(size: str) -> ImageError:
+    limit = MAX_PIXELS // 10**6
+    return ImageError(f"The photo has {size}, more than {limit} megapixels. Send a smaller one.")
 
 
 def _open(photo: Photo) -> Image.Image:
@@ -81,15 +96,7 @@ def _upright(image: Image.Image) -> Image.Image:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # broken EXIF: the photo itself is fine, so show it as it lies
         return image
-    if orientation not in range(2, 9):
-        return image
-    # A bare copy: exif_transpose would rewrite the metadata, and fail where it is broken.
-    bare = Image.Image.copy(image)
-    bare.info = {}
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = orientation
-    bare._exif = exif  # type: ignore[attr-defined]
-    return ImageOps.exif_transpose(bare)
+    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -105,13 +112,19 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_eight_bits(values: np.ndarray) -> np.ndarray:
-    """Grey values of any width as uint8: 0..1 floats, 0..255, or 0..65535."""
-    values = np.nan_to_num(values.astype(np.float32))
-    if values.dtype.kind == "f" and values.max() <= 1.0:
-        values = values * 255
-    elif values.max() > 255:
-        values = values / 257  # 65535 becomes 255
-    return np.rint(values).clip(0, 255).astype(np.uint8)
+    """Grey values of any kind as uint8.
+
+    16-bit values are taken for what they are. 32-bit integers and floats don't tell what
+    white is: it is the first of 1 (floats only), 255, 65535 and the maximum that holds them.
+    """
+    white = 65535.0
+    if values.dtype.itemsize != 2:
+        usual = [255.0, 65535.0] if values.dtype.kind in "iu" else [1.0, 255.0, 65535.0]
+        values = np.nan_to_num(values.astype(np.float32), posinf=0, neginf=0)
+        brightest = float(values.max())
+        white = next((limit for limit in usual if brightest <= limit), brightest)
+    scaled = values * np.float32(255 / white)
+    return np.rint(scaled).clip(0, 255).astype(np.uint8)
 
 
 def seen_region(size: tuple[int, int], transform: Transform, framing: Framing) -> tuple[float, ...]:
@@ -149,13 +162,21 @@ def to_box(region: tuple[float, ...]) -> Box:
 def prepare(image: Image.Image, region: tuple[float, ...], transform: Transform) -> np.ndarray:
     """What the network is given: float32 of shape (1, 3, crop, crop), normalised.
 
-    Resizing only the seen region gives the pixels that resizing the whole photo and then
-    cropping gives, since Pillow's filters still read across the region's edge; but a photo
-    of 1 x 20000 pixels needs no intermediate picture of five million rows.
+    The whole photo is resized and the region cut from that, as torchvision does it: resizing
+    the region alone is off by a grey level here and there, since Pillow keeps its edges in
+    single precision, and that moves a map by 0.0005 of its range. Only a very long photo is
+    treated so, lest one of 1 x 20000 pixels becomes a picture of five million rows.
     """
     filters = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-    side = (transform.crop, transform.crop)
-    pixels = image.resize(side, filters[transform.interpolation], box=region)  # type: ignore[arg-type]
+    resample, side = filters[transform.interpolation], transform.crop
+    left, top, right, bottom = region
+    across, down = (right - left) / side, (bottom - top) / side  # photo pixels per input pixel
+    width, height = round(image.width / across), round(image.height / down)
+    if max(width, height) <= _LONGEST * side:
+        x, y = round(left / across), round(top / down)
+        pixels = image.resize((width, height), resample).crop((x, y, x + side, y + side))
+    else:
+        pixels = image.resize((side, side), resample, box=(left, top, right, bottom))
     values = np.asarray(pixels, dtype=np.float32) / np.float32(255)
-    values = (values - np.float32(transform.mean)) / np.float32(transform.std)
-    return np.ascontiguousarray(values.transpose(2, 0, 1))[np.newaxis]
+    mean, std = (np.array(each, np.float32) for each in (transform.mean, transform.std))
+    return np.ascontiguousarray(((values - mean) / std).transpose(2, 0, 1))[np.newaxis]

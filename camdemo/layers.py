@@ -6,7 +6,7 @@ into one (Swin's N x H x W x C, a vision transformer's N x tokens x C).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -225,6 +225,33 @@ def tap(model: nn.Module, layer: LayerInfo) -> Iterator[nn.Module]:
         yield identity
     finally:
         handle.remove()
+
+
+@contextmanager
+def tap_many(model: nn.Module, layers: Sequence[LayerInfo]) -> Iterator[dict[str, Tensor]]:
+    """Within this context, a forward pass fills the dictionary that is yielded.
+
+    It then holds the grid (N x C x H x W) of every layer by its name, all of them parts of one
+    graph that starts at the earliest: gradients with respect to them can be asked for.
+    """
+    grids: dict[str, Tensor] = {}
+
+    def hook_of(layer: LayerInfo) -> Callable[[nn.Module, tuple, Tensor], Tensor]:
+        def hook(_module: nn.Module, _inputs: tuple, output: Tensor) -> Tensor:
+            if not output.requires_grad:  # nothing before it is recorded: the graph starts here
+                output = output.detach().requires_grad_()
+            grid, prefix = _to_grid(output, layer)
+            grids[layer.name] = grid
+            return _from_grid(grid, prefix, output).clone()
+
+        return hook
+
+    handles = [model.get_submodule(one.name).register_forward_hook(hook_of(one)) for one in layers]
+    try:
+        yield grids
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _to_grid(output: Tensor, layer: LayerInfo) -> tuple[Tensor, Tensor | None]:

@@ -59,10 +59,11 @@ def load(spec: ModelSpec) -> nn.Module:
         state = torch.load(path, map_location="cpu", weights_only=True)
         model.load_state_dict(_fit(spec, state, model), assign=True)
     except Exception as error:  # torch raises many kinds here, and all mean the same to people
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        # Torch's own words stay in the cause: they run over lines, and where a file holds more
+        # than numbers they advise to load it unsafely.
         raise WeightsError(
-            f"{path} is not the weights file of {spec.title}, or it is damaged ({first_line}). "
-            f"Delete it, then: {weights.advice(spec)}"
+            f"{path} is not the weights file of {spec.title}, or it is damaged. "
+            f"Delete it. {weights.advice(spec)}"
         ) from error
     model.requires_grad_(False)  # the assigned parameters ask for gradients again
     layout = torch.channels_last if spec.channels_last else torch.contiguous_format

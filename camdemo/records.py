@@ -7,6 +7,7 @@ from typing import Literal
 
 Framing = Literal["crop", "whole"]
 Evidence = Literal["positive", "signed", "minmax"]
+Interpolation = Literal["bilinear", "bicubic"]
 
 FRAMINGS: tuple[Framing, ...] = ("crop", "whole")
 EVIDENCE: tuple[Evidence, ...] = ("positive", "signed", "minmax")
@@ -56,7 +57,7 @@ class Transform:
 
     resize: int
     crop: int
-    interpolation: Literal["bilinear", "bicubic"]
+    interpolation: Interpolation
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
@@ -117,6 +118,10 @@ class Timings:
     decode: float
     prepare: float
     explain: float
+
+    @property
+    def total(self) -> float:
+        return self.decode + self.prepare + self.explain
 
 
 def percent(share: float) -> str:

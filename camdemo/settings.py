@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from . import models
-from .errors import SettingError
+from .errors import SettingError, shorten
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,12 @@ class Settings:
         """
         model = environment.get("CAMDEMO_MODEL", "").strip()
         if model and model not in models.NAMES:
-            raise SettingError(f"CAMDEMO_MODEL={model!r}: choose one of {', '.join(models.NAMES)}.")
+            allowed = ", ".join(models.NAMES)
+            raise SettingError(f"CAMDEMO_MODEL={shorten(model)}: choose one of {allowed}.")
         text = environment.get("CAMDEMO_CACHE_MODELS", "").strip() or str(cls().cache_models)
-        if not (text.isascii() and text.isdigit() and int(text) >= 1):
-            raise SettingError(f"CAMDEMO_CACHE_MODELS={text!r}: give a whole number, 1 or more.")
+        # int() itself raises on more than 4300 digits.
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) >= 1):
+            raise SettingError(
+                f"CAMDEMO_CACHE_MODELS={shorten(text)}: give a whole number, 1 or more."
+            )
         return cls(model, int(text))

@@ -14,6 +14,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from .errors import WeightsError
 from .records import ModelSpec
 
 SILENCE = 10.0  # seconds without a byte after which a download counts as failed
+_GRACE = 1.0  # more seconds for the download to say itself that it failed, and to clean up
 _BLOCK = 1 << 18
 
 Progress = Callable[[int, int], None]  # bytes that have arrived, bytes in all (0: unknown)
@@ -83,7 +85,7 @@ def fetch(spec: ModelSpec, url: str, progress: Progress | None = None) -> Path:
     while not download.finished.wait(0.1):
         if progress:
             progress(download.received, download.total)
-        if time.monotonic() - download.last_byte > SILENCE:
+        if time.monotonic() - download.last_byte > SILENCE + _GRACE:
             # The thread may hang in a name look-up, which has no time-out of its own:
             # leave it, so that the next one who asks starts afresh.
             _forget(path, download)
@@ -91,8 +93,8 @@ def fetch(spec: ModelSpec, url: str, progress: Progress | None = None) -> Path:
             break
     if download.error is not None:
         raise WeightsError(
-            f"The weights of {spec.title} ({spec.megabytes:.0f} MB) can't be downloaded: "
-            f"{download.error}. {advice(spec)}"
+            f"The weights of {spec.title} ({spec.megabytes:.0f} MB) can't be downloaded from "
+            f"{url}: {download.error}. {advice(spec)}"
         ) from download.error
     if progress:
         progress(download.received, download.total)
@@ -145,26 +147,25 @@ def _download(url: str, path: Path, download: _Download) -> None:
 def _receive(url: str, path: Path, download: _Download) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with (
-            os.fdopen(handle, "wb") as file,
-            urllib.request.urlopen(url, timeout=SILENCE) as answer,
-        ):
-            download.total = int(answer.headers.get("Content-Length") or 0)
-            while block := answer.read1(_BLOCK):
-                file.write(block)
-                digest.update(block)
-                download.received += len(block)
-                download.last_byte = time.monotonic()
-        expected = path.stem.rpartition("-")[2]
-        if not digest.hexdigest().startswith(expected):
-            raise ValueError(
-                f"what arrived ({download.received} bytes) is not the file: its SHA-256 starts "
-                f"with {digest.hexdigest()[:8]}, not with {expected}"
-            )
-        os.chmod(partial, 0o644)  # mkstemp's 0600 would lock out others who share the folder
-        os.replace(partial, path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
+    with urllib.request.urlopen(url, timeout=SILENCE) as answer:
+        download.total = int(answer.headers.get("Content-Length") or 0)
+        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+        # Also at the interpreter's exit, which ends this thread wherever it is.
+        discard = weakref.finalize(download, Path(partial).unlink, missing_ok=True)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                while block := answer.read1(_BLOCK):
+                    file.write(block)
+                    digest.update(block)
+                    download.received += len(block)
+                    download.last_byte = time.monotonic()
+            expected = path.stem.rpartition("-")[2]
+            if not digest.hexdigest().startswith(expected):
+                raise ValueError(
+                    f"what arrived ({download.received} bytes) is not the file: its SHA-256 "
+                    f"starts with {digest.hexdigest()[:8]}, not with {expected}"
+                )
+            os.chmod(partial, 0o644)  # mkstemp's 0600 would lock out others who share the folder
+            os.replace(partial, path)
+        finally:
+            discard()

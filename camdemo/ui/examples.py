@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from gradio.media import get_image
 from PIL import Image, ImageOps
@@ -27,3 +29,14 @@ def _side_by_side(left: str, right: str) -> Path:
     target = Path(tempfile.mkdtemp(prefix="camdemo-")) / "cheetah-and-lion.jpg"
     pair.save(target, quality=92)
     return target
+
+
+def facts(name: str, deck: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What the viewer says of an example: its name, and the Python that brings its photo."""
+    if deck is not None:
+        return {"name": name, "example": name, "code": {"imports": [], "photo": repr(deck[name])}}
+    code = {
+        "imports": ["from camdemo.ui.examples import photos"],
+        "photo": f"photos()[{name!r}]",
+    }
+    return {"name": name, "example": name, "code": code}

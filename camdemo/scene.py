@@ -1,0 +1,121 @@
+"""An explanation as the viewer wants it: plain values that fit into JSON.
+
+Maps are tiny, so they travel together and the browser needs no server to switch between them.
+Small maps go as float32, the very values; larger ones are averaged to at most 56 x 56 cells and
+go as 16-bit steps of their largest magnitude, which is 250 times finer than a colour.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+import cv2
+import numpy as np
+
+from . import render
+from .records import COLORMAPS, Box, LayerInfo, ModelSpec, Prediction
+
+MapKey = tuple[str, int]  # name of the layer, index of the label
+DISPLAY_SIDE = 1600  # pixels; the browser gets a smaller copy of larger photos
+_LARGEST_GRID = 56
+_EXACT_GRID = 28  # cells a side up to which float32 costs no more than it is worth
+
+
+def palettes() -> dict[str, str]:
+    """The 256 colours of every map, as base64 of RGB bytes; "signed" is the diverging one."""
+    colours = {name: render.palette(name, "positive") for name in COLORMAPS}
+    colours["signed"] = render.palette(COLORMAPS[0], "signed")
+    return {name: _base64(table.tobytes()) for name, table in colours.items()}
+
+
+def packets(maps: Mapping[MapKey, np.ndarray], exact: bool = False) -> list[dict[str, Any]]:
+    """Maps as they travel. `exact` sends large ones whole and as float32 too."""
+    return [_packet(layer, target, cam, exact) for (layer, target), cam in maps.items()]
+
+
+def _packet(layer: str, target: int, cam: np.ndarray, exact: bool) -> dict[str, Any]:
+    height, width = cam.shape
+    if not exact and max(height, width) > _LARGEST_GRID:
+        size = (min(width, _LARGEST_GRID), min(height, _LARGEST_GRID))
+        cam = cv2.resize(cam, size, interpolation=cv2.INTER_AREA)
+    packet: dict[str, Any] = {
+        "layer": layer,
+        "target": target,
+        "height": cam.shape[0],
+        "width": cam.shape[1],
+    }
+    if exact or max(cam.shape) <= _EXACT_GRID:
+        return packet | {"type": "f4", "data": _base64(np.ascontiguousarray(cam, "<f4").tobytes())}
+    largest = float(np.abs(cam).max())
+    steps = np.rint(cam * (32767 / largest)) if largest else cam
+    data = _base64(steps.astype("<i2").tobytes())
+    return packet | {"type": "i2", "largest": largest, "data": data}
+
+
+def labels(predictions: Iterable[Prediction]) -> list[dict[str, Any]]:
+    """Labels as they travel, each once, in the given order."""
+    unique = {prediction.index: prediction for prediction in predictions}
+    return [
+        {"index": one.index, "label": one.label, "probability": one.probability}
+        for one in unique.values()
+    ]
+
+
+def scene(
+    *,
+    predictions: Iterable[Prediction],
+    target: Prediction,
+    photo: np.ndarray,
+    natural_size: tuple[int, int],
+    box: Box,
+    model: ModelSpec,
+    layer: LayerInfo,
+    layers: Iterable[LayerInfo],
+    framing: str,
+    maps: Mapping[MapKey, np.ndarray],
+    complete: bool,
+    facts: str,
+) -> dict[str, Any]:
+    """Everything the viewer paints from.
+
+    Args:
+        photo: the display copy, uint8 (H, W, 3); `box` is in its pixels.
+        natural_size: width and height of the photo itself.
+        complete: whether `maps` has every stage for every label, so that nothing is asked for.
+        facts: one quiet line for people.
+    """
+    return {
+        "id": "",
+        "photo": "data:image/jpeg;base64," + _base64(render.jpeg(photo)),
+        "original": "",
+        "name": "",
+        "example": "",
+        "size": natural_size,
+        "box": [box.left, box.top, box.right, box.bottom],
+        "model": {"name": model.name, "title": model.title},
+        "framing": framing,
+        "labels": labels([*predictions, target]),
+        "layers": [
+            {"name": one.name, "shape": [one.channels, one.height, one.width], "stage": one.stage}
+            for one in layers
+        ],
+        "layer": layer.name,
+        "target": target.index,
+        "maps": packets(maps),
+        "complete": complete,
+        "facts": facts,
+        "versions": versions(),
+        "code": {"imports": [], "photo": '"photo.jpg"'},
+    }
+
+
+def versions() -> str:
+    """What computed the maps: "captum 0.9.0, torch 2.14.1"."""
+    return ", ".join(f"{name} {version(name)}" for name in ("captum", "torch"))
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,62 @@
+"""The viewer in the page: a gr.HTML that holds a scene and asks the server for more."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import gradio as gr
+
+from ..standalone import script, static
+from .scenes import Scenes
+
+_MOUNT = """
+const ask = async (name, question) => {
+  try {
+    return await server[name](question);
+  } catch {
+    return { error: "The server does not answer. Is it still running?" };
+  }
+};
+const viewer = mountViewer(element, {
+  palettes: PALETTES,
+  maps: (question) => ask("scene_maps", question),
+  page: (id) => ask("scene_page", { id }),
+  labels: () => ask("scene_labels", {}),
+  deck: { size: DECK_SIZE, scene: (place) => ask("scene_of_deck", { place }) },
+});
+watch("value", () => viewer.show(props.value));
+if (props.value) viewer.show(props.value);
+"""
+
+
+def cam_viewer(scenes: Scenes) -> gr.HTML:
+    """The viewer; its value is a scene (see `camdemo.scene`), or None.
+
+    (A function, not a subclass of gr.HTML, because Gradio writes a .pyi file beside every
+    module that defines a subclass of a component.)
+    """
+
+    # Functions, since Gradio marks them, which it can't do with methods; and they become
+    # attributes of the component, where "page" and the like have a meaning already.
+    def scene_maps(question: Any) -> dict:
+        return scenes.maps(question)
+
+    def scene_page(question: Any) -> dict:
+        return scenes.page(question)
+
+    def scene_labels(_question: Any) -> list[str]:
+        return scenes.labels()
+
+    def scene_of_deck(question: Any) -> dict:
+        return scenes.deck_scene(question)
+
+    deck = f"const DECK_SIZE = {json.dumps(len(scenes.deck))};"
+    return gr.HTML(
+        html_template=static("viewer.html"),
+        css_template=static("viewer.css"),
+        js_on_load="\n".join([script(), deck, _MOUNT]),
+        server_functions=[scene_maps, scene_page, scene_labels, scene_of_deck],
+        elem_id="viewer",
+        apply_default_css=False,
+    )
