@@ -11,7 +11,7 @@ from typing import Any
 from . import scene
 
 _STATIC = Path(__file__).parent / "ui" / "static"
-_SCRIPTS = ("maps.js", "words.js", "takeaway.js", "viewer.js")
+_SCRIPTS = ("maps", "words", "paint", "panel", "input", "takeaway", "viewer")
 
 
 @cache
@@ -23,7 +23,7 @@ def static(name: str) -> str:
 @cache
 def script() -> str:
     """The viewer's JavaScript: plain files, joined in order, and the palettes."""
-    parts = [static(name) for name in _SCRIPTS]
+    parts = [static(f"{name}.js") for name in _SCRIPTS]
     return "\n".join([*parts, f"const PALETTES = {json.dumps(scene.palettes())};"])
 
 

@@ -6,7 +6,7 @@ function bytesOf(base64) {
   return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 }
 
-/** A map as it travels -> {height, width, values: Float32Array}, signed. */
+/** A map as it travels -> {height, width, values: Float32Array, exact}, signed. */
 function decodeMap(packet) {
   const bytes = bytesOf(packet.data);
   let values;
@@ -15,7 +15,7 @@ function decodeMap(packet) {
   } else {
     values = Float32Array.from(new Int16Array(bytes.buffer), (v) => (v / 32767) * packet.largest);
   }
-  return { height: packet.height, width: packet.width, values };
+  return { height: packet.height, width: packet.width, values, exact: packet.type === "f4" };
 }
 
 /** The smallest and the largest value of several maps. */

@@ -110,3 +110,118 @@ function linkOf(scene, state) {
   });
   return `${location.origin}${location.pathname}?${query}`;
 }
+
+/** A name for a file of this view. */
+function fileName({ scene, target, layer }) {
+  return `${labelOf(scene, target).label}-${scene.model.name}-${layer}`.replace(/[^\w.-]+/g, "-");
+}
+
+/** The map as Captum returned it: large ones are averaged to travel, so ask for the whole. */
+async function exactMap({ state, host, mapOf }) {
+  const map = mapOf(state.layer, state.target);
+  const [, height, width] = state.scene.layers.find(({ name }) => name === state.layer).shape;
+  if (!host.maps || (map.exact && map.height === height && map.width === width)) return map;
+  const question = { id: state.scene.id, layers: [state.layer], targets: [state.target], exact: true };
+  const answer = await host.maps(question);
+  if (answer.error) throw new Error(answer.error);
+  return decodeMap(answer.maps[0]);
+}
+
+/** What is seen, painted on the photo at its own resolution where the browser can read it. */
+async function fullSize(viewer) {
+  const { state, canvas } = viewer;
+  let { photo } = state;
+  if (state.scene.original) {
+    const original = new Image();
+    original.src = state.scene.original;
+    await original.decode().then(() => { photo = original; }, () => {}); // else the display copy
+  }
+  const picture = make("canvas", { width: photo.naturalWidth, height: photo.naturalHeight });
+  const [across, down] = [picture.width / canvas.width, picture.height / canvas.height];
+  const [left, top, right, bottom] = state.scene.box;
+  const box = [left * across, top * down, right * across, bottom * down].map(Math.round);
+  const range = viewer.rangeFor(state.layer, state.target);
+  const map = viewer.mapOf(state.layer, state.target);
+  const heat = range && heatCanvas(map, range, viewer.heatSettings(), box[3] - box[1], box[2] - box[0]);
+  paint(picture.getContext("2d"), state, photo, box, heat);
+  return picture;
+}
+
+/** Copy a text, and say so. */
+async function copy(viewer, text, done) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Without the right to the clipboard (a page inside another one), the old way.
+    const field = make("textarea", { value: text });
+    viewer.root.append(field);
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+  }
+  viewer.say(done);
+}
+
+/** What each button of the viewer does. */
+function actionsOf(viewer) {
+  const { state, canvas, find } = viewer;
+  return {
+    stage: () => stageMode(viewer, true),
+    help: () => find(".cam-help").showModal(),
+    png: async () => {
+      const name = fileName(state);
+      (await fullSize(viewer)).toBlob((blob) => save(blob, `${name}.png`));
+    },
+    figure: () => {
+      const overlay = make("canvas", { width: canvas.width, height: canvas.height });
+      const seen = { ...state, view: "overlay" };
+      paint(overlay.getContext("2d"), seen, state.photo, state.scene.box, viewer.currentHeat());
+      const range = viewer.rangeFor(state.layer, state.target);
+      const ends = range && { from: valueText(range.from), to: valueText(range.to) };
+      const legend = range && { canvas: find(".cam-legend-bar"), ...ends };
+      const figure = figureOf(state.scene, state, state.photo, overlay, legend);
+      figure.toBlob((blob) => save(blob, `${fileName(state)}-figure.png`));
+    },
+    npy: async () => save(npyOf(await exactMap(viewer)), `${fileName(state)}.npy`),
+    json: async () => {
+      const { values, height, width } = await exactMap(viewer);
+      const { labels, model, framing, box, size, versions } = state.scene;
+      const numbers = {
+        model: model.name,
+        layer: state.layer,
+        framing,
+        target: labelOf(state.scene, state.target),
+        labels,
+        image: { width: size[0], height: size[1] },
+        box: { left: box[0], top: box[1], right: box[2], bottom: box[3] },
+        map: Array.from({ length: height }, (_, row) => [...values.subarray(row * width, (row + 1) * width)]),
+        versions,
+      };
+      save(new Blob([JSON.stringify(numbers)], { type: "application/json" }), `${fileName(state)}.json`);
+    },
+    page: async () => {
+      const answer = await viewer.host.page(state.scene.id);
+      if (answer.error) throw new Error(answer.error);
+      save(new Blob([answer.html], { type: "text/html" }), `${fileName(state)}.html`);
+    },
+    python: () => copy(viewer, pythonOf(state.scene, state), "The Python lines are copied."),
+    link: () => {
+      if (!state.scene.example) viewer.say("Only an example has a link: an uploaded photo stays yours.");
+      else return copy(viewer, linkOf(state.scene, state), "The link is copied.");
+    },
+  };
+}
+
+/** Listen to the buttons; what goes wrong is said beside them. */
+function listenToActions(viewer) {
+  const actions = actionsOf(viewer);
+  viewer.root.addEventListener("click", async ({ target }) => {
+    const action = target.dataset?.action;
+    if (!action || !(viewer.state.scene || action === "help")) return;
+    try {
+      await actions[action]();
+    } catch (error) {
+      viewer.say(error.message);
+    }
+  });
+}

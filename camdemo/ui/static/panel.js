@@ -1,0 +1,144 @@
+// The panel around the canvas: labels, layers, legend, words and the state of the controls.
+
+/** A new element with properties and children. */
+function make(tag, properties, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+/** A small canvas that `drawMinis` paints; `data` says what of. */
+function miniature(size, data) {
+  const mini = make("canvas", { width: size, height: size });
+  mini.setAttribute("aria-hidden", "true");
+  Object.assign(mini.dataset, data);
+  return mini;
+}
+
+/** The filmstrip of the stages, and the list of all layers. */
+function buildLayers(viewer) {
+  const { layers } = viewer.state.scene;
+  const stages = layers.filter((layer) => layer.stage);
+  const group = (label, members) =>
+    make("optgroup", { label }, ...members.map(({ name, shape }) =>
+      make("option", { value: name, textContent: `${name} · ${shape.join(" x ")}` })));
+  // A finer layer is computed on request, which needs a server.
+  const finer = viewer.host.maps ? layers.filter((layer) => !layer.stage) : [];
+  const groups = [group("Stages", stages), group("Every finer layer", finer)];
+  viewer.find("[data-control=layer]").replaceChildren(...groups.slice(0, finer.length ? 2 : 1));
+  viewer.find(".cam-strip").replaceChildren(
+    ...stages.map(({ name }) => {
+      const mini = miniature(48, { layer: name });
+      const button = make("button", { type: "button", title: name }, mini, make("span", { textContent: name }));
+      button.dataset.layer = name;
+      button.addEventListener("click", () => viewer.set({ layer: name }));
+      return button;
+    }),
+  );
+}
+
+/** The labels on the page: a bar and a small map each. */
+function buildLabels(viewer) {
+  viewer.find(".cam-labels").replaceChildren(
+    ...viewer.state.scene.labels.map(({ index, label, probability }, place) => {
+      const bar = make("span", { className: "cam-bar" });
+      bar.style.setProperty("--share", String(probability));
+      const button = make(
+        "button",
+        { type: "button", title: place < 5 ? `Key ${place + 1}` : "" },
+        miniature(40, { target: index }),
+        make("span", { className: "cam-name", textContent: label }),
+        make("span", { className: "cam-share", textContent: percentText(probability) }),
+        bar,
+      );
+      button.dataset.target = index;
+      button.addEventListener("click", () => viewer.chooseLabel(index));
+      return button;
+    }),
+  );
+}
+
+/** Paint the small maps of the filmstrip and of the labels. */
+function drawMinis(viewer) {
+  const { state } = viewer;
+  const settings = { ...viewer.heatSettings(), strongest: 100 };
+  for (const mini of viewer.root.querySelectorAll(".cam-strip canvas, .cam-labels canvas")) {
+    const layer = mini.dataset.layer ?? state.layer;
+    const target = Number(mini.dataset.target ?? state.target);
+    const range = viewer.rangeFor(layer, target);
+    if (range) heatCanvas(viewer.mapOf(layer, target), range, settings, mini.height, mini.width, mini);
+    else mini.getContext("2d").clearRect(0, 0, mini.width, mini.height);
+  }
+}
+
+/** The colours and the values they stand for. */
+function drawLegend(viewer) {
+  const range = viewer.rangeFor(viewer.state.layer, viewer.state.target);
+  viewer.find(".cam-legend").hidden = !range;
+  if (!range) return;
+  const context = viewer.find(".cam-legend-bar").getContext("2d");
+  const image = context.createImageData(256, 1);
+  new Uint32Array(image.data.buffer).set(viewer.heatSettings().pixels);
+  context.putImageData(image, 0, 0);
+  viewer.find(".cam-legend-from").textContent = valueText(range.from);
+  viewer.find(".cam-legend-to").textContent = valueText(range.to);
+  const zero = -range.from / (range.to - range.from);
+  const mark = viewer.find(".cam-legend-zero");
+  mark.textContent = zero > 0.08 && zero < 0.92 ? "0" : ""; // at an end it is written already
+  mark.style.left = `${100 * zero}%`;
+}
+
+/** Title, caveat, description, read-out. */
+function drawWords(viewer) {
+  const { state, canvas } = viewer;
+  const map = viewer.mapOf(state.layer, state.target);
+  const label = labelOf(state.scene, state.target);
+  const words = map ? describe(map, label.label) : "";
+  let note = "";
+  if (!map) note = "This map is being computed …";
+  else if (!viewer.rangeFor(state.layer, state.target)) {
+    note = state.evidence === "positive" ? words : "The map is the same everywhere at this layer.";
+  }
+  viewer.write(".cam-title", `${label.label} · ${percentText(label.probability)}`);
+  viewer.write(".cam-note", note);
+  viewer.write(".cam-words", words);
+  viewer.write(".cam-facts", state.scene.facts);
+  const { row, column } = state.cell ?? {};
+  viewer.write(".cam-readout", map && state.cell ? describeCell(map, row, column) : "");
+  canvas.setAttribute("aria-label", `${state.scene.name || "Photo"}. ${words}`);
+}
+
+/** The controls show the state, whoever changed it. */
+function drawControls(viewer) {
+  const { root, state, find } = viewer;
+  for (const input of root.querySelectorAll("[data-control]")) {
+    const value = state[input.dataset.control];
+    if (input.type === "checkbox") input.checked = value;
+    else if (value !== undefined && input.value !== String(value)) input.value = value;
+    if (input.type === "range") {
+      input.setAttribute("aria-valuetext", percentText(input.max === "1" ? value : value / 100));
+    }
+  }
+  for (const input of root.querySelectorAll("[name=cam-view]")) {
+    input.checked = input.value === state.view;
+  }
+  for (const button of root.querySelectorAll(".cam-strip button")) {
+    button.setAttribute("aria-pressed", String(button.dataset.layer === state.layer));
+  }
+  for (const button of root.querySelectorAll(".cam-labels button")) {
+    button.setAttribute("aria-pressed", String(Number(button.dataset.target) === state.target));
+  }
+  // What would change nothing can't be used.
+  find("[data-control=colormap]").disabled = state.evidence === "signed";
+  find("[data-control=opacity]").disabled = state.view === "heat" || state.view === "photo";
+  find("[data-control=strongest]").disabled = state.view === "photo";
+  find(".cam-split").hidden = state.view !== "split";
+  find(".cam-busy").hidden = state.waiting === 0;
+}
+
+/** Scroll the filmstrip, and nothing else, until the layer is in the middle of it. */
+function showInStrip(viewer) {
+  const strip = viewer.find(".cam-strip");
+  const button = strip.querySelector("[aria-pressed=true]");
+  if (button) strip.scrollLeft = button.offsetLeft - (strip.clientWidth - button.clientWidth) / 2;
+}
