@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import threading
+from pathlib import Path
 
-from camdemo import Explainer, SettingError, Settings
+from camdemo import CamdemoError, Explainer, Settings
+
+_PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
 
 
 def main() -> None:
@@ -13,15 +17,39 @@ def main() -> None:
 
     GRADIO_SERVER_NAME and GRADIO_SERVER_PORT choose another address; a Space sets them.
     """
+    parser = argparse.ArgumentParser(description="What did it see, and where did it look?")
+    parser.add_argument(
+        "--deck",
+        type=Path,
+        metavar="FOLDER",
+        help="show the photos of a folder; Page Up and Page Down step through them without a wait",
+    )
+    options = parser.parse_args()
     try:
+        deck = photos_in(options.deck) if options.deck else None
         explainer = Explainer(Settings.from_environment())
-    except SettingError as error:
-        sys.exit(str(error))
-    # Torch takes as long to import as the page takes to build: do both at once.
-    threading.Thread(target=explainer.warm_up, daemon=True).start()
-    from camdemo.ui.blocks import build_demo, launch_options
+        # Torch takes as long to import as the page takes to build: do both at once.
+        threading.Thread(target=explainer.warm_up, daemon=True).start()
+        from camdemo.ui.blocks import build_demo, launch_options
 
-    build_demo(explainer).queue(max_size=64).launch(**launch_options())
+        demo = build_demo(explainer, deck)
+    except CamdemoError as error:
+        sys.exit(str(error))
+    demo.queue(max_size=64).launch(**launch_options())
+
+
+def photos_in(folder: Path) -> dict[str, str]:
+    """The photos of a folder by their names without ending, in the order of the names.
+
+    Raises:
+        CamdemoError: there is no such folder, or no photo in it.
+    """
+    if not folder.is_dir():
+        raise CamdemoError(f"There is no folder {str(folder)!r} to make a deck of.")
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _PHOTOS)
+    if not files:
+        raise CamdemoError(f"There is no photo in {str(folder)!r}.")
+    return {path.stem: str(path.resolve()) for path in files}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import gradio as gr
 
 from ..records import COLORMAPS, EVIDENCE, FRAMINGS
 from .errors import errors_for_client
-from .photo import photo_input
+from .photo import AS_SENT, path_of
 
 if TYPE_CHECKING:
     from ..explainer import Explainer
@@ -23,27 +23,28 @@ def add_endpoints(explainer: Explainer) -> None:
     """
 
     def explain(
-        image: str | None,
-        model: str,
-        layer: str,
-        target: str,
-        framing: str,
-        colormap: str,
-        opacity: float,
-        evidence: str,
+        image: Any,
+        model: Any,
+        layer: Any,
+        target: Any,
+        framing: Any,
+        colormap: Any,
+        opacity: Any,
+        evidence: Any,
     ) -> Any:
         """Explain a photo: the overlay, the five most probable labels, and all the numbers."""
-        if image is None:
+        path = path_of(image)
+        if path is None:
             raise gr.Error("There is no image. Send one as the first argument.")
         with errors_for_client():
             explanation = explainer.explain(
-                image,
+                path,
                 model=model or None,
                 layer=layer or None,
                 target=_label_or_index(target),
-                framing=framing,  # type: ignore[arg-type]
+                framing=framing,
             )
-            picture = explanation.overlay(colormap, opacity, evidence)  # type: ignore[arg-type]
+            picture = explanation.overlay(colormap, opacity, evidence)
         scores = {shown.label: shown.probability for shown in explanation.predictions}
         return picture, scores, explanation.summary()
 
@@ -58,7 +59,7 @@ def add_endpoints(explainer: Explainer) -> None:
 
     with gr.Column(visible=False):
         inputs = [
-            photo_input(label="image"),
+            gr.Image(label="image", type="filepath"),
             gr.Textbox("", label="model", info="a name of /models; empty: the default"),
             gr.Textbox("", label="layer", info="a name of /layers; empty: the last stage"),
             gr.Textbox("", label="target", info="a label or its index; empty: the most probable"),
@@ -79,14 +80,17 @@ def add_endpoints(explainer: Explainer) -> None:
             api_name="explain",
             concurrency_id="explain",
             concurrency_limit=4,
+            **AS_SENT,
         )
     gr.api(models, api_name="models", queue=False)
     gr.api(layers, api_name="layers", queue=False)
 
 
-def _label_or_index(text: str) -> int | str | None:
-    """What a client means by "lion", "291" or ""."""
-    text = text.strip()
+def _label_or_index(target: Any) -> Any:
+    """What a client means by "lion", "291", 291 or ""; the explainer checks it."""
+    if not isinstance(target, str):
+        return target
+    text = target.strip()
     if text.isascii() and text.lstrip("-").isdigit() and len(text) < 9:
         return int(text)
     return text or None

@@ -15,7 +15,7 @@ from ..records import FRAMINGS, ModelSpec
 from . import examples, links
 from .api import add_endpoints
 from .errors import errors_for_page
-from .photo import photo_input
+from .photo import AS_SENT, path_of
 from .scenes import Scenes
 from .viewer import cam_viewer
 
@@ -66,7 +66,7 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
 
         with gr.Row(elem_id="stage"):
             with gr.Column(scale=1, min_width=290, elem_id="question"):
-                photo = photo_input(
+                photo = gr.Image(
                     label="Photo", sources=["upload", "webcam", "clipboard"], height=240
                 )
                 with gr.Row(elem_id="examples"):
@@ -85,37 +85,38 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
 
         def open_page(request: gr.Request) -> dict[Any, Any]:
             wanted = links.read(request.query_params, list(offered))
-            name = wanted.model or explainer.default_model()
-            updates: dict[Any, Any] = {
-                model: gr.Dropdown(choices=_model_choices(explainer.models()), value=name),
-                framing: wanted.framing,
-                last_model: name,
-                headline: _headline(explainer.opening_note()),
-            }
+            name = explainer.default_model()
+            updates: dict[Any, Any] = {headline: _headline(explainer.opening_note())}
             if wanted.example:
+                path, more = (
+                    offered[wanted.example],
+                    {"layer": wanted.layer, "target": wanted.label},
+                )
+                asked = wanted.model or name
                 try:
-                    path = offered[wanted.example]
-                    more = {"layer": wanted.layer, "target": wanted.label}
-                    content = explained(path, wanted.example, name, wanted.framing, **more)
+                    content = explained(path, wanted.example, asked, wanted.framing, **more)
                     updates[viewer] = content | {"wanted": wanted.view}
                     updates[photo], updates[example] = path, wanted.example
+                    updates[framing] = wanted.framing
+                    name = asked
                 except CamdemoError as error:
                     gr.Warning(html.escape(f"The link asks for what can't be shown. {error}"))
-            return updates
+            choices = _model_choices(explainer.models())
+            return updates | {model: gr.Dropdown(choices=choices, value=name), last_model: name}
 
-        def answer(photo: str | None, name: str, model: str | None, framing: str) -> Any:
-            if photo is None:
-                return None, model
+        def answer(upload: Any, name: str, model: str | None, framing: str) -> Any:
+            path = offered[name] if name else path_of(upload)
+            if path is None:
+                return {}, model  # no scene: the viewer empties itself
             with errors_for_page():
-                content = explained(photo, name, model, framing)
+                content = explained(path, name, model, framing)
             return content, content["model"]["name"]
 
-        def answer_upload(photo: str | None, model: str | None, framing: str) -> Any:
-            return *answer(photo, "", model, framing), ""
+        def answer_upload(upload: Any, model: str | None, framing: str) -> Any:
+            return *answer(upload, "", model, framing), ""
 
         def answer_example(name: str, model: str | None, framing: str) -> Any:
-            path = offered[name]
-            return path, *answer(path, name, model, framing), name
+            return offered[name], *answer(None, name, model, framing), name
 
         def fetch(model: str, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
             def show(received: int, total: int) -> None:
@@ -133,6 +134,7 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
             "concurrency_limit": 4,
             "trigger_mode": "always_last",
             "api_visibility": "private",
+            **AS_SENT,
         }
         again: dict[str, Any] = {
             "fn": answer,

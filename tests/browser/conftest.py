@@ -48,7 +48,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser, server: str) -> Iterator[Page]:
     """A page that is ready for the first click; a script error on it fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(float(os.environ.get("CAMDEMO_TEST_PATIENCE", "30000")))
+    context.set_default_timeout(float(os.environ.get("CAMDEMO_TEST_PATIENCE", "10000")))
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))

@@ -1,9 +1,8 @@
-"""The page as a stranger uses it, in a real Chromium."""
+"""The page as a stranger uses it, in a real Chromium: photo, model, framing, errors, links."""
 
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,49 +13,19 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 from skimage import data
 
-
-def example(page: Page, name: str) -> None:
-    page.locator("#examples button").filter(has_text=re.compile(f"{name}$")).click()
-
-
-def picture(page: Page) -> np.ndarray:
-    """The pixels of the overlay that is on the page."""
-    address = page.locator("#picture img").get_attribute("src")
-    body = page.request.get(address).body()
-    return np.asarray(Image.open(io.BytesIO(body)).convert("RGB")).astype(int)
-
-
-def changed(page: Page, act: Callable[[], None]) -> np.ndarray:
-    """The overlay after `act`, which must bring another one."""
-    before = page.locator("#picture img").get_attribute("src")
-    act()
-    page.wait_for_function(
-        "before => { const image = document.querySelector('#picture img');"
-        " return image && image.src !== before }",
-        arg=before,
-    )
-    return picture(page)
-
-
-def choose(page: Page, label: str, text: str) -> None:
-    """Pick an entry of a dropdown by typing, as its search invites to."""
-    field = page.get_by_label(label, exact=True)
-    field.fill("")
-    field.press_sequentially(text)
-    page.get_by_role("option", name=text).first.click()
+from .steps import LABELS, TITLE, canvas, changed, choose_model, example
 
 
 @pytest.fixture
 def lion(page: Page) -> Page:
     example(page, "Lion")
-    expect(page.locator("#title")).to_contain_text("lion · 90 %")
-    expect(page.locator("#picture img")).to_be_visible()
+    expect(page.locator(TITLE)).to_have_text("lion · 90 %")
     return page
 
 
 def test_example_gives_a_heat_map_and_five_labels(lion: Page) -> None:
-    expect(lion.locator("[data-testid$=confidence-set]")).to_have_count(5)
-    overlay = picture(lion)
+    expect(lion.locator(LABELS)).to_have_count(5)
+    overlay = canvas(lion)
     photo = np.asarray(Image.open(get_image("lion.jpg")).convert("RGB")).astype(int)
     assert overlay.shape == photo.shape
     # jet: red where it is hot (the head), blue where it is not (the rock)
@@ -72,67 +41,119 @@ def test_upload_is_shown_upright(page: Page, tmp_path: Path) -> None:
     photo = Image.fromarray(data.chelsea()).rotate(90, expand=True)
     photo.save(file, exif=exif, quality=95)
     page.set_input_files("input[type=file]", file)
-    expect(page.locator("#title")).to_contain_text("cat")
-    expect(page.locator("[data-testid$=confidence-set]")).to_have_count(5)
-    assert picture(page).shape == data.chelsea().shape
+    expect(page.locator(TITLE)).to_contain_text("cat")
+    expect(page.locator(LABELS)).to_have_count(5)
+    assert canvas(page).shape == data.chelsea().shape
 
 
-def test_every_control_changes_the_picture(lion: Page) -> None:
-    seen = [picture(lion)]
+def test_large_photos_are_shown_at_most_1600_pixels_wide(page: Page, tmp_path: Path) -> None:
+    file = tmp_path / "large.jpg"
+    with Image.open(get_image("cheetah.jpg")) as photo:
+        photo.resize((4000, 3000)).save(file, quality=90)
+    page.set_input_files("input[type=file]", file)
+    expect(page.locator(TITLE)).to_contain_text("cheetah")
+    assert canvas(page).shape == (1200, 1600, 3)
 
-    def step(act: Callable[[], None]) -> None:
-        overlay = changed(lion, act)
-        same = [overlay.shape == s.shape and abs(overlay - s).mean() < 0.5 for s in seen]
-        assert not any(same), f"step {len(seen)} painted an old picture again"
-        seen.append(overlay)
 
-    step(lambda: choose(lion, "Layer", "blocks.3"))
-    step(lambda: lion.locator("[data-testid='tiger-confidence-set']").click())
-    expect(lion.locator("#title")).to_contain_text("tiger")
+def test_model_framing_layer_and_label_change_the_picture(lion: Page) -> None:
+    seen = [canvas(lion)]
+
+    def step(act: Callable[[], object]) -> None:
+        picture = changed(lion, act)
+        assert not any((picture == old).all() for old in seen), "an old picture again"
+        seen.append(picture)
+
+    step(lambda: lion.get_by_label("Layer", exact=True).select_option("blocks.3"))
+    step(lambda: lion.locator(LABELS).filter(has_text="tiger").click())
     step(lambda: lion.get_by_label("Whole photo").check())
-    step(lambda: lion.get_by_label("For and against").check())
-    step(lambda: choose(lion, "Model", "EfficientNet-Lite2"))
-    step(lambda: lion.get_by_label("Min-max").check())
-    step(lambda: choose(lion, "Colour map", "viridis"))
-    slider = lion.get_by_role("slider", name="Opacity")
-    step(lambda: slider.press("End"))
+    step(lambda: choose_model(lion, "EfficientNet-Lite2"))
+    # what was chosen for this photo stays chosen
+    expect(lion.locator(TITLE)).to_contain_text("tiger")
 
 
-def test_every_layer_on_request(lion: Page) -> None:
-    choose_from = lion.get_by_label("Layer", exact=True)
-    choose_from.click()
-    stages = lion.get_by_role("option").count()
-    lion.keyboard.press("Escape")
-    lion.get_by_label("List every layer").check()
-    expect(choose_from).to_be_enabled()
-    lion.wait_for_timeout(500)
-    choose_from.click()
-    assert lion.get_by_role("option").count() > stages
-    lion.keyboard.press("Escape")
-    changed(lion, lambda: choose(lion, "Layer", "blocks.5.1.conv_pw"))
+def test_a_finer_layer_is_computed_on_request(lion: Page) -> None:
+    changed(
+        lion, lambda: lion.get_by_label("Layer", exact=True).select_option("blocks.5.1.conv_pw")
+    )
+    # and for all labels on the page at once
+    requests: list[str] = []
+    lion.on("request", lambda request: requests.append(request.url))
+    changed(lion, lambda: lion.locator(LABELS).nth(2).click())
+    assert requests == []
 
 
-def test_broken_file_is_explained_and_the_page_lives_on(lion: Page, tmp_path: Path) -> None:
-    before = lion.locator("#picture img").get_attribute("src")
+def test_any_label_can_be_added(lion: Page) -> None:
+    field = lion.get_by_label("Add a label")
+    field.fill("tabby")
+    field.press("Enter")
+    expect(lion.locator(LABELS)).to_have_count(6)
+    expect(lion.locator(TITLE)).to_contain_text("tabby")
+    field.fill("unicorn")
+    field.press("Enter")
+    expect(lion.locator(".cam-said")).to_contain_text('no label "unicorn"')
+
+
+def test_broken_file_is_explained_and_the_result_stays(page: Page, tmp_path: Path) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(Path(get_image("cheetah.jpg")).read_bytes()[:300])
-    lion.get_by_label("Remove Image").or_(lion.get_by_label("Clear")).first.click()
-    lion.set_input_files("input[type=file]", broken)
-    error = lion.get_by_test_id("toast-body")
+    example(page, "Lion")
+    page.set_input_files("input[type=file]", broken)
+    error = page.get_by_test_id("toast-body")
     expect(error).to_contain_text("not a photo that can be read")
     assert "Traceback" not in error.inner_text()
-    assert before
-    example(lion, "Cheetah")
-    expect(lion.locator("#title")).to_contain_text("cheetah")
+    expect(page.locator(TITLE)).to_have_text("lion · 90 %")
+    example(page, "Cheetah")
+    expect(page.locator(TITLE)).to_contain_text("cheetah")
 
 
 def test_missing_weights_keep_the_model_and_the_result(lion: Page) -> None:
-    before = picture(lion)
-    choose(lion, "Model", "ResNet-18")
-    expect(lion.get_by_test_id("toast-body")).to_contain_text("resnet18-f37072fd.pth")
+    before = canvas(lion)
+    choose_model(lion, "ResNet-18")
+    error = lion.get_by_test_id("toast-body")
+    expect(error).to_contain_text("resnet18-f37072fd.pth")
+    expect(error).to_contain_text("python -m camdemo fetch resnet18")
     expect(lion.get_by_label("Model", exact=True)).to_have_value("EfficientNet-Lite0")
-    assert (picture(lion) == before).all()
-    expect(lion.locator("#title")).to_contain_text("lion")
+    assert (canvas(lion) == before).all()
+
+
+def test_clearing_the_photo_empties_the_page(lion: Page) -> None:
+    lion.get_by_label("Remove Image").first.click()
+    expect(lion.locator(TITLE)).to_have_text("Choose a photo")
+    expect(lion.locator("canvas.cam-picture")).to_be_hidden()
+
+
+def test_a_link_opens_the_same_view(lion: Page, server: str) -> None:
+    lion.get_by_label("Layer", exact=True).select_option("blocks.6")
+    lion.locator(LABELS).nth(1).click()
+    lion.get_by_label("Heat", exact=True).check()
+    lion.get_by_label("Colour map").select_option("viridis")
+    expected = canvas(lion)
+    lion.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    lion.get_by_text("Take away").click()
+    lion.get_by_role("button", name="Copy link").click()
+    expect(lion.locator(".cam-said")).to_have_text("The link is copied.")
+    link = lion.evaluate("navigator.clipboard.readText()")
+    assert link.startswith(server)
+    lion.goto(link)
+    expect(lion.locator("#viewer .cam")).to_have_attribute("data-empty", "false")
+    assert (canvas(lion) == expected).all()
+    expect(lion.get_by_label("Layer", exact=True)).to_have_value("blocks.6")
+
+
+def test_an_upload_has_no_link(page: Page, tmp_path: Path) -> None:
+    file = tmp_path / "mine.png"
+    Image.fromarray(data.coffee()).save(file)
+    page.set_input_files("input[type=file]", file)
+    expect(page.locator("#viewer .cam")).to_have_attribute("data-empty", "false")
+    page.get_by_text("Take away").click()
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.locator(".cam-said")).to_contain_text("Only an example has a link")
+
+
+def test_a_hostile_link_is_refused_in_words(page: Page, server: str) -> None:
+    page.goto(f"{server}?example=Lion&model=__class__&layer=<img src=x onerror=alert(1)>")
+    expect(page.get_by_test_id("toast-body")).to_contain_text("There is no model '__class__'")
+    example(page, "Lion")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -141,7 +162,6 @@ def test_nothing_scrolls_sideways(page: Page, server: str, width: int, theme: st
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(f"{server}?__theme={theme}")
     example(page, "Cheetah")
-    expect(page.locator("#picture img")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
@@ -150,5 +170,44 @@ def test_no_request_leaves_the_machine(page: Page, server: str) -> None:
     page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
     page.goto(server)
     example(page, "Tower")
-    expect(page.locator("#picture img")).to_be_visible()
-    assert hosts == {server.split("/")[2]}
+    assert {host for host in hosts if host} == {server.split("/")[2]}
+
+
+def test_downloads(lion: Page) -> None:
+    lion.get_by_text("Take away").click()
+
+    def download(button: str) -> bytes:
+        with lion.expect_download() as waiting:
+            lion.get_by_role("button", name=button).click()
+        return Path(waiting.value.path()).read_bytes()
+
+    picture = np.asarray(Image.open(io.BytesIO(download("Picture (PNG)"))).convert("RGB"))
+    assert (picture == canvas(lion)).all()
+    assert Image.open(io.BytesIO(download("Figure for slides"))).size == (1600, 900)
+    cam = np.load(io.BytesIO(download("Map (.npy)")))
+    assert cam.dtype == np.float32
+    assert cam.shape == (7, 7)
+    assert b"mountViewer" in download("Page (HTML)")
+
+
+def test_a_large_map_is_downloaded_whole(lion: Page) -> None:
+    lion.get_by_label("Layer", exact=True).select_option("conv_stem")  # shown at 56 x 56
+    lion.get_by_text("Take away").click()
+    with lion.expect_download() as waiting:
+        lion.get_by_role("button", name="Map (.npy)").click()
+    assert np.load(waiting.value.path()).shape == (112, 112)
+
+
+def test_copied_python_computes_this_very_map(lion: Page) -> None:
+    lion.get_by_label("Layer", exact=True).select_option("blocks.6")
+    lion.locator(LABELS).nth(2).click()
+    lion.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    lion.get_by_text("Take away").click()
+    lion.get_by_role("button", name="Copy as Python").click()
+    expect(lion.locator(".cam-said")).to_contain_text("copied")
+    lines = lion.evaluate("navigator.clipboard.readText()")
+    with lion.expect_download() as waiting:
+        lion.get_by_role("button", name="Map (.npy)").click()
+    names: dict = {}
+    exec(lines, names)
+    np.testing.assert_allclose(names["explanation"].cam, np.load(waiting.value.path()), atol=1e-6)

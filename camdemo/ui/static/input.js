@@ -68,13 +68,17 @@ function keysOf(viewer) {
 /** Listen to the keyboard: anywhere on the page, but never while somebody types. */
 function listenToKeys(viewer) {
   const keys = keysOf(viewer);
+  let byTab = false; // how the focus came to where it is
+  document.addEventListener("pointerdown", () => { byTab = false; });
   document.addEventListener("keydown", (event) => {
+    if (event.key === "Tab") byTab = true;
     const at = (selector) => event.target.closest?.(selector);
     const { scene } = viewer.state;
     if (!viewer.root.isConnected || event.ctrlKey || event.metaKey || event.altKey) return;
     if (viewer.find(".cam-help").open) return;
     if (event.key !== "Escape" && at("input, textarea, select, [contenteditable], [role=listbox]")) return;
-    if (event.key === " " && at("button, summary, a, label")) return; // it presses them
+    // Space presses what was reached by Tab; after a click with the mouse it is ours.
+    if (event.key === " " && byTab && at("button, summary, a")) return;
     if (event.key.startsWith("Page") ? !viewer.hasDeck() : !scene) return;
     const digit = "12345".indexOf(event.key);
     if (digit >= 0 && scene.labels[digit]) viewer.chooseLabel(scene.labels[digit].index);

@@ -2,18 +2,49 @@
 
 const MARGIN_LIGHT = 0.4; // how bright the margin that the model never saw is left
 
+/** A photo's pixels where the heat lies, and room to blend them: once, for a photo has one box. */
+const seenParts = new WeakMap();
+function seenPart(photo, [left, top, right, bottom], { width, height }) {
+  if (!seenParts.has(photo)) {
+    const context = make("canvas", { width, height }).getContext("2d", { willReadFrequently: true });
+    context.drawImage(photo, 0, 0, width, height);
+    const under = context.getImageData(left, top, right - left, bottom - top);
+    seenParts.set(photo, { under, blended: new ImageData(under.width, under.height) });
+  }
+  return seenParts.get(photo);
+}
+
+/**
+ * Heat over pixels, rounded once, as render.py does it. (A canvas's own blending rounds each
+ * part by itself: whole pictures come out up to two grey levels off.)
+ */
+function blend({ under, blended }, heat, opacity) {
+  const [below, above, target] = [under, heat, blended].map(({ data }) => new Uint32Array(data.buffer));
+  const share = Math.round(opacity * 32768); // whole numbers are twice as fast
+  const rest = 32768 - share;
+  const half = 16384;
+  for (let i = 0; i < target.length; i++) {
+    const a = below[i];
+    const b = above[i];
+    const red = ((a & 255) * rest + (b & 255) * share + half) >> 15;
+    const green = (((a >> 8) & 255) * rest + ((b >> 8) & 255) * share + half) >> 15;
+    const blue = (((a >> 16) & 255) * rest + ((b >> 16) & 255) * share + half) >> 15;
+    // What the threshold hides is clear in the heat.
+    target[i] = b === 0 ? a : (255 << 24) | (blue << 16) | (green << 8) | red;
+  }
+  return blended;
+}
+
 /**
  * Paint a view of a photo into a context; `box` is in the context's pixels.
- * `heat` is a canvas of the box's size, or null for a map that says nothing.
+ * `heat` is ImageData of the box's size, or null for a map that says nothing.
  */
 function paint(context, { view, opacity, split }, photo, box, heat) {
   const { width, height } = context.canvas;
-  context.globalAlpha = 1;
   context.drawImage(photo, 0, 0, width, height);
   if (view === "photo" || !heat) return;
-  context.globalAlpha = view === "heat" ? 1 : opacity;
-  context.drawImage(heat, box[0], box[1]);
-  context.globalAlpha = 1;
+  const seen = blend(seenPart(photo, box, context.canvas), heat, view === "heat" ? 1 : opacity);
+  context.putImageData(seen, box[0], box[1]);
   dimMargin(context, box);
   if (view === "split") {
     const edge = Math.round(split * width);
@@ -56,12 +87,4 @@ function outlineCell(context, map, [left, top, right, bottom], { row, column }) 
     context.lineWidth = thickness;
     context.strokeRect(left + column * width, top + row * height, width, height);
   }
-}
-
-/** A map as a canvas of its own. */
-function heatCanvas(map, range, settings, height, width, canvas = document.createElement("canvas")) {
-  canvas.width = width;
-  canvas.height = height;
-  canvas.getContext("2d").putImageData(heatOf(map, range, settings, height, width), 0, 0);
-  return canvas;
 }

@@ -66,8 +66,10 @@ function drawMinis(viewer) {
     const layer = mini.dataset.layer ?? state.layer;
     const target = Number(mini.dataset.target ?? state.target);
     const range = viewer.rangeFor(layer, target);
-    if (range) heatCanvas(viewer.mapOf(layer, target), range, settings, mini.height, mini.width, mini);
-    else mini.getContext("2d").clearRect(0, 0, mini.width, mini.height);
+    const context = mini.getContext("2d");
+    const map = viewer.mapOf(layer, target);
+    if (range) context.putImageData(heatOf(map, range, settings, mini.height, mini.width), 0, 0);
+    else context.clearRect(0, 0, mini.width, mini.height);
   }
 }
 

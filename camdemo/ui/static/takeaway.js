@@ -142,7 +142,7 @@ async function fullSize(viewer) {
   const box = [left * across, top * down, right * across, bottom * down].map(Math.round);
   const range = viewer.rangeFor(state.layer, state.target);
   const map = viewer.mapOf(state.layer, state.target);
-  const heat = range && heatCanvas(map, range, viewer.heatSettings(), box[3] - box[1], box[2] - box[0]);
+  const heat = range && heatOf(map, range, viewer.heatSettings(), box[3] - box[1], box[2] - box[0]);
   paint(picture.getContext("2d"), state, photo, box, heat);
   return picture;
 }

@@ -49,7 +49,7 @@ function mountViewer(root, host) {
 
   let frames = 0;
   const painted = { heat: "", minis: "", layer: "" }; // what was painted last, to paint it once
-  const heat = document.createElement("canvas");
+  let heat = null; // ImageData of the size of the box
   const asked = new Set();
   const deck = []; // complete scenes, in memory so that a step needs no wait
   let place = -1; // in the deck
@@ -57,6 +57,8 @@ function mountViewer(root, host) {
   // ---- what the state means ----
 
   const mapOf = (layer, target) => state.maps.get(`${layer}/${target}`);
+
+  const isStage = (name) => state.scene.layers.find((layer) => layer.name === name).stage;
 
   /** What the ends of the palette stand for, or null when the map says nothing. */
   function rangeFor(layer, target) {
@@ -83,7 +85,7 @@ function mountViewer(root, host) {
     if (!range) return null;
     if (painted.heat !== heatKey()) {
       const [left, top, right, bottom] = state.scene.box;
-      heatCanvas(mapOf(state.layer, state.target), range, heatSettings(), bottom - top, right - left, heat);
+      heat = heatOf(mapOf(state.layer, state.target), range, heatSettings(), bottom - top, right - left);
       painted.heat = heatKey();
     }
     return heat;
@@ -103,7 +105,8 @@ function mountViewer(root, host) {
       }
       drawLegend(viewer);
       drawWords(viewer);
-      if (!map) ask([state.layer], [state.target]);
+      // A finer layer comes for all labels on the page; a stage is under way for all of them.
+      if (!map) ask([state.layer], isStage(state.layer) ? [state.target] : null);
     }
     drawControls(viewer);
     if (painted.layer !== state.layer) {
@@ -169,7 +172,7 @@ function mountViewer(root, host) {
 
   /** Show another explanation. What a person chose stays chosen where it still makes sense. */
   async function show(scene) {
-    if (!scene) {
+    if (!scene?.labels) {
       clear();
       return;
     }
