@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import html
 from collections.abc import Mapping
 from pathlib import Path
@@ -112,7 +113,10 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
                 content = explained(path, name, model, framing)
             return content, content["model"]["name"]
 
-        def answer_upload(upload: Any, model: str | None, framing: str) -> Any:
+        def answer_photo(upload: Any, name: str, model: str | None, framing: str) -> Any:
+            path = path_of(upload)
+            if path and name and filecmp.cmp(path, offered[name], shallow=False):
+                return gr.skip()  # the example itself, which has been answered
             return *answer(upload, "", model, framing), ""
 
         def answer_example(name: str, model: str | None, framing: str) -> Any:
@@ -146,12 +150,11 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
 
         opened = [model, framing, last_model, headline, viewer, photo, example]
         demo.load(open_page, outputs=opened, **quiet)
-        upload = [viewer, last_model, example]
-        gr.on(
-            [photo.input, photo.clear],
-            answer_upload,
-            [photo, model, framing],
-            upload,
+        # `input` and `clear` fire while the component still has its old value; `change` after it.
+        photo.change(
+            answer_photo,
+            [photo, example, model, framing],
+            [viewer, last_model, example],
             **computing,
         )
         for name, sample in samples.items():

@@ -145,7 +145,8 @@ def test_nothing_jumps_between_explanations(viewer: Page) -> None:
     places = [TITLE, ".cam-canvas", ".cam-strip", ".cam-controls", ".cam-legend"]
     before = [viewer.locator(place).bounding_box()["y"] for place in places]
     example(viewer, "Tower")
-    assert [viewer.locator(place).bounding_box()["y"] for place in places] == before
+    after = [viewer.locator(place).bounding_box()["y"] for place in places]
+    assert np.abs(np.subtract(after, before)).max() < 1
 
 
 @pytest.fixture(scope="module")
