@@ -2,6 +2,9 @@
 
 const EVIDENCE = ["positive", "signed", "minmax"];
 
+// Where a key is a letter, or a choice from a list.
+const TYPING = "input:not([type=radio], [type=checkbox], [type=range]), textarea, select, [contenteditable], [role=listbox]";
+
 /** The next of several values, the first after the last. */
 function after(value, values) {
   return values[(values.indexOf(value) + 1) % values.length];
@@ -76,7 +79,8 @@ function listenToKeys(viewer) {
     const { scene } = viewer.state;
     if (!viewer.root.isConnected || event.ctrlKey || event.metaKey || event.altKey) return;
     if (viewer.find(".cam-help").open) return;
-    if (event.key !== "Escape" && at("input, textarea, select, [contenteditable], [role=listbox]")) return;
+    if (event.key !== "Escape" && at(TYPING)) return;
+    if (at("input") && /^( |Arrow|Page|[+-])/.test(event.key)) return; // they move it or tick it
     // Space presses what was reached by Tab; after a click with the mouse it is ours.
     if (event.key === " " && byTab && at("button, summary, a")) return;
     if (event.key.startsWith("Page") ? !viewer.hasDeck() : !scene) return;
