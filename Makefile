@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# make bench-ui  measure the page in Chromium
 # make screenshots  take README.md's pictures from the real page
-.PHONY: run test lint format bench screenshots
+.PHONY: run test lint format bench bench-ui screenshots
 
 run: $(VENV)/run.done
 	@$(BIN)/python app.py
@@ -25,6 +26,10 @@ format: $(VENV)/dev.done
 
 bench: $(VENV)/bench.done
 	@$(BIN)/python -m benchmarks
+
+bench-ui: $(VENV)/dev.done
+	@$(BIN)/python tests/browser/chromium.py
+	@$(BIN)/python -m benchmarks.ui
 
 screenshots: $(VENV)/dev.done
 	@$(BIN)/python assets/make_screenshots.py

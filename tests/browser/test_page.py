@@ -190,6 +190,18 @@ def test_downloads(lion: Page) -> None:
     assert b"mountViewer" in download("Page (HTML)")
 
 
+def test_the_picture_has_the_photos_own_resolution(page: Page, tmp_path: Path) -> None:
+    file = tmp_path / "large.jpg"
+    with Image.open(get_image("lion.jpg")) as photo:
+        photo.resize((2400, 1800)).save(file)
+    page.set_input_files("input[type=file]", file)
+    expect(page.locator(TITLE)).to_contain_text("lion")
+    page.get_by_text("Take away").click()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Picture (PNG)").click()
+    assert Image.open(waiting.value.path()).size == (2400, 1800)
+
+
 def test_a_large_map_is_downloaded_whole(lion: Page) -> None:
     lion.get_by_label("Layer", exact=True).select_option("conv_stem")  # shown at 56 x 56
     lion.get_by_text("Take away").click()

@@ -78,6 +78,16 @@ def test_strip_and_dropdown_stay_in_step(viewer: Page) -> None:
     expect(viewer.locator(f"{STRIP}[aria-pressed=true]")).to_have_attribute("title", "blocks.4")
 
 
+def test_a_layer_is_found_by_a_part_of_its_name(viewer: Page) -> None:
+    field = viewer.get_by_label("Find a layer")
+    field.fill("5.1.conv_pwl")
+    changed(viewer, lambda: field.press("Enter"))
+    expect(viewer.get_by_label("Layer", exact=True)).to_have_value("blocks.5.1.conv_pwl")
+    field.fill("conv")
+    field.press("Enter")
+    expect(viewer.locator(".cam-said")).to_contain_text('layers have "conv" in their names')
+
+
 def test_pointing_reads_a_cell(viewer: Page) -> None:
     readout = viewer.locator(".cam-readout")
     viewer.locator("canvas.cam-picture").hover()

@@ -135,13 +135,31 @@ function listenToControls(viewer) {
   viewer.root.addEventListener("input", ({ target }) => {
     const { control } = target.dataset;
     if (target.name === "cam-view") viewer.set({ view: target.value });
-    if (!control || control === "add") return;
+    if (!(control in viewer.state)) return; // the two fields that search have listeners of their own
     const values = { checkbox: target.checked, range: Number(target.value) };
     viewer.set({ [control]: values[target.type] ?? target.value });
   });
   viewer.find("[data-control=colormap]").append(
     ...viewer.colormaps.map((name) => make("option", { value: name, textContent: name })),
   );
+}
+
+/** The field that finds a layer: by its name, or by a part that only one name has. */
+function listenToFind(viewer) {
+  const field = viewer.find("[data-control=find]");
+  field.addEventListener("change", () => {
+    const typed = field.value.trim();
+    const names = [...viewer.find("[data-control=layer]").options].map((option) => option.value);
+    const found = names.includes(typed) ? [typed] : names.filter((name) => name.includes(typed));
+    if (!typed) return;
+    if (found.length === 1) {
+      field.value = "";
+      viewer.say("");
+      viewer.set({ layer: found[0] });
+    } else {
+      viewer.say(`${found.length || "No"} layers have "${typed}" in their names. Choose one of the list.`);
+    }
+  });
 }
 
 /** The field that adds any label; its list is fetched when it is needed first. */
@@ -151,7 +169,7 @@ function listenToAdd(viewer) {
   const load = async () => {
     if (names) return;
     names = await viewer.host.labels();
-    viewer.find("datalist").replaceChildren(...names.map((value) => make("option", { value })));
+    viewer.find("#cam-all-labels").replaceChildren(...names.map((value) => make("option", { value })));
   };
   field.addEventListener("focus", load);
   field.addEventListener("change", async () => {

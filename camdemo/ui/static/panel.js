@@ -26,6 +26,8 @@ function buildLayers(viewer) {
   const finer = viewer.host.maps ? layers.filter((layer) => !layer.stage) : [];
   const groups = [group("Stages", stages), group("Every finer layer", finer)];
   viewer.find("[data-control=layer]").replaceChildren(...groups.slice(0, finer.length ? 2 : 1));
+  const names = [...stages, ...finer].map(({ name }) => make("option", { value: name }));
+  viewer.find("#cam-all-layers").replaceChildren(...names);
   viewer.find(".cam-strip").replaceChildren(
     ...stages.map(({ name }) => {
       const mini = miniature(48, { layer: name });

@@ -236,6 +236,7 @@ function mountViewer(root, host) {
   if (!host.page) find("[data-action=page]").remove();
   if (!host.maps) find("[data-action=link]").remove();
   listenToControls(viewer);
+  listenToFind(viewer);
   listenToActions(viewer);
   listenToPointer(viewer);
   listenToKeys(viewer);
