@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from . import render, scene, standalone
+from . import images, render, scene, standalone
 from .records import Box, Evidence, Framing, LayerInfo, ModelSpec, Prediction, Timings
 
 
@@ -82,22 +82,23 @@ class Explanation:
         size = (max(1, round(width * factor)), max(1, round(height * factor)))
         image = self.image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
         across, down = size[0] / width, size[1] / height
-        box = Box(
-            round(self.box.left * across),
-            round(self.box.top * down),
-            round(self.box.right * across),
-            round(self.box.bottom * down),
-        )
+        left, top, right, bottom = self.box.left, self.box.top, self.box.right, self.box.bottom
+        # of a very long photo so little can be left that only `to_box` keeps a pixel of it
+        box = images.to_box((left * across, top * down, right * across, bottom * down))
         return replace(self, image=image, box=box)
 
     def maps(self) -> dict[scene.MapKey, np.ndarray]:
         """The signed maps of every stage for every label on the page, from one forward pass.
 
+        Those of `layer` are among them, too, where it is a finer one.
+
         Returns:
             {(name of the layer, index of the label): float32 (h, w)}.
         """
+        layers = self.explainer.layers(self.model.name)
+        names = [one.name for one in layers if one.stage or one.name == self.layer.name]
         targets = dict.fromkeys(one.index for one in [*self.predictions, self.target])
-        return self.explainer.maps(self, None, list(targets))
+        return self.explainer.maps(self, names, list(targets))
 
     def scene(self, complete: bool = True) -> dict[str, Any]:
         """What the viewer paints from, as plain values for JSON.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _LONGEST = 8  # resized whole up to this many inputs' length; see `prepare`
+_WORTH_THREADS = 2_000_000  # pixels from which two threads are faster; see `_resize`
 
 # Pillow warns of odd metadata and of large files; neither is an error here.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -174,9 +176,30 @@ def prepare(image: Image.Image, region: tuple[float, ...], transform: Transform)
     width, height = round(image.width / across), round(image.height / down)
     if max(width, height) <= _LONGEST * side:
         x, y = round(left / across), round(top / down)
-        pixels = image.resize((width, height), resample).crop((x, y, x + side, y + side))
+        pixels = _resize(image, (width, height), resample).crop((x, y, x + side, y + side))
     else:
         pixels = image.resize((side, side), resample, box=(left, top, right, bottom))
     values = np.asarray(pixels, dtype=np.float32) / np.float32(255)
     mean, std = (np.array(each, np.float32) for each in (transform.mean, transform.std))
     return np.ascontiguousarray(((values - mean) / std).transpose(2, 0, 1))[np.newaxis]
+
+
+def _resize(image: Image.Image, size: tuple[int, int], resample: Image.Resampling) -> Image.Image:
+    """`image.resize(size, resample)`, to the bit, but a large photo on two threads.
+
+    Pillow resizes across and then down, with whole grey levels in between. The rows of the
+    first pass, which is nearly all of the work, know nothing of each other.
+    """
+    if image.width * image.height < _WORTH_THREADS:
+        return image.resize(size, resample)
+    middle = image.height // 2
+    halves = [(0, 0, image.width, middle), (0, middle, image.width, image.height)]
+    narrow = Image.new("RGB", (size[0], image.height))
+
+    def across(half: tuple[int, int, int, int]) -> None:
+        _left, top, _right, bottom = half
+        narrow.paste(image.resize((size[0], bottom - top), resample, box=half), (0, top))
+
+    with ThreadPoolExecutor(len(halves)) as pool:
+        list(pool.map(across, halves))
+    return narrow.resize(size, resample)

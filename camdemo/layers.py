@@ -35,6 +35,12 @@ class _Call:
     def identity(self) -> tuple[int, int]:
         return (id(self.output), self.version)
 
+    @property
+    def has_prefix(self) -> bool:
+        """Whether the output is tokens of which some, such as a class token, are no patches."""
+        _, height, width = self.grid
+        return self.output.dim() == 3 and self.output.shape[1] > height * width
+
 
 @dataclass
 class _Trace:
@@ -90,7 +96,7 @@ def _run(model: nn.Module, side: int) -> _Trace:
         if isinstance(module, nn.MultiheadAttention):
             trace.last_attention = len(trace.returned)
 
-    def after(name: str):
+    def after(name: str) -> Callable[[nn.Module, tuple, object], None]:
         def hook(module: nn.Module, inputs: tuple, output: object) -> None:
             if name in trace.returned:
                 trace.repeated.add(name)
@@ -156,7 +162,7 @@ def _without_repeats(trace: _Trace) -> dict[str, _Call]:
         call = trace.calls.get(name)
         if call is None or name in trace.repeated:
             continue
-        if call.output.dim() == 3 and trace.last_attention <= position:
+        if call.has_prefix and trace.last_attention <= position:
             continue
         by_tensor.setdefault(call.identity, []).append(call)
     trunks = set(_trunks([name for name in trace.calls if name not in trace.repeated]))

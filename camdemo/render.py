@@ -6,6 +6,7 @@ brought to 0..1, upsampled (OpenCV's bicubic), rounded to one of 256 colours, an
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 
 import cv2
@@ -15,6 +16,7 @@ from .errors import ChoiceError, RangeError
 from .records import COLORMAPS, EVIDENCE, Box, Evidence
 
 _MARGIN_LIGHT = 0.4  # how bright the margin that the model never saw is left
+_STRIP = 32  # rows that are drawn at once, so that they stay in the processor's cache
 
 # The diverging map for signed evidence, blue to white to red: OpenCV has none. The five
 # colours are ours, with nearly equal lightness left and right of the neutral middle.
@@ -74,12 +76,28 @@ def palette(colormap: str, evidence: Evidence) -> np.ndarray:
     return np.ascontiguousarray(blue_first[..., ::-1])
 
 
-def heat(values: np.ndarray, width: int, height: int, colours: np.ndarray) -> np.ndarray:
-    """The map of values 0..1 as a picture: uint8 (height, width, 3)."""
-    large = cv2.resize(values * np.float32(255), (width, height), interpolation=cv2.INTER_CUBIC)
-    # Bicubic overshoots; the addition rounds and clips to 0..255 in one pass.
-    indices = cv2.add(large, 0.0, dtype=cv2.CV_8U)  # type: ignore[call-overload]
-    return cv2.applyColorMap(indices, colours)
+def heat(
+    values: np.ndarray, width: int, height: int, colours: np.ndarray
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """The map of values 0..1 as a picture, strip by strip: its rows, and uint8 (rows, width, 3).
+
+    The strips are those of `cv2.resize` of the map to the full size. That would write 36 MB
+    of floats for a photo of 12 megapixels; a strip stays in the processor's cache.
+    """
+    rows = values.shape[0]
+    across = cv2.resize(values * np.float32(255), (width, rows), interpolation=cv2.INTER_CUBIC)
+    # How much of each row of the map is in each row of the picture: (height, rows), because
+    # resizing is linear. Four in a row are not zero.
+    unit = np.eye(rows, dtype=np.float32)
+    shares = cv2.resize(unit, (rows, height), interpolation=cv2.INTER_CUBIC)
+    for top in range(0, height, _STRIP):
+        strip = slice(top, min(top + _STRIP, height))
+        near = shares[strip].any(axis=0)
+        # Not a matrix product, for which BLAS would wake its threads for each of the strips.
+        large = np.einsum("ij,jk->ik", shares[strip, near], across[near])
+        # Bicubic overshoots; the addition rounds and clips to 0..255 in one pass.
+        indices = cv2.add(large, 0.0, dtype=cv2.CV_8U)  # type: ignore[call-overload]
+        yield strip, cv2.applyColorMap(indices, colours)
 
 
 def overlay(
@@ -103,15 +121,25 @@ def overlay(
     if values is None:
         return photo.copy()
     colours = palette(colormap, evidence)
-    rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
-    warm = heat(values, box.width, box.height, colours)
-    seen = cv2.addWeighted(photo[rows, columns], 1 - opacity, warm, opacity, 0)
-    if (box.width, box.height) == (photo.shape[1], photo.shape[0]):
-        return seen
-    picture = cv2.convertScaleAbs(photo, alpha=_MARGIN_LIGHT)
-    picture[rows, columns] = seen
+    picture = np.empty_like(photo)
+    _dim(photo, box, picture)
+    # Views, so that what is written to `seen` is written to the picture.
+    seen = picture[box.top : box.bottom, box.left : box.right]
+    under = photo[box.top : box.bottom, box.left : box.right]
+    for rows, warm in heat(values, box.width, box.height, colours):
+        seen[rows] = cv2.addWeighted(under[rows], 1 - opacity, warm, opacity, 0)
     _outline(picture, box)
     return picture
+
+
+def _dim(photo: np.ndarray, box: Box, picture: np.ndarray) -> None:
+    """The photo around the box, darker, into the picture."""
+    above, below = slice(0, box.top), slice(box.bottom, None)
+    beside, everything = slice(box.top, box.bottom), slice(None)
+    left, right = slice(0, box.left), slice(box.right, None)
+    for part in ((above, everything), (below, everything), (beside, left), (beside, right)):
+        if photo[part].size:
+            picture[part] = cv2.convertScaleAbs(photo[part], alpha=_MARGIN_LIGHT)
 
 
 def _outline(picture: np.ndarray, box: Box) -> None:

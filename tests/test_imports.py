@@ -1,0 +1,142 @@
+"""Who may import whom: the architecture, as a table that a test holds the code to."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "camdemo"
+WORDS = {"errors", "records"}  # what all modules speak in
+
+# From the bottom up. A module may import what stands beside it here, which lies in a level
+# below its own: neighbours in one level know nothing of each other. It need not use it all.
+LEVELS: list[dict[str, set[str]]] = [
+    {"errors": set()},
+    {"records": {"errors"}},
+    {  # one craft each: facts, photos, hooks, pictures, files
+        "models": WORDS,
+        "images": WORDS,
+        "layers": WORDS,
+        "render": WORDS,
+        "weights": WORDS,
+    },
+    {  # what puts one craft to use
+        "networks": WORDS | {"weights"},
+        "settings": WORDS | {"models"},
+        "attribution": WORDS | {"layers"},
+        "sweep": WORDS | {"layers"},
+        "scene": WORDS | {"render"},
+    },
+    {"standalone": WORDS | {"scene"}},
+    {"explanation": WORDS | {"images", "render", "scene", "standalone"}},
+    {  # the one door to all of the above
+        "explainer": WORDS
+        | {"models", "images", "layers", "weights", "networks", "settings"}
+        | {"attribution", "sweep", "explanation"}
+    },
+    {  # the faces: the page is handed its explainer, so that a remote one can take its place
+        "__init__": WORDS | {"settings", "explanation", "explainer"},
+        "cli": WORDS | {"models", "weights", "settings", "explainer"},
+        "ui": WORDS | {"scene", "standalone"},
+    },
+    {"__main__": {"cli"}, "app": {"__init__", "ui"}},
+]
+# What a module may know by name for its type hints, under `if TYPE_CHECKING`.
+TYPES = {"ui": {"explainer", "explanation"}}
+
+ALLOWED = {name: allowed for level in LEVELS for name, allowed in level.items()}
+FILES = {path.relative_to(ROOT).as_posix(): path for path in PACKAGE.rglob("*.py")}
+FILES["app.py"] = ROOT / "app.py"
+
+
+def module_of(file: str) -> str:
+    """ "camdemo/images.py" is images, "camdemo/ui/viewer.py" is ui."""
+    return Path(file).parts[1 if "/" in file else 0].removesuffix(".py")
+
+
+def imports(tree: ast.AST, file: str, types: bool = False) -> Iterator[tuple[str, bool]]:
+    """Modules of ours that are imported anywhere in the tree, and whether for their types."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            for child in node.body:
+                yield from imports(ast.Module([child], []), file, types=True)
+            for child in node.orelse:
+                yield from imports(ast.Module([child], []), file, types)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from ours(alias.name.split("."), types)
+        elif isinstance(node, ast.ImportFrom):
+            package = list(Path(file).parts[:-1])
+            start = package[: len(package) + 1 - node.level] if node.level else []
+            source = start + (node.module.split(".") if node.module else [])
+            for alias in node.names:
+                yield from ours([*source, alias.name], types)
+        else:
+            yield from imports(node, file, types)
+
+
+def ours(path: list[str], types: bool) -> Iterator[tuple[str, bool]]:
+    if path[0] == "camdemo":
+        known = len(path) > 1 and path[1] in ALLOWED
+        yield (path[1] if known else "__init__"), types
+
+
+def test_the_table_is_a_chain() -> None:
+    below: set[str] = set()
+    for level in LEVELS:
+        for name, allowed in level.items():
+            assert allowed <= below, f"{name} may import {allowed - below}, not below it"
+        below |= level.keys()
+
+
+def test_the_table_has_every_module() -> None:
+    assert {module_of(file) for file in FILES} == ALLOWED.keys()
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_imports_are_those_of_the_table(file: str) -> None:
+    name = module_of(file)
+    for imported, for_types in imports(ast.parse(FILES[file].read_text("utf-8")), file):
+        allowed = ALLOWED[name] | {name} | (TYPES.get(name, set()) if for_types else set())
+        assert imported in allowed, f"{file} imports {imported}"
+
+
+def test_what_this_file_sees() -> None:
+    # The test of the test: imports in every shape, one of them late, one for its type.
+    code = """
+import camdemo.render
+from camdemo import Explainer, images
+from . import layers
+from ..models import find
+if TYPE_CHECKING:
+    from ..explainer import Explainer
+def late():
+    with open(""):
+        from .. import weights
+import numpy, os.path
+"""
+    assert list(imports(ast.parse(code), "camdemo/ui/viewer.py")) == [
+        ("render", False),
+        ("__init__", False),
+        ("images", False),
+        ("ui", False),
+        ("models", False),
+        ("explainer", True),
+        ("weights", False),
+    ]
+
+
+@pytest.mark.parametrize("code", ["import camdemo", "import camdemo; camdemo.Explainer().models()"])
+def test_importing_the_package_and_listing_its_models_load_no_torch(code: str) -> None:
+    heavy = ["torch", "torchvision", "timm", "captum", "gradio"]
+    check = f"import sys; {code}; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

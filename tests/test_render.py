@@ -1,0 +1,265 @@
+"""From a map to a picture: by numbers, and against a slow NumPy writing of the same."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from camdemo import render
+from camdemo.errors import ChoiceError, RangeError
+from camdemo.records import COLORMAPS, EVIDENCE, Box, Evidence
+
+CAM = np.array([[-2, 0], [1, 4]], np.float32)
+NEGATIVE = np.array([[-3, -1], [-2, -4]], np.float32)
+
+
+def cam_of(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(height, width)).astype(np.float32)
+
+
+def photo_of(width: int, height: int) -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
+
+
+# -- values from 0 to 1
+
+
+@pytest.mark.parametrize(
+    ("cam", "evidence", "expected"),
+    [
+        (CAM, "positive", [[0, 0], [0.25, 1]]),  # ReLU, then divided by 4
+        (CAM, "signed", [[0.25, 0.5], [0.625, 1]]),  # 0.5 + value / (2 * 4)
+        (CAM, "minmax", [[0, 1 / 3], [0.5, 1]]),  # (value + 2) / 6
+        (NEGATIVE, "signed", [[0.125, 0.375], [0.25, 0]]),  # 0.5 + value / (2 * 4)
+        (NEGATIVE, "minmax", [[1 / 3, 1], [2 / 3, 0]]),  # (value + 4) / 3
+        (np.full((2, 2), 3, np.float32), "positive", [[1, 1], [1, 1]]),
+        (np.full((2, 2), -3, np.float32), "signed", [[0, 0], [0, 0]]),
+        (CAM * np.float32(1e-30), "positive", [[0, 0], [0.25, 1]]),  # size alone says nothing
+        (CAM * np.float32(1e30), "signed", [[0.25, 0.5], [0.625, 1]]),
+    ],
+)
+def test_scale(cam: np.ndarray, evidence: Evidence, expected: list) -> None:
+    before = cam.copy()
+    values = render.scale(cam, evidence)
+    np.testing.assert_allclose(values, expected, rtol=1e-6, atol=1e-7)
+    assert values.dtype == np.float32
+    assert (cam == before).all()
+
+
+NOTHING = [
+    (NEGATIVE, "positive"),  # min-max scaling would paint the least negative cell red
+    (np.zeros((2, 2), np.float32), "positive"),
+    (np.zeros((2, 2), np.float32), "signed"),
+    (np.full((2, 2), 3, np.float32), "minmax"),
+    (np.full((2, 2), -3, np.float32), "minmax"),
+]
+
+
+@pytest.mark.parametrize(("cam", "evidence"), NOTHING)
+def test_a_map_that_says_nothing_gives_the_plain_photo(cam: np.ndarray, evidence: Evidence) -> None:
+    assert render.scale(cam, evidence) is None
+    photo = photo_of(30, 20)
+    picture = render.overlay(photo, cam, Box(5, 0, 25, 20), "jet", 0.5, evidence)
+    assert (picture == photo).all()
+    assert not np.shares_memory(picture, photo)
+
+
+# -- colours
+
+
+@pytest.mark.parametrize("colormap", COLORMAPS)
+@pytest.mark.parametrize("evidence", ["positive", "minmax"])
+def test_palettes_are_opencvs(colormap: str, evidence: Evidence) -> None:
+    ramp = np.arange(256, dtype=np.uint8).reshape(1, 256)
+    blue_first = cv2.applyColorMap(ramp, getattr(cv2, f"COLORMAP_{colormap.upper()}"))
+    colours = render.palette(colormap, evidence)
+    assert (colours.reshape(256, 3) == cv2.cvtColor(blue_first, cv2.COLOR_BGR2RGB)[0]).all()
+
+
+def test_jet_runs_from_blue_to_red() -> None:
+    cold, hot = render.palette("jet", "positive")[[0, 255], 0].tolist()
+    assert (cold, hot) == ([0, 0, 128], [128, 0, 0])
+
+
+@pytest.mark.parametrize("colormap", COLORMAPS)
+def test_signed_evidence_has_one_diverging_palette(colormap: str) -> None:
+    colours = render.palette(colormap, "signed").reshape(256, 3).astype(int)
+    against, neutral, speaks_for = colours[[0, 127, 255]]
+    assert against.argmax() == 2  # blue
+    assert speaks_for.argmax() == 0  # red
+    assert np.ptp(neutral) < 8  # no hue
+    assert neutral.min() > 235
+    # The further from the middle, the darker, on both sides.
+    light = colours @ [0.299, 0.587, 0.114]
+    assert (np.diff(light[:128]) >= -0.5).all()
+    assert (np.diff(light[128:]) <= 0.5).all()
+
+
+# -- the picture
+
+
+def shares_of(given: int, wanted: int) -> np.ndarray:
+    """How much of each given sample is in each wanted one: bicubic (a = -0.75), (wanted, given).
+
+    Samples lie in the middle of their cells; beyond the edge the last one goes on.
+    """
+    a = -0.75
+    shares = np.zeros((wanted, given))
+    for row in range(wanted):
+        place = (row + 0.5) * given / wanted - 0.5
+        first = int(np.floor(place))
+        for sample in range(first - 1, first + 3):
+            x = abs(place - sample)
+            if x <= 1:
+                share = (a + 2) * x**3 - (a + 3) * x**2 + 1
+            else:
+                share = a * (x**3 - 5 * x**2 + 8 * x - 4)
+            shares[row, min(max(sample, 0), given - 1)] += share
+    return shares
+
+
+def slow_heat(cam: np.ndarray, width: int, height: int, evidence: Evidence) -> np.ndarray:
+    """Which of the 256 colours each pixel has, int (height, width)."""
+    values = render.scale(cam, evidence).astype(np.float64)
+    large = shares_of(cam.shape[0], height) @ values @ shares_of(cam.shape[1], width).T
+    return np.rint(255 * large).clip(0, 255).astype(int)
+
+
+SIZES = [
+    ((7, 7), (224, 224)),
+    ((14, 14), (301, 199)),
+    ((7, 9), (90, 70)),
+    ((56, 56), (9, 7)),  # more cells than pixels
+    ((1, 2), (33, 65)),
+    ((2, 1), (33, 65)),
+    ((3, 3), (1, 40)),
+    ((2, 2), (1, 1)),
+]
+
+
+@pytest.mark.parametrize("evidence", EVIDENCE)
+@pytest.mark.parametrize("opacity", [0.3, 0.5, 1])
+@pytest.mark.parametrize(("grid", "size"), SIZES)
+def test_the_seen_part_is_a_blend(
+    grid: tuple[int, int], size: tuple[int, int], opacity: float, evidence: Evidence
+) -> None:
+    cam, (width, height) = cam_of(*grid), size
+    cam[0, 0] = 1  # so that no kind of evidence is empty
+    photo = photo_of(width + 20, height + 10)
+    box = Box(15, 4, 15 + width, 4 + height)
+    picture = render.overlay(photo, cam, box, "viridis", opacity, evidence)
+    assert picture.shape == photo.shape
+    assert picture.dtype == np.uint8
+
+    colours = render.palette("viridis", evidence)[:, 0].astype(float)
+    index = slow_heat(cam, width, height, evidence)
+    under = photo[4 : 4 + height, 15 : 15 + width]
+    found = picture[4 : 4 + height, 15 : 15 + width]
+    # Single precision may round a value to the next of the 256 colours.
+    off = np.min(
+        [
+            np.abs(found - (under * (1 - opacity) + colours[near] * opacity)).max(axis=-1)
+            for near in (index, (index - 1).clip(0), (index + 1).clip(None, 255))
+        ],
+        axis=0,
+    )
+    assert off.max() <= 0.501
+    exact = np.abs(found - (under * (1 - opacity) + colours[index] * opacity)).max(axis=-1) <= 0.501
+    assert exact.mean() > 0.98  # a whole row may lie between two colours
+
+
+@pytest.mark.parametrize("evidence", EVIDENCE)
+def test_opacity_runs_from_the_photo_to_the_heat(evidence: Evidence) -> None:
+    photo, cam, box = photo_of(60, 40), cam_of(7, 7), Box(0, 0, 60, 40)
+    colours = {tuple(colour) for colour in render.palette("turbo", evidence)[:, 0].tolist()}
+    photo_alone = render.overlay(photo, cam, box, "turbo", 0, evidence)
+    heat_alone = render.overlay(photo, cam, box, "turbo", 1, evidence)
+    assert (photo_alone == photo).all()
+    assert {tuple(pixel) for pixel in heat_alone.reshape(-1, 3).tolist()} <= colours
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        Box(30, 0, 70, 60),  # margins left and right
+        Box(0, 20, 100, 45),  # above and below
+        Box(10, 5, 80, 50),  # all around
+        Box(0, 0, 99, 60),  # one column alone
+    ],
+)
+def test_the_unseen_margin_is_dimmed_and_the_seen_part_outlined(box: Box) -> None:
+    photo = photo_of(100, 60)
+    picture = render.overlay(photo, cam_of(7, 7), box, "jet", 0, "positive")
+    seen = np.zeros((60, 100), bool)
+    seen[box.top : box.bottom, box.left : box.right] = True
+    # One pixel wide on a photo of this size: what is not seen, but has a seen neighbour.
+    outline = cv2.dilate(seen.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~seen
+    assert (picture[seen] == photo[seen]).all()  # opacity 0: nothing else may touch it
+    assert (picture[outline] == 255).all()
+    margin = ~seen & ~outline
+    assert np.abs(picture[margin] - 0.4 * photo[margin]).max(initial=0) <= 0.501
+
+
+def test_the_outline_grows_with_the_photo() -> None:
+    photo = np.zeros((200, 2000, 3), np.uint8)
+    picture = render.overlay(photo, cam_of(7, 7), Box(900, 0, 1100, 200), "jet", 0, "positive")
+    assert (picture == 255).all(axis=(0, 2)).sum() == 8  # columns: four on each side
+
+
+def test_a_photo_that_is_seen_whole_has_neither_margin_nor_outline() -> None:
+    photo = photo_of(100, 60)
+    picture = render.overlay(photo, cam_of(7, 7), Box(0, 0, 100, 60), "jet", 0, "positive")
+    assert (picture == photo).all()
+
+
+def test_the_photo_itself_is_left_alone() -> None:
+    photo, cam = photo_of(100, 60), cam_of(7, 7)
+    before = photo.copy(), cam.copy()
+    photo.flags.writeable = cam.flags.writeable = False
+    for evidence in EVIDENCE:
+        render.overlay(photo, cam, Box(30, 0, 70, 60), "jet", 0.5, evidence)
+    assert (photo == before[0]).all()
+    assert (cam == before[1]).all()
+
+
+# -- options
+
+
+def test_options_that_can_be_drawn() -> None:
+    for colormap in COLORMAPS:
+        for evidence in EVIDENCE:
+            for opacity in (0, 1, 0.0, 1.0, 0.5):
+                render.check_options(colormap, opacity, evidence)
+
+
+@pytest.mark.parametrize(
+    ("error", "says", "changed"),
+    [
+        (ChoiceError, "jet, turbo, viridis, inferno, cividis", {"colormap": "rainbow"}),
+        (ChoiceError, "colour map", {"colormap": "JET"}),
+        (ChoiceError, "colour map", {"colormap": "signed"}),
+        (ChoiceError, "colour map", {"colormap": "__class__"}),
+        (ChoiceError, "colour map", {"colormap": None}),
+        (ChoiceError, "positive, signed, minmax", {"evidence": "negative"}),
+        (ChoiceError, "evidence", {"evidence": ""}),
+        *(
+            (RangeError, "from 0 to 1", {"opacity": opacity})
+            for opacity in (
+                -0.01,
+                1.01,
+                float("nan"),
+                float("inf"),
+                True,
+                False,
+                "0.5",
+                None,
+                [0.5],
+            )
+        ),
+    ],
+)
+def test_options_that_are_refused(error: type, says: str, changed: dict) -> None:
+    options = {"colormap": "jet", "opacity": 0.5, "evidence": "positive"} | changed
+    with pytest.raises(error, match=says):
+        render.check_options(**options)

@@ -1,0 +1,220 @@
+"""What travels to the browser: exact where it is cheap, close enough elsewhere, plain JSON."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from gradio.media import get_image
+from PIL import Image
+
+from camdemo import Box, Explainer, Explanation, Prediction, Settings, records, render, scene
+
+LION = get_image("lion.jpg")
+
+
+@pytest.fixture(scope="module")
+def explainer() -> Explainer:
+    return Explainer(Settings(model="efficientnet_lite0"))
+
+
+@pytest.fixture(scope="module")
+def explanation(explainer: Explainer) -> Explanation:
+    return explainer.explain(LION)
+
+
+def random_map(height: int, width: int, seed: int = 0) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    return generator.normal(0.01, 3, (height, width)).astype(np.float32)
+
+
+def packet(cam: np.ndarray, exact: bool = False) -> dict[str, Any]:
+    (only,) = scene.packets({("layer", 291): cam}, exact)
+    assert (only["layer"], only["target"]) == ("layer", 291)
+    return json.loads(json.dumps(only, allow_nan=False))
+
+
+def decode(packet: dict[str, Any]) -> np.ndarray:
+    """What maps.js does."""
+    data = base64.b64decode(packet["data"])
+    shape = packet["height"], packet["width"]
+    if packet["type"] == "f4":
+        return np.frombuffer(data, "<f4").reshape(shape)
+    return np.frombuffer(data, "<i2").reshape(shape) / 32767 * packet["largest"]
+
+
+# ---------------------------------------------------------------- packets
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (7, 7), (14, 14), (28, 28), (3, 28), (28, 5)])
+def test_small_maps_travel_as_they_are(shape):
+    cam = random_map(*shape)
+    sent = packet(cam)
+    assert sent["type"] == "f4"
+    assert (decode(sent) == cam).all()
+
+
+@pytest.mark.parametrize("shape", [(29, 29), (35, 35), (56, 56), (7, 29), (56, 3)])
+def test_larger_maps_travel_in_fine_steps(shape):
+    cam = random_map(*shape)
+    sent = packet(cam)
+    assert sent["type"] == "i2"
+    step = np.abs(cam).max() / 32767
+    assert np.abs(decode(sent) - cam).max() <= 0.501 * step
+    # a shade of the palette is 255 times coarser than what may be lost
+    assert step < np.ptp(cam) / 255 / 100
+
+
+@pytest.mark.parametrize("cam", [np.zeros((40, 40)), -np.ones((40, 40)), np.full((40, 40), 1e-30)])
+def test_steps_of_maps_without_a_scale(cam):
+    cam = cam.astype(np.float32)
+    np.testing.assert_allclose(decode(packet(cam)), cam, rtol=1e-4)
+
+
+def test_transposed_and_flipped_maps_travel_the_right_way_round():
+    cam = random_map(9, 5).T[:, ::-1]  # a view, of which no row is contiguous
+    assert (decode(packet(cam)) == cam).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "sent"), [((112, 112), (56, 56)), ((168, 20), (56, 20)), ((14, 224), (14, 56))]
+)
+def test_the_largest_maps_are_averaged(shape, sent):
+    cam = random_map(*shape)
+    down, across = shape[0] // sent[0], shape[1] // sent[1]
+    means = cam.reshape(sent[0], down, sent[1], across).mean(axis=(1, 3))
+    got = packet(cam)
+    assert (got["height"], got["width"]) == sent
+    np.testing.assert_allclose(decode(got), means, atol=np.abs(means).max() / 32767)
+
+
+@pytest.mark.parametrize("shape", [(57, 57), (149, 147), (300, 61)])
+def test_averaging_keeps_the_total_where_sizes_do_not_divide(shape):
+    cam = random_map(*shape) + 1
+    got = decode(packet(cam))
+    assert got.shape == (min(shape[0], 56), min(shape[1], 56))
+    assert got.mean() == pytest.approx(cam.mean(), abs=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(7, 7), (56, 56), (112, 112), (149, 147)])
+def test_exact_sends_every_number(shape):
+    cam = random_map(*shape)
+    assert (decode(packet(cam, exact=True)) == cam).all()
+
+
+def test_one_explanation_is_under_300_kb_beside_the_photo(explainer):
+    stages = [layer for layer in explainer.layers("mobilenet_v2") if layer.stage]
+    assert len(stages) == 19
+    maps = {
+        (layer.name, target): random_map(layer.height, layer.width, target)
+        for layer in stages
+        for target in range(5)
+    }
+    sent = scene.packets(maps)
+    assert [(one["layer"], one["target"]) for one in sent] == list(maps)
+    assert len(json.dumps(sent)) < 300_000
+
+
+def test_palettes_are_those_of_the_server():
+    sent = scene.palettes()
+    assert list(sent) == [*records.COLORMAPS, "signed"]
+    for name, data in sent.items():
+        evidence = "signed" if name == "signed" else "positive"
+        expected = render.palette("jet" if name == "signed" else name, evidence)
+        assert base64.b64decode(data) == expected.tobytes()
+
+
+def test_each_label_travels_once():
+    lion, tiger = Prediction(291, "lion", 0.9), Prediction(292, "tiger", 0.05)
+    sent = scene.labels([lion, tiger, lion])
+    assert [label["index"] for label in sent] == [291, 292]
+    assert sent[0] == {"index": 291, "label": "lion", "probability": 0.9}
+
+
+# ---------------------------------------------------------------- scenes
+
+
+def keys(content: dict[str, Any]) -> list[tuple[str, int]]:
+    return [(one["layer"], one["target"]) for one in content["maps"]]
+
+
+def display_copy(content: dict[str, Any]) -> Image.Image:
+    kind, _, data = content["photo"].partition(",")
+    assert kind == "data:image/jpeg;base64"
+    return Image.open(io.BytesIO(base64.b64decode(data)))
+
+
+@pytest.mark.parametrize("target", [None, "lion", "teapot"])
+def test_a_complete_scene_has_every_stage_and_label(explainer, target):
+    explained = explainer.explain(LION, target=target)
+    content = json.loads(json.dumps(explained.scene(), allow_nan=False))
+    labels = [label["index"] for label in content["labels"]]
+    assert len(labels) == len(set(labels)) == (6 if target == "teapot" else 5)
+    assert labels[:5] == [prediction.index for prediction in explained.predictions]
+    stages = [layer["name"] for layer in content["layers"] if layer["stage"]]
+    assert len(stages) > 5
+    assert set(keys(content)) == {(stage, label) for stage in stages for label in labels}
+    assert content["complete"] is True
+    assert (content["layer"], content["target"]) == (explained.layer.name, explained.target.index)
+    sent = content["maps"][keys(content).index((explained.layer.name, explained.target.index))]
+    assert (decode(sent) == explained.cam).all()
+
+
+def test_a_finer_layer_is_complete_too(explainer):
+    explained = explainer.explain(LION, layer="blocks.5.1.conv_pw")
+    content = explained.scene()
+    labels = [label["index"] for label in content["labels"]]
+    assert not explained.layer.stage
+    assert {(explained.layer.name, label) for label in labels} <= set(keys(content))
+
+
+def test_the_first_scene_has_the_one_map(explanation):
+    content = explanation.scene(complete=False)
+    assert keys(content) == [(explanation.layer.name, explanation.target.index)]
+    assert content["complete"] is False
+
+
+def test_a_scene_says_what_it_shows(explanation):
+    content = explanation.scene(complete=False)
+    assert content["model"] == {"name": "efficientnet_lite0", "title": "EfficientNet-Lite0"}
+    assert content["size"] == explanation.image.size
+    assert content["framing"] == "crop"
+    assert explanation.layer.text in content["facts"]
+    assert "captum 0." in content["versions"]
+    # No path of this machine in what people pass on.
+    assert "gradio" not in json.dumps({name: content[name] for name in content if name != "photo"})
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [
+        ((3200, 2000), (1600, 1000)),
+        ((1000, 4000), (400, 1600)),
+        ((1600, 900), (1600, 900)),
+        ((20000, 3), (1600, 1)),
+        ((5, 4), (5, 4)),
+    ],
+)
+def test_the_display_copy_is_at_most_1600(explainer, size, shown):
+    explained = explainer.explain(Image.new("RGB", size, (200, 30, 30)))
+    content = explained.scene(complete=False)
+    assert content["size"] == size
+    copy = display_copy(content)
+    assert copy.size == shown
+    assert np.abs(np.asarray(copy, int) - (200, 30, 30)).max() <= 4
+    box, across, down = explained.box, shown[0] / size[0], shown[1] / size[1]
+    edges = [box.left * across, box.top * down, box.right * across, box.bottom * down]
+    assert np.abs(np.subtract(content["box"], edges)).max() <= 1
+    left, top, right, bottom = content["box"]
+    assert 0 <= left < right <= shown[0]
+    assert 0 <= top < bottom <= shown[1]
+
+
+def test_a_box_in_the_corner_moves_with_the_photo(explanation):
+    image = Image.new("RGB", (3200, 2400))
+    corner = Explanation(**{**vars(explanation), "image": image, "box": Box(2000, 0, 3200, 1200)})
+    assert corner.scene(complete=False)["box"] == [1000, 0, 1600, 600]

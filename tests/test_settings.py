@@ -1,0 +1,50 @@
+"""Environment variables become settings, or one sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from camdemo.errors import SettingError
+from camdemo.models import NAMES
+from camdemo.settings import Settings
+
+
+def test_an_empty_environment_gives_the_defaults():
+    assert Settings.from_environment({}) == Settings()
+    blank = {"CAMDEMO_MODEL": " ", "CAMDEMO_CACHE_MODELS": ""}  # as an empty field of a Space
+    assert Settings.from_environment(blank) == Settings()
+
+
+def test_both_are_read():
+    given = {"CAMDEMO_MODEL": " vgg16\n", "CAMDEMO_CACHE_MODELS": " 3 ", "OTHER": "x"}
+    assert Settings.from_environment(given) == Settings(model="vgg16", cache_models=3)
+
+
+def test_the_process_environment_is_the_default(monkeypatch):
+    monkeypatch.setenv("CAMDEMO_CACHE_MODELS", "2")
+    assert Settings.from_environment().cache_models == 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_model_may_be_the_first(name):
+    assert Settings.from_environment({"CAMDEMO_MODEL": name}).model == name
+
+
+@pytest.mark.parametrize(
+    "number", ["0", "-1", "1.5", "six", "1e3", "0x2", "٣", "1_0", "9" * 5000, "nan"]
+)
+def test_numbers_that_are_none(number):
+    with pytest.raises(
+        SettingError, match=r"CAMDEMO_CACHE_MODELS=.*a whole number, 1 or more"
+    ) as e:
+        Settings.from_environment({"CAMDEMO_CACHE_MODELS": number})
+    assert len(str(e.value)) < 150
+
+
+@pytest.mark.parametrize("model", ["alexnet", "VGG16", "__class__", "x" * 5000])
+def test_models_that_are_not_in_the_catalogue(model):
+    with pytest.raises(
+        SettingError, match=r"CAMDEMO_MODEL=.*choose one of .*, vit_b_16"
+    ) as refused:
+        Settings.from_environment({"CAMDEMO_MODEL": model})
+    assert len(str(refused.value)) < 400

@@ -1,0 +1,166 @@
+"""The sweep is Captum's LayerGradCam, for every stage and label at once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from captum.attr import LayerGradCam
+from torch import Tensor, nn
+
+from camdemo import attribution, layers, models
+from camdemo.records import LayerInfo, ModelSpec
+from camdemo.sweep import sweep
+
+from .tiny_models import HandMade, Small, randomise, real_network
+
+TOLERANCE = 1e-3  # of a map's range
+# Layers that nothing behind them overwrites, so that Captum needs no tap of ours.
+UNTAPPED = {
+    "mobilenet_v2": ["features.0", "features.18"],
+    "resnet50": ["layer2", "layer4"],
+    "vgg16": ["features.9", "features.30"],
+    "densenet121": ["features.denseblock2"],
+    "convnext_tiny": ["features.1", "features.7"],
+}
+
+
+def photo(side: int, seed: int = 0) -> Tensor:
+    """Blobs of colour: white noise alone would give every label nearly the same map."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.randn(1, 3, 6, 6, generator=generator)
+    fine = torch.randn(1, 3, side, side, generator=generator)
+    return nn.functional.interpolate(coarse, (side, side), mode="bicubic") + 0.2 * fine
+
+
+def distance(cam: np.ndarray, expected: np.ndarray) -> float:
+    """The largest difference, as a share of the expected map's range."""
+    assert cam.shape == expected.shape
+    assert cam.dtype == np.float32
+    span = np.ptp(expected)
+    # A constant map would agree with everything, and rounding would decide.
+    assert span > 1e-3 * np.abs(expected).max() > 0
+    return float(np.abs(cam - expected).max() / span)
+
+
+# Smaller inputs than the real ones change no rule and save minutes; there are 2 x 2 cells left.
+SIDES = {"inception_v3": 128, "vit_b_16": 32}
+
+
+def network_of(spec: ModelSpec) -> nn.Module:
+    options = {"image_size": SIDES[spec.name]} if spec.name == "vit_b_16" else {}
+    network = real_network(spec, **options)
+    if spec.name == "vgg16":  # nine tenths of its numbers lie behind all layers
+        network.classifier = randomise(nn.Linear(512 * 7 * 7, 100)).requires_grad_(False)
+    layout = torch.channels_last if spec.channels_last else torch.contiguous_format
+    return network.to(memory_format=layout)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """So many small steps are faster without waking a second thread for each."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("spec", models.CATALOGUE, ids=lambda spec: spec.name)
+def test_every_stage_and_label_is_captums(spec):
+    network, inputs = network_of(spec), photo(SIDES.get(spec.name, 64))
+    stages = [layer for layer in layers.discover(network, inputs.shape[-1]) if layer.stage]
+    with torch.no_grad():
+        targets = network(inputs)[0].topk(5).indices.tolist()
+
+    maps = sweep(network, stages, inputs, targets)
+    assert list(maps) == [(layer.name, target) for target in targets for layer in stages]
+    for layer in stages:
+        for target, wrong in zip(targets, targets[1:] + targets[:1], strict=True):
+            expected = attribution.grad_cam(network, layer, inputs, target)[0]
+            assert distance(maps[layer.name, target], expected) <= TOLERANCE, (layer, target)
+            # The control: another label's map is not within reach of the tolerance.
+            assert distance(maps[layer.name, wrong], expected) > 10 * TOLERANCE, (layer, target)
+    for name in UNTAPPED.get(spec.name, []):
+        captum = LayerGradCam(network, network.get_submodule(name))
+        for target in targets:
+            expected = captum.attribute(inputs, target=target)[0, 0].detach().numpy()
+            assert distance(maps[name, target], expected) <= TOLERANCE, (name, target)
+
+
+def test_layers_in_front_of_an_in_place_relu():
+    network = Small()
+    found = layers.discover(network, 32)
+    maps = sweep(network, found, photo(32), [3])
+    for name in ("first.1", "second.1"):  # what the ReLU behind them overwrites
+        layer = layers.find(found, name)
+        expected = attribution.grad_cam(network, layer, photo(32), 3)[0]
+        assert distance(maps[name, 3], expected) <= TOLERANCE
+        assert expected.min() < 0 < expected.max()
+
+
+def test_a_number_worked_out_by_hand():
+    # Label 0 gives weight 2 to every cell of red and -1 to green, label 1 nothing to either.
+    weights = torch.zeros(2, 2, 2, 2)
+    weights[0, 0], weights[0, 1] = 2, -1
+    red_and_green = torch.zeros(1, 3, 4, 4)
+    red_and_green[0, 0, :2, :2] = 0.25  # 1 in the first cell of red
+    red_and_green[0, 1, 2:, 2:] = 0.5  # 2 in the last cell of green
+    grid = LayerInfo("grid", 2, 2, 2)
+    maps = sweep(HandMade(weights), [grid], red_and_green, [0, 1])
+    # The gradients' means are 1.0 (half the red cells pass the ReLU ...) by the cells that do:
+    # red: 2 in 1 of 4 cells = 0.5; green: -1 in 1 of 4 = -0.25.
+    assert maps["grid", 0].tolist() == [[0.5, 0], [0, -0.5]]
+    assert maps["grid", 1].tolist() == [[0, 0], [0, 0]]
+
+
+class Fails(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        raise ZeroDivisionError
+
+
+def snapshot(model: nn.Module) -> list:
+    """What a careless hook or gradient would change."""
+    hooks = [
+        (len(module._forward_hooks), len(module._forward_pre_hooks), len(module._backward_hooks))
+        for module in model.modules()
+    ]
+    flags = [(value.requires_grad, value.grad is None) for value in model.parameters()]
+    modes = [module.training for module in model.modules()]
+    return [hooks, flags, modes, list(model._modules), torch.is_grad_enabled()]
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_the_model_is_left_as_it_was_found(raises):
+    network = Small()
+    stages = [layer for layer in layers.discover(network, 32) if layer.stage]
+    assert [layer.name for layer in stages] == ["first", "second"]
+    if raises:
+        network.head = Fails()
+    before, numbers = snapshot(network), copy.deepcopy(network.state_dict())
+    inputs = photo(32)
+    given = inputs.clone()
+    if raises:
+        with pytest.raises(ZeroDivisionError):
+            sweep(network, stages, inputs, [0])
+    else:
+        first = sweep(network, stages, inputs, [0, 1])
+        again = sweep(network, stages, inputs, [0, 1])
+        assert all((first[key] == again[key]).all() for key in first)
+    assert snapshot(network) == before
+    assert all((value == numbers[name]).all() for name, value in network.state_dict().items())
+    assert (inputs == given).all()
+    assert not inputs.requires_grad
+    assert inputs.grad is None
+
+
+def test_an_unknown_target_leaves_no_hook():
+    network = Small(labels=10)
+    stages = [layer for layer in layers.discover(network, 32) if layer.stage]
+    before = snapshot(network)
+    with pytest.raises(IndexError):
+        sweep(network, stages, photo(32), [10])
+    assert snapshot(network) == before
