@@ -65,7 +65,6 @@ def load(spec: ModelSpec) -> nn.Module:
             f"{path} is not the weights file of {spec.title}, or it is damaged. "
             f"Delete it. {weights.advice(spec)}"
         ) from error
-    model.requires_grad_(False)  # the assigned parameters ask for gradients again
     layout = torch.channels_last if spec.channels_last else torch.contiguous_format
     return model.to(memory_format=layout)
 
@@ -75,12 +74,9 @@ def _fit(spec: ModelSpec, state: dict[str, Tensor], model: nn.Module) -> dict[st
     if spec.source == "torchvision":
         kept = {name: value for name, value in state.items() if not _AUXILIARY.match(name)}
         return {_OLD_DENSENET.sub(r"\1\2.", name): value for name, value in kept.items()}
-    # The bundled files name their entries in another way, but in the same order.
-    expected = model.state_dict()
-    given = list(state.values())
-    if [value.shape for value in given] != [value.shape for value in expected.values()]:
-        raise ValueError("its shapes are those of another network")
-    return dict(zip(expected, given, strict=True))
+    # The bundled files name their entries in another way, but in the same order; loading them
+    # checks every shape.
+    return dict(zip(model.state_dict(), state.values(), strict=True))
 
 
 def url_of(spec: ModelSpec) -> str:

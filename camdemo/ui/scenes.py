@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..explanation import Explanation
 
 _KEPT = 128  # about 1 MB each
-_MOST_TARGETS = 8
+_MOST = 8  # layers or targets in one question; None asks for every stage at once
 EXPIRED = "This explanation is no longer on the server. Choose the photo again."
 
 
@@ -128,13 +128,14 @@ class Scenes:
 
 
 def _check(layers: Any, targets: Any) -> None:
-    """Refuse what is not a short list of names, or of indices."""
+    """Refuse what is not a short list of names (or None), and a short list of indices."""
     if layers is not None and not _is_list_of(layers, str):
         raise CamdemoError("The layers must be a list of names.")
     if not _is_list_of(targets, int):
         raise CamdemoError("The targets must be a list of label indices.")
-    if len(targets) > _MOST_TARGETS:
-        raise RangeError("number of targets", len(targets), 1, _MOST_TARGETS)
+    for kind, values in (("layers", layers), ("targets", targets)):
+        if values is not None and not 1 <= len(values) <= _MOST:
+            raise RangeError(f"number of {kind}", len(values), 1, _MOST)
 
 
 def _is_list_of(values: Any, kind: type) -> bool:

@@ -70,29 +70,32 @@ function cubicTaps(from, to) {
   return { index, weight };
 }
 
+/** Four rows, each with its weight, added up to a row of palette indices. */
+function addRows(target, [a, b, c, d], [u, v, w, z]) {
+  // (Four arrays in a function of their own: half the time of one long array with four places.)
+  for (let x = 0; x < target.length; x++) target[x] = u * a[x] + v * b[x] + w * c[x] + z * d[x];
+}
+
 /** Bicubic upsampling to 0..255 palette indices. */
 function upsample(values, height, width, outHeight, outWidth) {
   const across = cubicTaps(width, outWidth);
-  const rows = new Float32Array(height * outWidth);
+  const rows = [];
   for (let y = 0; y < height; y++) {
+    rows.push(new Float32Array(outWidth));
     for (let x = 0; x < outWidth; x++) {
       let sum = 0;
       for (let k = 4 * x; k < 4 * x + 4; k++) {
         sum += across.weight[k] * values[y * width + across.index[k]];
       }
-      rows[y * outWidth + x] = sum;
+      rows[y][x] = sum;
     }
   }
   const down = cubicTaps(height, outHeight);
   const indices = new Uint8ClampedArray(outHeight * outWidth); // rounds and clips by itself
   for (let y = 0; y < outHeight; y++) {
-    const k = 4 * y;
-    const [a, b, c, d] = [0, 1, 2, 3].map((tap) => down.index[k + tap] * outWidth);
-    const [u, v, w, z] = down.weight.subarray(k, k + 4);
-    const start = y * outWidth;
-    for (let x = 0; x < outWidth; x++) {
-      indices[start + x] = u * rows[a + x] + v * rows[b + x] + w * rows[c + x] + z * rows[d + x];
-    }
+    const four = Array.from(down.index.subarray(4 * y, 4 * y + 4), (place) => rows[place]);
+    const weights = down.weight.subarray(4 * y, 4 * y + 4);
+    addRows(indices.subarray(y * outWidth, (y + 1) * outWidth), four, weights);
   }
   return indices;
 }
@@ -107,17 +110,17 @@ function pixelsOfPalette(base64) {
   return pixels;
 }
 
-/** The lowest palette index among the strongest `percent` of the pixels. */
-function strongestFrom(indices, percent) {
-  if (percent >= 100) return 0;
+/** The palette with only the colours of the strongest `percent` of the pixels; the rest clear. */
+function strongestOf(pixels, indices, evidence, percent) {
+  if (percent >= 100) return pixels;
+  // For signed evidence strong is far from the neutral middle, on either side.
+  const strength = (index) => (evidence === "signed" ? Math.abs(2 * index - 255) : index);
   const counts = new Uint32Array(256);
-  for (const index of indices) counts[index]++;
+  for (let i = 0; i < indices.length; i++) counts[strength(indices[i])]++;
   let left = (indices.length * percent) / 100;
-  for (let index = 255; index > 0; index--) {
-    left -= counts[index];
-    if (left <= 0) return index;
-  }
-  return 1;
+  let from = 256;
+  while (from > 1 && left > 0) left -= counts[--from];
+  return pixels.map((pixel, index) => (strength(index) >= from ? pixel : 0));
 }
 
 /**
@@ -126,14 +129,9 @@ function strongestFrom(indices, percent) {
  */
 function heatOf(map, range, { evidence, pixels, strongest }, height, width) {
   const indices = upsample(scaled(map, range, evidence), map.height, map.width, height, width);
+  const colours = strongestOf(pixels, indices, evidence, strongest);
   const image = new ImageData(width, height);
   const target = new Uint32Array(image.data.buffer);
-  // For signed evidence strong is far from the neutral middle, on either side.
-  const strength =
-    evidence === "signed" ? indices.map((index) => Math.abs(2 * index - 255)) : indices;
-  const from = strongestFrom(strength, strongest);
-  for (let i = 0; i < indices.length; i++) {
-    if (strength[i] >= from) target[i] = pixels[indices[i]];
-  }
+  for (let i = 0; i < target.length; i++) target[i] = colours[indices[i]];
   return image;
 }

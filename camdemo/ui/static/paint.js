@@ -19,16 +19,17 @@ function seenPart(photo, [left, top, right, bottom], { width, height }) {
  * part by itself: whole pictures come out up to two grey levels off.)
  */
 function blend({ under, blended }, heat, opacity) {
-  const [below, above, target] = [under, heat, blended].map(({ data }) => new Uint32Array(data.buffer));
-  const share = Math.round(opacity * 32768); // whole numbers are twice as fast
+  // Whole numbers with a sign are the fastest here: fractions take twice as long.
+  const [below, above, target] = [under, heat, blended].map(({ data }) => new Int32Array(data.buffer));
+  const share = Math.round(opacity * 32768);
   const rest = 32768 - share;
   const half = 16384;
   for (let i = 0; i < target.length; i++) {
     const a = below[i];
     const b = above[i];
-    const red = ((a & 255) * rest + (b & 255) * share + half) >> 15;
-    const green = (((a >> 8) & 255) * rest + ((b >> 8) & 255) * share + half) >> 15;
-    const blue = (((a >> 16) & 255) * rest + ((b >> 16) & 255) * share + half) >> 15;
+    const red = (Math.imul(a & 255, rest) + Math.imul(b & 255, share) + half) >> 15;
+    const green = (Math.imul((a >> 8) & 255, rest) + Math.imul((b >> 8) & 255, share) + half) >> 15;
+    const blue = (Math.imul((a >> 16) & 255, rest) + Math.imul((b >> 16) & 255, share) + half) >> 15;
     // What the threshold hides is clear in the heat.
     target[i] = b === 0 ? a : (255 << 24) | (blue << 16) | (green << 8) | red;
   }

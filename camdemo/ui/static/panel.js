@@ -22,8 +22,9 @@ function buildLayers(viewer) {
   const group = (label, members) =>
     make("optgroup", { label }, ...members.map(({ name, shape }) =>
       make("option", { value: name, textContent: `${name} · ${shape.join(" x ")}` })));
-  // A finer layer is computed on request, which needs a server.
-  const finer = viewer.host.maps ? layers.filter((layer) => !layer.stage) : [];
+  // A finer layer is computed on request, which needs a server; without one its map must be here.
+  const here = ({ name }) => viewer.host.maps || viewer.mapOf(name, viewer.state.target);
+  const finer = layers.filter((layer) => !layer.stage && here(layer));
   const groups = [group("Stages", stages), group("Every finer layer", finer)];
   viewer.find("[data-control=layer]").replaceChildren(...groups.slice(0, finer.length ? 2 : 1));
   const names = [...stages, ...finer].map(({ name }) => make("option", { value: name }));

@@ -1,0 +1,36 @@
+"""All measurements in one run: `python -m benchmarks`, or `make bench`. About four minutes."""
+
+from __future__ import annotations
+
+import platform
+
+import torch
+
+from . import core, stage, start, whole
+
+CORE_SECONDS = 18.0  # a model
+WHOLE_SECONDS = 12.0  # a row
+
+
+def main() -> None:
+    """Print one Markdown table a part."""
+    print(
+        f"Python {platform.python_version()}, torch {torch.__version__}, "
+        f"{torch.get_num_threads()} threads on the CPU. Medians of interleaved rounds."
+    )
+    # First, while nothing else of this process is in memory or running.
+    _print("Start", start.measure())
+    names = list(core.CASES)
+    with stage.weights_at_hand(names) as random:
+        if random:
+            print(f"\nRandom weights, which take the same time: {', '.join(random)}.")
+        _print("Core: preprocessed tensor to map and top five", core.measure(CORE_SECONDS))
+        _print("Whole: bytes of a photo to overlay and top five", whole.measure(WHOLE_SECONDS))
+
+
+def _print(title: str, tables: str) -> None:
+    print(f"\n## {title}\n\n{tables}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,218 @@
+"""The page to take away, opened from disk with the network off: everything instant is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gradio.media import get_image
+from playwright.sync_api import Browser, FrameLocator, Page, expect
+
+from camdemo import Explainer, Explanation, Prediction, Settings
+
+from .steps import LABELS, STRIP, TITLE, changed, frame, settled
+
+FINER = "blocks.5.1.conv_pw"
+
+
+@pytest.fixture(scope="module")
+def explainer() -> Explainer:
+    return Explainer(Settings(model="efficientnet_lite0"))
+
+
+@pytest.fixture(scope="module")
+def lion(explainer: Explainer) -> Explanation:
+    return explainer.explain(get_image("lion.jpg"))
+
+
+@pytest.fixture(scope="module")
+def html(lion: Explanation) -> str:
+    return lion.to_html()
+
+
+def picture(page: Page | FrameLocator) -> str:
+    return page.locator("canvas.cam-picture").evaluate("canvas => canvas.toDataURL()")
+
+
+@pytest.fixture
+def opened(browser: Browser, tmp_path: Path) -> Iterator[Callable[[str], Page]]:
+    """Writes a page to disk and opens it; any request but for that file fails the test."""
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
+    file = tmp_path / "lion & co.html"
+    asked: list[str] = []
+    errors: list[str] = []
+
+    def open_file(html: str) -> Page:
+        file.write_text(html, encoding="utf-8")
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda entry: entry.type == "error" and errors.append(entry.text))
+        page.goto(file.as_uri())
+        expect(page.locator(f"{TITLE}:not(:text('Choose'))")).to_be_visible()
+        settled(page)
+        return page
+
+    yield open_file
+    context.close()
+    # The photo is inside the file, as an address of its own kind.
+    assert [url for url in asked if not url.startswith("data:")] == [file.as_uri()]
+    assert errors == []
+
+
+@pytest.fixture
+def page(opened: Callable[[str], Page], html: str) -> Page:
+    return opened(html)
+
+
+def test_every_control_paints_another_picture(page: Page) -> None:
+    label = lambda name: page.get_by_label(name, exact=True)  # noqa: E731
+    acts = [
+        lambda: page.locator(STRIP).nth(2).click(),
+        lambda: label("Layer").select_option("blocks.5"),
+        lambda: label("Find a layer").fill("blocks.4") or label("Find a layer").press("Enter"),
+        lambda: page.locator(LABELS).nth(1).click(),
+        lambda: label("Opacity").fill("0.9"),
+        lambda: label("Colour map").select_option("viridis"),
+        lambda: label("Evidence").select_option("minmax"),
+        lambda: label("Evidence").select_option("signed"),
+        lambda: label("Strongest").fill("15"),
+        lambda: label("One scale for all labels").check(),
+        lambda: label("Heat").check(),
+        lambda: label("Photo").check(),
+        lambda: label("Split").check(),
+        lambda: label("Divider").fill("0.25"),
+        lambda: label("Overlay").check(),
+    ]
+    for act in acts:
+        before = frame(page)
+        changed(page, act)
+        assert frame(page) > before
+
+
+def test_every_layer_and_label_is_in_the_file(page: Page) -> None:
+    strip, labels = page.locator(STRIP), page.locator(LABELS)
+    assert strip.count() == 11
+    assert labels.count() == 5
+    page.get_by_label("Evidence", exact=True).select_option("minmax")  # leaves no map empty
+    seen = set()
+    for place in range(5):
+        labels.nth(place).click()
+        for layer in range(11):
+            strip.nth(layer).click()
+            expect(page.locator(".cam-note")).not_to_contain_text("computed")
+            seen.add(hash(picture(page)))
+    # conv_head is linear in blocks.6, so that the two have the same evidence.
+    assert len(seen) >= 50
+
+
+def test_keys(page: Page) -> None:
+    title = page.locator(TITLE)
+    for place in range(4, -1, -1):
+        name = page.locator(LABELS).nth(place).locator(".cam-name").inner_text()
+        page.keyboard.press(str(place + 1))
+        expect(title).to_contain_text(name)
+    layer = page.get_by_label("Layer", exact=True)
+    last = layer.input_value()
+    changed(page, lambda: page.keyboard.press("ArrowLeft"))
+    assert layer.input_value() != last
+    changed(page, lambda: page.keyboard.press("ArrowRight"))
+    assert layer.input_value() == last
+    opacity = page.get_by_label("Opacity", exact=True)
+    changed(page, lambda: page.keyboard.press("+"))
+    expect(opacity).to_have_value("0.55")
+    for _ in range(2):
+        changed(page, lambda: page.keyboard.press("-"))
+    expect(opacity).to_have_value("0.45")
+    for key, name, value in [("c", "Colour map", "turbo"), ("e", "Evidence", "signed")]:
+        changed(page, lambda key=key: page.keyboard.press(key))
+        expect(page.get_by_label(name, exact=True)).to_have_value(value)
+    changed(page, lambda: page.keyboard.press("Space"))
+    expect(page.get_by_label("Photo", exact=True)).to_be_checked()
+    changed(page, lambda: page.keyboard.press("Space"))
+    expect(page.get_by_label("Overlay", exact=True)).to_be_checked()
+
+
+def test_what_needs_a_server_is_not_offered(page: Page) -> None:
+    page.get_by_text("Take away").click()
+    for name in ("Page (HTML)", "Copy link"):
+        expect(page.get_by_role("button", name=name)).to_have_count(0)
+    expect(page.get_by_label("Add a label")).to_have_count(0)
+    options = page.get_by_label("Layer", exact=True).locator("option")
+    assert options.count() == 11  # the stages, and no finer layer
+    page.get_by_label("Find a layer").fill(FINER)
+    page.get_by_label("Find a layer").press("Enter")
+    expect(page.locator(".cam-said")).to_contain_text("No layers")
+
+
+@pytest.mark.parametrize(
+    ("button", "ending"),
+    [
+        ("Picture (PNG)", ".png"),
+        ("Figure for slides", "-figure.png"),
+        ("Map (.npy)", ".npy"),
+        ("Numbers (JSON)", ".json"),
+    ],
+)
+def test_what_is_offered_works(page: Page, lion: Explanation, button: str, ending: str) -> None:
+    page.get_by_text("Take away").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name=button).click()
+    assert download.value.suggested_filename.endswith(ending)
+    if ending == ".npy":
+        assert (np.load(download.value.path()) == lion.cam).all()
+
+
+def test_python_is_copied(page: Page) -> None:
+    page.get_by_text("Take away").click()
+    page.get_by_role("button", name="Copy as Python").click()
+    expect(page.locator(".cam-said")).to_have_text("The Python lines are copied.")
+
+
+def test_a_finer_layer_that_was_explained_is_in_the_file(
+    opened: Callable[[str], Page], explainer: Explainer
+) -> None:
+    page = opened(explainer.explain(get_image("lion.jpg"), layer=FINER).to_html())
+    layer = page.get_by_label("Layer", exact=True)
+    expect(layer).to_have_value(FINER)
+    for place in (2, 1, 0):
+        changed(page, page.locator(LABELS).nth(place).click)
+        expect(page.locator(".cam-words")).to_contain_text("evidence for")
+    changed(page, lambda: page.locator(STRIP).nth(3).click())
+    changed(page, lambda: layer.select_option(FINER))
+
+
+def test_a_hostile_label_is_only_text(opened: Callable[[str], Page], lion: Explanation) -> None:
+    text = "</script><img src=x onerror='window.hacked = 1'><b>&amp;"
+    label = Prediction(lion.target.index, text, lion.target.probability)
+    hostile = replace(lion, target=label, predictions=(label, *lion.predictions[1:]))
+    page = opened(hostile.to_html())
+    expect(page.locator(TITLE)).to_contain_text(text)
+    expect(page.locator(LABELS).first).to_contain_text(text)
+    assert page.evaluate("window.hacked") is None
+    assert page.locator("img, b").count() == 0
+
+
+@pytest.mark.parametrize("size", [(20000, 3), (1, 1), (3, 400)])
+def test_odd_photos_are_painted_too(
+    opened: Callable[[str], Page], explainer: Explainer, size: tuple[int, int]
+) -> None:
+    width, height = size
+    page = opened(explainer.explain(np.full((height, width, 3), 90, np.uint8)).to_html())
+    changed(page, lambda: page.get_by_label("Evidence", exact=True).select_option("minmax"))
+    assert frame(page) > 0
+
+
+def test_a_notebook_frame_is_alive(browser: Browser, lion: Explanation) -> None:
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.set_content(f"<h1>A notebook</h1>{lion._repr_html_()}")
+    inside = page.frame_locator("iframe")
+    expect(inside.locator(TITLE)).to_contain_text("lion")
+    before = picture(inside)
+    inside.locator(STRIP).first.click()
+    assert picture(inside) != before
+    context.close()
