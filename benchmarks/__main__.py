@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 
 import torch
@@ -18,6 +19,8 @@ def main() -> None:
         f"Python {platform.python_version()}, torch {torch.__version__}, "
         f"{torch.get_num_threads()} threads on the CPU. Medians of interleaved rounds."
     )
+    if os.getloadavg()[0] > 0.5 * (os.cpu_count() or 1):
+        print("Other programs keep this machine busy: expect more milliseconds, and rough ratios.")
     # First, while nothing else of this process is in memory or running.
     _print("Start", start.measure())
     names = list(core.CASES)

@@ -45,7 +45,7 @@ def verdict(ratio: float, aim: float) -> str:
     return f"{ratio:.2f} (aim {aim:.2f}: {'met' if ratio <= aim else 'missed'})"
 
 
-def table(header: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table; the first column is text, the others are numbers."""
-    rule = ["---"] + ["--:"] * (len(header) - 1)
+def table(header: list[str], rows: list[list[str]], texts: int = 1) -> str:
+    """A Markdown table; the first `texts` columns are text, the others are numbers."""
+    rule = ["---"] * texts + ["--:"] * (len(header) - texts)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, rule, *rows])

@@ -11,6 +11,7 @@ import numpy as np
 from camdemo import Explainer, models
 
 from . import notebook, stage
+from .core import TOLERANCE
 from .timing import interleaved_medians, table, verdict
 
 MODELS = ("mobilenet_v2", "efficientnet_lite0")
@@ -79,7 +80,7 @@ def _sides(
     if explanation.target.index != int(best[0]):
         raise RuntimeError(f"{name}: the label differs from the notebook's")
     # Our transform is the weights' own to the bit; what is left is the order of additions.
-    if np.abs(explanation.cam - cam).max() > 1e-2 * np.ptp(cam):
+    if np.abs(explanation.cam - cam).max() > TOLERANCE * np.ptp(cam):
         raise RuntimeError(f"{name}: the map differs from the notebook's")
     if explanation.image.size != picture.shape[1::-1]:
         raise RuntimeError(f"{name}: the pictures differ in size")
