@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from statistics import median, quantiles
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from camdemo import models
 from tests.browser import chromium
@@ -200,7 +200,7 @@ def _choose_model(side: Side, title: str) -> None:
 
 
 def _moved(side: Side, control: Control) -> tuple[int, int]:
-    """Bytes that are a photo, and all others, until the page has gone quiet again."""
+    """Bytes of the photo, and all others, until the page has gone quiet again."""
     control.ready(side.page, 0)
     side.settle()
     session = side.page.context.new_cdp_session(side.page)
@@ -227,23 +227,20 @@ def _moved(side: Side, control: Control) -> tuple[int, int]:
     session.on("Network.dataReceived", data)
     session.send("Network.enable")
     control.press(side.page, 0)
-    _wait_for_maps(side.page)
+    side.page.locator("#viewer [data-empty=false]").wait_for(state="attached")
+    side.page.wait_for_timeout(200)  # the other maps are asked for after the next frame
     side.settle()
     session.detach()
-    # The photo that the canvas shows comes inside the answer, as an address of its own.
-    inside = sum(len(address) for address in set(addresses.values()) if _is_inside(address))
-    by_itself = sum(size for number, size in received.items() if "/file=" in addresses[number])
-    total = sum(size for number, size in received.items() if not _is_inside(addresses[number]))
-    return inside + by_itself, total - inside - by_itself
 
-
-def _is_inside(address: str) -> bool:
-    return address.startswith("data:image/")
-
-
-def _wait_for_maps(page: Page) -> None:
-    page.locator("#viewer [data-empty=false]").wait_for(state="attached")
-    page.wait_for_function("document.querySelectorAll('#viewer .cam-strip canvas').length")
+    # The photo that the canvas shows comes inside the answer, as an address that is the photo.
+    inside = {address for address in addresses.values() if address.startswith("data:image/")}
+    photo = sum(len(address) for address in inside)
+    total = 0
+    for number, size in received.items():
+        address = addresses.get(number, "")  # without one it was asked for before
+        total += size if address.startswith("http") else 0
+        photo += size if "/file=" in address else 0
+    return photo, total - photo
 
 
 if __name__ == "__main__":

@@ -115,6 +115,11 @@ def test_auxiliary_heads_are_not_offered(name: str) -> None:
     assert layers.discover(model, spec.transform.crop) == offered(name)
 
 
+def test_the_default_is_a_stage() -> None:
+    found = (LayerInfo("a", 8, 7, 7), LayerInfo("b", 8, 7, 7), LayerInfo("b.0", 8, 7, 7, False))
+    assert layers.default(found).name == "b"
+
+
 def test_find() -> None:
     found = offered("resnet18")
     assert layers.find(found, "layer3").name == "layer3"
@@ -287,12 +292,7 @@ def test_tokens_without_a_class_token_count_to_the_end() -> None:
 
 
 def test_tokens_that_are_no_square_are_no_grid() -> None:
-    model = Toy(
-        lambda self, x: self.fc(self.a(x).flatten(2).transpose(1, 2)[:, :15]).mean(dim=1),
-        a=nn.Conv2d(3, 8, 1),
-        fc=nn.Linear(8, 4),
-    )
-    assert names(layers.discover(model, 8)) == ["a"]
+    assert names(layers.discover(Tokens(6), 12)) == ["patches"]  # 6 + 9 of them
 
 
 @pytest.mark.parametrize("prefix", [0, 1, 2, 5])

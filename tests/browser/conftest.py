@@ -17,7 +17,7 @@ from . import chromium
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # what it patches must be whole again for the other tests
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the page, over the bundled models; other weights can't be downloaded."""
     with pytest.MonkeyPatch.context() as patch:

@@ -182,7 +182,7 @@ def check_focus_is_seen(page: Page) -> int:
               const one = document.activeElement;
               if (!one.closest(viewer)) return null;
               const { x, y, width, height } = one.getBoundingClientRect();
-              const name = one.getAttribute("aria-label") ?? one.textContent ?? one.type;
+              const name = one.getAttribute("aria-label") || one.textContent || one.value;
               return { name, x, y, width, height };
             }""",
             VIEWER,
@@ -205,11 +205,29 @@ def check_focus_is_seen(page: Page) -> int:
     return len(stops)
 
 
-def test_focus_is_seen_on_the_page(themed: Page) -> None:
+def test_focus_has_an_outline_on_the_page(themed: Page) -> None:
     example(themed, "Lion")
     themed.get_by_text("Take away").click()
     themed.get_by_label("Split", exact=True).check()
-    assert check_focus_is_seen(themed) > 30
+    outlines: dict[str, float] = {}
+    for _ in range(90):
+        themed.keyboard.press("Tab")
+        found = themed.evaluate(
+            """viewer => {
+              const one = document.activeElement;
+              if (!one.closest(viewer)) return null;
+              const name = one.getAttribute("aria-label") || one.textContent || one.value;
+              // the canvas is outlined by the frame around it, which would clip its own
+              const outlined = one.closest(".cam-canvas") ?? one;
+              const { outlineStyle, outlineWidth } = getComputedStyle(outlined);
+              return [name, outlineStyle === "none" ? 0 : parseFloat(outlineWidth)];
+            }""",
+            VIEWER,
+        )
+        if found:
+            outlines[found[0]] = found[1]
+    assert len(outlines) > 30
+    assert min(outlines.values()) >= 2
 
 
 def test_focus_is_seen_in_the_file(standalone: Page) -> None:
