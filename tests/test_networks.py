@@ -262,7 +262,8 @@ def test_a_skeleton_has_no_numbers(name):
 @pytest.mark.parametrize("name", TORCHVISION)
 def test_addresses(name):
     url = networks.url_of(models.find(name))
-    assert url == f"https://download.pytorch.org/models/{models.find(name).weights}"
+    assert url.startswith("https://")
+    assert url.endswith(f"/models/{models.find(name).weights}")
 
 
 def test_fetch_leaves_what_is_there():
