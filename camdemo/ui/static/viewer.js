@@ -60,6 +60,13 @@ function mountViewer(root, host) {
 
   const isStage = (name) => state.scene.layers.find((layer) => layer.name === name).stage;
 
+  /** For which labels to ask: a stage is under way for all, a finer layer comes for all at once. */
+  function targetsToAsk() {
+    const missing = state.scene.labels.filter(({ index }) => !mapOf(state.layer, index));
+    const tooMany = missing.length > 8; // for one answer
+    return isStage(state.layer) || tooMany ? [state.target] : missing.map(({ index }) => index);
+  }
+
   /** What the ends of the palette stand for, or null when the map says nothing. */
   function rangeFor(layer, target) {
     const map = mapOf(layer, target);
@@ -105,8 +112,7 @@ function mountViewer(root, host) {
       }
       drawLegend(viewer);
       drawWords(viewer);
-      // A finer layer comes for all labels on the page; a stage is under way for all of them.
-      if (!map) ask([state.layer], isStage(state.layer) ? [state.target] : null);
+      if (!map) ask([state.layer], targetsToAsk());
     }
     drawControls(viewer);
     if (painted.layer !== state.layer) {
