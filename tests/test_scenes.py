@@ -5,18 +5,20 @@ from __future__ import annotations
 import base64
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from gradio.media import get_image
 
-from camdemo import Explainer, Explanation, Settings
+from camdemo import Explainer, Explanation, ImageError, Settings
 from camdemo.ui import scenes as module
 from camdemo.ui.scenes import EXPIRED, Scenes
 
 STAGE = "blocks.3"
 FINER = "blocks.5.1.conv_pw"
+LION, TOWER = get_image("lion.jpg"), get_image("tower.jpg")
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +28,12 @@ def explainer() -> Explainer:
 
 @pytest.fixture(scope="module")
 def lion(explainer: Explainer) -> Explanation:
-    return explainer.explain(get_image("lion.jpg"))
+    return explainer.explain(LION)
 
 
 @pytest.fixture(scope="module")
 def tower(explainer: Explainer) -> Explanation:
-    return explainer.explain(get_image("tower.jpg"), model="efficientnet_lite1")
+    return explainer.explain(TOWER, model="efficientnet_lite1")
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def scenes(explainer: Explainer) -> Scenes:
 
 @pytest.fixture
 def token(scenes: Scenes, lion: Explanation) -> str:
-    return scenes.add(lion)["id"]
+    return scenes.answer(LION, None, {})["id"]
 
 
 def values(packet: dict[str, Any]) -> np.ndarray:
@@ -62,7 +64,7 @@ def same_map(packet: dict[str, Any], expected: np.ndarray) -> bool:
 
 
 def test_every_scene_has_a_token_that_nobody_can_guess(scenes, lion):
-    tokens = [scenes.add(lion)["id"] for _ in range(20)]
+    tokens = [scenes.answer(LION, None, {})["id"] for _ in range(20)]
     assert len(set(tokens)) == 20
     assert all(len(token) >= 20 for token in tokens)  # 16 random bytes in base64
     # Random in every place, not a counter behind a fixed start.
@@ -91,7 +93,7 @@ def test_every_scene_has_a_token_that_nobody_can_guess(scenes, lion):
     ids=str,
 )
 def test_an_unknown_token_is_refused_with_one_sentence(scenes, lion, ask, question):
-    scenes.add(lion)
+    scenes.answer(LION, None, {})
     if isinstance(question, dict):
         question = {"layers": None, "targets": None} | question
     assert getattr(scenes, ask)(question) == {"error": EXPIRED}
@@ -104,7 +106,10 @@ def test_a_token_is_not_found_by_a_part_or_by_another_case(scenes, token):
 
 
 def test_two_sessions_do_not_get_each_others_maps(scenes, explainer, lion, tower):
-    one, other = scenes.add(lion)["id"], scenes.add(tower)["id"]
+    one, other = (
+        scenes.answer(LION, None, {})["id"],
+        scenes.answer(TOWER, "efficientnet_lite1", {})["id"],
+    )
     for token, explained in ((other, tower), (one, lion), (other, tower)):
         answer = scenes.maps({"id": token, "layers": [STAGE], "targets": [291]})
         (packet,) = answer["maps"]
@@ -115,10 +120,10 @@ def test_two_sessions_do_not_get_each_others_maps(scenes, explainer, lion, tower
 
 def test_the_least_used_scenes_are_forgotten_first(monkeypatch, scenes, lion):
     monkeypatch.setattr(module, "_KEPT", 3)
-    first, second, third = (scenes.add(lion)["id"] for _ in range(3))
+    first, second, third = (scenes.answer(LION, None, {})["id"] for _ in range(3))
     question = {"layers": [STAGE], "targets": [291]}
     assert "maps" in scenes.maps({"id": first} | question)  # used again, so it stays
-    fourth = scenes.add(lion)["id"]
+    fourth = scenes.answer(LION, None, {})["id"]
     assert scenes.maps({"id": second} | question) == {"error": EXPIRED}
     for token in (first, third, fourth):
         assert "maps" in scenes.maps({"id": token} | question)
@@ -126,10 +131,40 @@ def test_the_least_used_scenes_are_forgotten_first(monkeypatch, scenes, lion):
 
 
 def test_what_is_kept_holds_no_photo(scenes, lion):
-    token = scenes.add(lion)["id"]
+    token = scenes.answer(LION, None, {})["id"]
     explanation, _ = scenes._kept[token]
     assert explanation.image.size == (1, 1)
-    assert lion.image.size == (256, 256)  # the caller's is untouched
+    ((_, (kept, _)),) = scenes._answers.items()
+    assert kept.image.size == (1, 1)
+
+
+def test_the_same_question_is_explained_once(monkeypatch, scenes, explainer, tmp_path):
+    asked: list[str | None] = []
+    explain = explainer.explain
+
+    def counting(photo: Any, model: str | None, **question: Any) -> Explanation:
+        asked.append(model)
+        return explain(photo, model, **question)
+
+    monkeypatch.setattr(explainer, "explain", counting)
+    copy = tmp_path / "another name.jpg"
+    copy.write_bytes(Path(LION).read_bytes())
+    first = scenes.answer(LION, None, {"framing": "crop"}, name="Lion")
+    again = scenes.answer(str(copy), "efficientnet_lite0", {"framing": "crop"})
+    assert len(asked) == 1
+    assert (first["name"], again["name"]) == ("Lion", "")  # the numbers are shared, and no more
+    assert first["id"] != again["id"]
+    assert first["maps"] == again["maps"]
+    for other in ({"framing": "whole"}, {"framing": "crop", "target": "teapot"}):
+        assert scenes.answer(LION, None, other)["maps"] != first["maps"]
+    assert scenes.answer(TOWER, None, {"framing": "crop"})["labels"] != first["labels"]
+    assert scenes.answer(LION, "efficientnet_lite1", {"framing": "crop"})["maps"] != first["maps"]
+    assert len(asked) == 5
+
+
+def test_a_photo_that_is_gone_is_said_to_be(scenes, tmp_path):
+    with pytest.raises(ImageError, match="no longer"):
+        scenes.answer(str(tmp_path / "gone.jpg"), None, {})
 
 
 # ---------------------------------------------------------------- maps
@@ -146,8 +181,13 @@ def test_every_stage_and_label_by_default(scenes, explainer, lion, token):
 
 
 def test_the_explained_label_is_among_them_when_it_is_not_one_of_the_five(scenes, explainer):
-    explained = explainer.explain(get_image("lion.jpg"), target="teapot")
-    answer = scenes.maps({"id": scenes.add(explained)["id"], "layers": [STAGE], "targets": None})
+    answer = scenes.maps(
+        {
+            "id": scenes.answer(LION, None, {"target": "teapot"})["id"],
+            "layers": [STAGE],
+            "targets": None,
+        }
+    )
     assert [label["label"] for label in answer["labels"]][-1] == "teapot"
     assert len(answer["labels"]) == 6
 
@@ -166,7 +206,7 @@ def test_a_finer_layer_comes_for_all_labels(scenes, explainer, lion, token):
     answer = scenes.maps({"id": token, "layers": [FINER], "targets": None})
     assert {one["layer"] for one in answer["maps"]} == {FINER}
     assert [one["target"] for one in answer["maps"]] == [each.index for each in lion.predictions]
-    expected = explainer.explain(get_image("lion.jpg"), layer=FINER).cam
+    expected = explainer.explain(LION, layer=FINER).cam
     assert same_map(answer["maps"][0], expected)
 
 
@@ -254,7 +294,9 @@ def test_a_refusal_does_no_harm(scenes, token):
 
 
 def test_the_page_to_take_away_is_complete_and_tells_no_secret(scenes, lion):
-    content = scenes.add(lion, name="Lion", example="Lion", original="gradio_api/file=/tmp/x.jpg")
+    content = scenes.answer(
+        LION, None, {}, name="Lion", example="Lion", original="gradio_api/file=/tmp/x.jpg"
+    )
     html = scenes.page({"id": content["id"]})["html"]
     start = html.index(".show(") + len(".show(")
     shown, _ = json.JSONDecoder().raw_decode(html, start)
@@ -273,11 +315,11 @@ def test_labels_are_all_thousand_in_order(scenes, explainer):
 
 def test_a_deck_is_complete_and_never_forgotten(monkeypatch, scenes, lion):
     monkeypatch.setattr(module, "_KEPT", 1)
-    scenes.prepare({"a lion": get_image("lion.jpg"), "a tower": get_image("tower.jpg")})
+    scenes.prepare({"a lion": LION, "a tower": TOWER})
     shown = [scenes.deck_scene({"place": place}) for place in range(2)]
     assert [content["name"] for content in shown] == ["a lion", "a tower"]
     for _ in range(3):
-        scenes.add(lion)
+        scenes.answer(LION, None, {})
     for content in shown:
         assert content["complete"] is True
         answer = scenes.maps({"id": content["id"], "layers": [FINER], "targets": [291]})

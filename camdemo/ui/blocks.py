@@ -18,7 +18,7 @@ from .api import add_endpoints
 from .errors import errors_for_page
 from .photo import AS_SENT, path_of
 from .scenes import Scenes
-from .viewer import cam_viewer
+from .viewer import as_value, cam_viewer
 
 if TYPE_CHECKING:
     from ..explainer import Explainer
@@ -57,10 +57,10 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
 
     def explained(photo: str, name: str, model: str | None, framing: str, **more: Any) -> dict:
         """The scene of one photo; `name` is that of an example, or empty for an upload."""
-        explanation = explainer.explain(photo, model, framing=framing, **more)  # type: ignore[arg-type]
+        question = {"framing": framing, **more}
         if name:
-            return scenes.add(explanation, **examples.facts(name, deck))
-        return scenes.add(explanation, original="gradio_api/file=" + quote(photo))
+            return scenes.answer(photo, model, question, **examples.facts(name, deck))
+        return scenes.answer(photo, model, question, original="gradio_api/file=" + quote(photo))
 
     with gr.Blocks(title="camdemo", analytics_enabled=False, delete_cache=(600, 3600)) as demo:
         headline = gr.HTML(_headline(""), elem_id="headline")
@@ -98,7 +98,7 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
                 asked = wanted.model or name
                 try:
                     content = explained(path, wanted.example, asked, wanted.framing, **more)
-                    updates[viewer] = content | {"wanted": wanted.view}
+                    updates[viewer] = as_value(content | {"wanted": wanted.view})
                     updates[photo], updates[example] = path, wanted.example
                     updates[framing] = wanted.framing
                     name = asked
@@ -110,10 +110,10 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
         def answer(upload: Any, name: str, model: str | None, framing: str) -> Any:
             path = offered[name] if name else path_of(upload)
             if path is None:
-                return {}, model  # no scene: the viewer empties itself
+                return "", model  # no scene: the viewer empties itself
             with errors_for_page():
                 content = explained(path, name, model, framing)
-            return content, content["model"]["name"]
+            return as_value(content), content["model"]["name"]
 
         def answer_photo(upload: Any, name: str, model: str | None, framing: str) -> Any:
             path = path_of(upload)
@@ -122,7 +122,7 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
             return *answer(upload, "", model, framing), ""
 
         def answer_example(name: str, model: str | None, framing: str) -> Any:
-            return offered[name], *answer(None, name, model, framing), name
+            return *answer(None, name, model, framing), name
 
         def fetch(model: str, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
             def show(received: int, total: int) -> None:
@@ -160,12 +160,14 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
             **computing,
         )
         for name, sample in samples.items():
-            sample.click(
+            answered = sample.click(
                 lambda model, framing, name=name: answer_example(name, model, framing),
                 [model, framing],
-                [photo, viewer, last_model, example],
+                [viewer, last_model, example],
                 **computing,
             )
+            # The small copy beside the controls comes after the heat, which is waited for.
+            answered.success(lambda name=name: offered[name], None, photo, queue=False, **quiet)
         # Of a dropdown, `input` fires twice for one choice, and `select` once.
         fetched = model.select(
             fetch,

@@ -6,18 +6,20 @@ the photo is neither sent nor read again, and nobody gets another's.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 from tqdm import tqdm
 
 from .. import scene, standalone
-from ..errors import CamdemoError, RangeError
+from ..errors import CamdemoError, ImageError, RangeError
 from . import examples
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class Scenes:
         self.explainer = explainer
         self._kept: _Kept = OrderedDict()
         self._deck: _Kept = OrderedDict()
+        self._answers: OrderedDict[tuple, tuple[Explanation, dict[str, Any]]] = OrderedDict()
         self._lock = threading.Lock()
         self.deck: list[dict[str, Any]] = []  # complete scenes, never forgotten
 
@@ -60,24 +63,50 @@ class Scenes:
             return {"error": f"The deck has {len(self.deck)} photos."}
         return self.deck[place]
 
+    def answer(
+        self, path: str, model: str | None, question: Mapping[str, Any], **facts: Any
+    ) -> dict[str, Any]:
+        """The scene of a photo, from memory where the same was asked before.
+
+        The same means the same bytes: what everybody in a lecture hall clicks is explained once.
+
+        Args:
+            question: layer, target and framing, as for `Explainer.explain`.
+            facts: entries of the scene that only the page knows, such as the example's name.
+
+        Raises:
+            ImageError: the file is gone.
+            CamdemoError: whatever `Explainer.explain` raises.
+        """
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise ImageError("This photo is no longer on the server. Choose it again.") from error
+        asked = (model or self.explainer.default_model(), *sorted(question.items()))
+        key = (hashlib.sha256(content).digest(), *asked)
+        with self._lock:
+            found = self._answers.get(key)
+        if found is None:
+            explanation = self.explainer.explain(content, model, **question)
+            found = _without_photo(explanation), explanation.scene(complete=False)
+        with self._lock:
+            self._answers[key] = found
+            self._answers.move_to_end(key)
+            while len(self._answers) > _KEPT:
+                self._answers.popitem(last=False)
+        explanation, answer = found
+        return self._remember(explanation, answer | facts, self._kept)
+
     def labels(self) -> list[str]:
         """The names of all labels, in the order of their indices."""
         return list(self.explainer.labels())
-
-    def add(self, explanation: Explanation, **facts: Any) -> dict[str, Any]:
-        """The scene of an explanation with its first map, remembered for more.
-
-        `facts` are entries of the scene that only the page knows, such as the example's name.
-        """
-        return self._remember(explanation, explanation.scene(complete=False) | facts, self._kept)
 
     def _remember(
         self, explanation: Explanation, content: dict[str, Any], where: _Kept
     ) -> dict[str, Any]:
         content = content | {"id": secrets.token_urlsafe(16)}
-        pixel = Image.new("RGB", (1, 1))  # the photo itself is in the scene, small
         with self._lock:
-            where[content["id"]] = (replace(explanation, image=pixel), content)
+            where[content["id"]] = (_without_photo(explanation), content)
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return content
@@ -125,6 +154,11 @@ class Scenes:
                 raise CamdemoError(EXPIRED)
             self._kept.move_to_end(token)
             return self._kept[token]
+
+
+def _without_photo(explanation: Explanation) -> Explanation:
+    """The same, without the photo's millions of pixels: a small copy is in the scene."""
+    return replace(explanation, image=Image.new("RGB", (1, 1)))
 
 
 def _check(layers: Any, targets: Any) -> None:

@@ -25,13 +25,23 @@ const viewer = mountViewer(element, {
   labels: () => ask("scene_labels", {}),
   deck: { size: DECK_SIZE, scene: (place) => ask("scene_of_deck", { place }) },
 });
-watch("value", () => viewer.show(props.value));
-if (props.value) viewer.show(props.value);
+const shown = () => viewer.show(props.value ? JSON.parse(props.value) : null);
+watch("value", shown);
+if (props.value) shown();
 """
 
 
+def as_value(content: dict[str, Any]) -> str:
+    """A scene as the viewer's value.
+
+    It travels as one text: of an object Gradio's page would copy every entry several times,
+    which takes longer than painting it.
+    """
+    return json.dumps(content)
+
+
 def cam_viewer(scenes: Scenes) -> gr.HTML:
-    """The viewer; its value is a scene (see `camdemo.scene`), or None.
+    """The viewer; its value is a scene (see `as_value`), or empty.
 
     (A function, not a subclass of gr.HTML, because Gradio writes a .pyi file beside every
     module that defines a subclass of a component.)
