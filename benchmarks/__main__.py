@@ -7,10 +7,11 @@ import platform
 
 import torch
 
-from . import core, stage, start, whole
+from . import core, stage, start, sweeping, whole
 
 CORE_SECONDS = 18.0  # a model
 WHOLE_SECONDS = 12.0  # a row
+SWEEP_SECONDS = 12.0  # a model
 
 
 def main() -> None:
@@ -28,6 +29,7 @@ def main() -> None:
         if random:
             print(f"\nRandom weights, which take the same time: {', '.join(random)}.")
         _print("Core: preprocessed tensor to map and top five", core.measure(CORE_SECONDS))
+        _print("Sweep: the maps of every stage for five labels", sweeping.measure(SWEEP_SECONDS))
         _print("Whole: bytes of a photo to overlay and top five", whole.measure(WHOLE_SECONDS))
 
 

@@ -78,6 +78,7 @@ def _measure(browser: Browser, photos: list[Path], random: list[str]) -> None:
             presses += _controls(ours, plain, title, number * (ROUNDS + WARM_UP))
         header = ["", "ours", "nine of ten within", "plain page", "ratio"]
         _print("To the heat map", table(header, rows))
+        print("\nOurs remembers an example from its first click on; every upload is new to both.")
         _print("Exploring it", table(header, presses))
         print(f"\nRequests of ours to the server during {len(presses) * ROUNDS} presses: 0.")
         _print("Bytes to the browser for one explanation", _bytes(ours, photos, random))
@@ -226,15 +227,14 @@ def _moved(side: Side, control: Control) -> tuple[int, int]:
     session.on("Network.responseReceived", answer)
     session.on("Network.dataReceived", data)
     session.send("Network.enable")
+    before = side.page.evaluate("probe.photoInside()")
     control.press(side.page, 0)
     side.page.locator("#viewer [data-empty=false]").wait_for(state="attached")
     side.page.wait_for_timeout(200)  # the other maps are asked for after the next frame
     side.settle()
     session.detach()
 
-    # The photo that the canvas shows comes inside the answer, as an address that is the photo.
-    inside = {address for address in addresses.values() if address.startswith("data:image/")}
-    photo = sum(len(address) for address in inside)
+    photo = side.page.evaluate("probe.photoInside()") - before
     total = 0
     for number, size in received.items():
         address = addresses.get(number, "")  # without one it was asked for before

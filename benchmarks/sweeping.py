@@ -1,0 +1,59 @@
+"""All layers and labels of a photo: ours from one forward pass, and one Captum call a map."""
+
+from __future__ import annotations
+
+import torch
+from captum.attr import LayerGradCam
+from torch import Tensor
+
+from camdemo import layers, models, networks, sweep
+
+from . import notebook, stage
+from .timing import interleaved_medians, table, verdict
+
+LABELS = [291, 292, 282, 340, 497]  # five, as the page shows; which they are costs the same
+AIMS = {"mobilenet_v2": 8.0, "resnet50": 10.0, "efficientnet_lite0": None}  # plain forwards
+
+
+def measure(seconds: float) -> str:
+    """The table, one row a model. `seconds` a model."""
+    rows = [_row(name, aim, seconds) for name, aim in AIMS.items()]
+    header = [
+        "Model, maps",
+        "ours, ms",
+        "of a plain forward",
+        "one Captum call a map, ms",
+        "of a plain forward",
+    ]
+    return table(header, rows)
+
+
+def _row(name: str, aim: float | None, seconds: float) -> list[str]:
+    spec = models.find(name)
+    offered = layers.discover(networks.skeleton(spec), spec.transform.crop)
+    stages = [layer for layer in offered if layer.stage]
+    inputs = stage.photo_tensor(spec)
+    network, bare = networks.load(spec), notebook.load(spec)[0]
+
+    def ours() -> object:
+        return sweep.sweep(network, stages, inputs, LABELS)
+
+    def forward() -> Tensor:
+        with torch.inference_mode():
+            return network(inputs)
+
+    def one_by_one() -> None:
+        for layer in stages:
+            cams = LayerGradCam(bare, bare.get_submodule(layer.name))
+            for label in LABELS:
+                cams.attribute(inputs, target=label)
+
+    times = interleaved_medians({"ours": ours, "forward": forward, "captum": one_by_one}, seconds)
+    of_forward = times["ours"] / times["forward"]
+    return [
+        f"{spec.title}, {len(stages)} layers x {len(LABELS)} labels",
+        f"{times['ours']:.0f}",
+        f"{of_forward:.1f}" if aim is None else verdict(of_forward, aim),
+        f"{times['captum']:.0f}",
+        f"{times['captum'] / times['forward']:.0f}",
+    ]
