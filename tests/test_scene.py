@@ -192,14 +192,14 @@ def test_a_scene_says_what_it_shows(explanation):
 @pytest.mark.parametrize(
     ("size", "shown"),
     [
-        ((3200, 2000), (1600, 1000)),
-        ((1000, 4000), (400, 1600)),
-        ((1600, 900), (1600, 900)),
-        ((20000, 3), (1600, 1)),
+        ((3200, 2000), (1280, 800)),
+        ((1000, 4000), (320, 1280)),
+        ((1280, 900), (1280, 900)),
+        ((20000, 3), (1280, 1)),
         ((5, 4), (5, 4)),
     ],
 )
-def test_the_display_copy_is_at_most_1600(explainer, size, shown):
+def test_the_display_copy_is_at_most_1280_pixels_a_side(explainer, size, shown):
     explained = explainer.explain(Image.new("RGB", size, (200, 30, 30)))
     content = explained.scene(complete=False)
     assert content["size"] == size
@@ -217,4 +217,4 @@ def test_the_display_copy_is_at_most_1600(explainer, size, shown):
 def test_a_box_in_the_corner_moves_with_the_photo(explanation):
     image = Image.new("RGB", (3200, 2400))
     corner = Explanation(**{**vars(explanation), "image": image, "box": Box(2000, 0, 3200, 1200)})
-    assert corner.scene(complete=False)["box"] == [1000, 0, 1600, 600]
+    assert corner.scene(complete=False)["box"] == [800, 0, 1280, 480]

@@ -131,15 +131,21 @@ function strongestOf(pixels, indices, evidence, percent) {
   return pixels.map((pixel, index) => (strength(index) >= from ? pixel : 0));
 }
 
-/**
- * A map as a coloured picture of the given size.
- * `range` comes from displayRange; `strongest` hides all but that percentage of the area.
- */
-function heatOf(map, range, { evidence, pixels, strongest }, height, width) {
-  const indices = upsample(scaled(map, range, evidence), map.height, map.width, height, width);
+/** A map as palette indices 0..255 of the given size; `range` comes from displayRange. */
+function indicesOf(map, range, evidence, height, width) {
+  return upsample(scaled(map, range, evidence), map.height, map.width, height, width);
+}
+
+/** Palette indices as a coloured picture; `strongest` hides all but that percentage of the area. */
+function coloured(indices, { evidence, pixels, strongest }, height, width) {
   const colours = strongestOf(pixels, indices, evidence, strongest);
   const image = new ImageData(width, height);
   const target = new Uint32Array(image.data.buffer);
   for (let i = 0; i < target.length; i++) target[i] = colours[indices[i]];
   return image;
+}
+
+/** A map as a coloured picture of the given size: the two steps above. */
+function heatOf(map, range, settings, height, width) {
+  return coloured(indicesOf(map, range, settings.evidence, height, width), settings, height, width);
 }

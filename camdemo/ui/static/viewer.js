@@ -48,7 +48,8 @@ function mountViewer(root, host) {
   const viewer = { root, host, cam, canvas, find, state, colormaps };
 
   let frames = 0;
-  const painted = { heat: "", minis: "", layer: "" }; // what was painted last, to paint it once
+  const painted = { values: "", heat: "", minis: "", layer: "" }; // what was painted last, to paint it once
+  let indices = null; // of the palette, one a pixel of the box: other colours need no new ones
   let heat = null; // ImageData of the size of the box
   const asked = new Set();
   const deck = []; // complete scenes, in memory so that a step needs no wait
@@ -80,19 +81,27 @@ function mountViewer(root, host) {
     return { evidence: state.evidence, pixels: palettes[name], strongest: state.strongest };
   }
 
-  /** Changes whenever the heat would look different. */
-  function heatKey() {
-    const { scene, layer, target, evidence, colormap, strongest, shared, maps } = state;
-    return [scene.id, layer, target, evidence, colormap, strongest, shared, maps.size, scene.labels.length].join("|");
+  /** Changes whenever the heat would have other values. */
+  function valuesKey() {
+    const { scene, layer, target, evidence, shared, maps } = state;
+    return [scene.id, layer, target, evidence, shared, maps.size, scene.labels.length].join("|");
   }
+
+  /** Changes whenever the heat would look different. */
+  const heatKey = () => [valuesKey(), state.colormap, state.strongest].join("|");
 
   /** The heat of the current map at the size of the box, or null when it says nothing. */
   function currentHeat() {
     const range = rangeFor(state.layer, state.target);
     if (!range) return null;
+    const [left, top, right, bottom] = state.scene.box;
+    const [height, width] = [bottom - top, right - left];
+    if (painted.values !== valuesKey()) {
+      indices = indicesOf(mapOf(state.layer, state.target), range, state.evidence, height, width);
+      painted.values = valuesKey();
+    }
     if (painted.heat !== heatKey()) {
-      const [left, top, right, bottom] = state.scene.box;
-      heat = heatOf(mapOf(state.layer, state.target), range, heatSettings(), bottom - top, right - left);
+      heat = coloured(indices, heatSettings(), height, width);
       painted.heat = heatKey();
     }
     return heat;
@@ -201,7 +210,7 @@ function mountViewer(root, host) {
     say("");
     buildLayers(viewer);
     buildLabels(viewer);
-    painted.heat = painted.minis = painted.layer = "";
+    painted.values = painted.heat = painted.minis = painted.layer = "";
     draw();
     if (scene.complete) return;
     await new Promise(requestAnimationFrame); // the first map is on the screen before the rest
