@@ -179,7 +179,7 @@ def _bytes(ours: Side, photos: list[Path], random: list[str]) -> str:
         _choose_model(ours, spec.title)
         numbers = " (random weights)" if name in random else ""
         for photo, size in zip(photos, SIZES, strict=True):
-            shown, beside = _moved(ours, upload(photo))
+            shown, beside = _moved(ours, upload(photo), len(rows))
             rows.append(
                 [
                     f"{spec.title}{numbers}, {size[0]} x {size[1]}",
@@ -187,7 +187,7 @@ def _bytes(ours: Side, photos: list[Path], random: list[str]) -> str:
                     _against(beside / 1000, KILOBYTES, ".0f").replace(" (", " kB ("),
                 ]
             )
-    return table(["", "photo", "beside it: maps, labels and the rest"], rows)
+    return table(["", "photo, and Gradio's preview of it", "beside it: maps, labels and the rest"], rows)
 
 
 def _choose_model(side: Side, title: str) -> None:
@@ -200,9 +200,9 @@ def _choose_model(side: Side, title: str) -> None:
     side.settle()
 
 
-def _moved(side: Side, control: Control) -> tuple[int, int]:
+def _moved(side: Side, control: Control, count: int) -> tuple[int, int]:
     """Bytes of the photo, and all others, until the page has gone quiet again."""
-    control.ready(side.page, 0)
+    control.ready(side.page, -1 - count)  # no count that an earlier upload had
     side.settle()
     session = side.page.context.new_cdp_session(side.page)
     addresses: dict[str, str] = {}
@@ -228,7 +228,7 @@ def _moved(side: Side, control: Control) -> tuple[int, int]:
     session.on("Network.dataReceived", data)
     session.send("Network.enable")
     before = side.page.evaluate("probe.photoInside()")
-    control.press(side.page, 0)
+    control.press(side.page, -1 - count)
     side.page.locator("#viewer [data-empty=false]").wait_for(state="attached")
     side.page.wait_for_timeout(200)  # the other maps are asked for after the next frame
     side.settle()
