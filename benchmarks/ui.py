@@ -187,7 +187,9 @@ def _bytes(ours: Side, photos: list[Path], random: list[str]) -> str:
                     _against(beside / 1000, KILOBYTES, ".0f").replace(" (", " kB ("),
                 ]
             )
-    return table(["", "photo, and Gradio's preview of it", "beside it: maps, labels and the rest"], rows)
+    return table(
+        ["", "photo, and Gradio's preview of it", "beside it: maps, labels and the rest"], rows
+    )
 
 
 def _choose_model(side: Side, title: str) -> None:

@@ -74,7 +74,7 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
                 )
                 with gr.Row(elem_id="examples"):
                     samples = {
-                        name: gr.Button(name, icon=path, size="sm", min_width=100)
+                        name: gr.Button(name, icon=path, size="sm", min_width=120)
                         for name, path in offered.items()
                     }
                 model = gr.Dropdown(_model_choices(explainer.models()), label="Model", value=None)

@@ -151,6 +151,18 @@ def test_stage_mode_fills_the_screen_and_escape_leaves(viewer: Page) -> None:
     expect(viewer.get_by_label("Opacity", exact=True)).to_be_visible()
 
 
+def test_stage_mode_shows_the_layer_of_a_strip_that_has_become_too_long(viewer: Page) -> None:
+    viewer.set_viewport_size({"width": 1920, "height": 1080})
+    viewer.locator(STRIP).first.click()
+    viewer.locator(STRIP).last.click()
+    viewer.keyboard.press("f")
+    strip, layer = (viewer.locator(".cam-strip"), viewer.locator(f"{STRIP}[aria-pressed=true]"))
+    assert strip.evaluate("strip => strip.scrollWidth > strip.clientWidth")
+    inside, outside = layer.bounding_box(), strip.bounding_box()
+    assert inside["x"] >= outside["x"]
+    assert inside["x"] + inside["width"] <= outside["x"] + outside["width"]
+
+
 def test_nothing_jumps_between_explanations(viewer: Page) -> None:
     places = [TITLE, ".cam-canvas", ".cam-strip", ".cam-controls", ".cam-legend"]
     before = [viewer.locator(place).bounding_box()["y"] for place in places]

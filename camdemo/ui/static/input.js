@@ -38,6 +38,7 @@ function stageMode(viewer, on) {
   if (on) viewer.cam.requestFullscreen?.().catch(() => {}); // the class alone fills the window
   else if (document.fullscreenElement) document.exitFullscreen();
   viewer.set({});
+  showInStrip(viewer); // which has another width now
 }
 
 /** The keys, as the list behind "?" has them. */
@@ -91,6 +92,7 @@ function listenToKeys(viewer) {
   });
   document.addEventListener("fullscreenchange", () => {
     if (!document.fullscreenElement) viewer.cam.classList.remove("cam-fills-screen");
+    showInStrip(viewer);
   });
 }
 
