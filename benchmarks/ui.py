@@ -21,7 +21,7 @@ from tests.browser.conftest import OPTIONS
 
 from . import stage
 from .timing import table
-from .ui_pages import EXAMPLE, Control, Side, open_pages, upload
+from .ui_pages import EXAMPLE, HIDE, Control, Side, glances, open_pages, upload
 
 ROUNDS = 20
 WARM_UP = 2  # rounds before: the first event of a page takes Gradio half a second
@@ -33,6 +33,8 @@ CONTROL = 33
 EXAMPLE_HEAT, EXAMPLE_ALL = 250, 600
 UPLOAD_HEAT = 900
 OF_PLAIN = 0.5
+ANSWER = 120  # from the end of the drag to the bars without that region
+GLANCES = 8  # a second, while the frame is dragged
 KILOBYTES = 300  # beside the photo
 
 
@@ -81,6 +83,7 @@ def _measure(browser: Browser, photos: list[Path], random: list[str]) -> None:
         print("\nOurs remembers an example from its first click on; every upload is new to both.")
         _print("Exploring it", table(header, presses))
         print(f"\nRequests of ours to the server during {len(presses) * ROUNDS} presses: 0.")
+        _print("Asking back", _asking(ours, photos[0], random))
         _print("Bytes to the browser for one explanation", _bytes(ours, photos, random))
 
 
@@ -166,6 +169,39 @@ def _against(value: float, aim: float | None, digits: str) -> str:
     if aim is None:
         return f"{value:{digits}}"
     return f"{value:{digits}} (aim {aim:{digits}}: {'met' if value <= aim else 'missed'})"
+
+
+def _asking(ours: Side, photo: Path, random: list[str]) -> str:
+    """What hiding a region and moving the frame take, on a photo of 500 x 333."""
+    rows = []
+    for name in MODELS:
+        spec = models.find(name)
+        _choose_model(ours, spec.title)
+        shown = upload(photo)
+        shown.ready(ours.page, -10)
+        shown.press(ours.page, -10)
+        ours.settle()
+        times = [ours.times(HIDE, n, "answer", "yardstick") for n in range(WARM_UP + ROUNDS)]
+        answer, yardstick = ([each[i] for each in times[WARM_UP:]] for i in (0, 1))
+        numbers = " (random weights)" if name in random else ""
+        rate = glances(ours, 4.0)
+        rows.append(
+            [
+                f"{spec.title}{numbers}",
+                _against(median(answer), ANSWER, ".0f"),
+                f"{quantiles(answer, n=10)[-1]:.0f}",
+                f"{median(yardstick):.0f}",
+                f"{rate:.0f} (aim {GLANCES}: {'met' if rate >= GLANCES else 'missed'})",
+            ]
+        )
+    header = [
+        "",
+        "region hidden, bars",
+        "nine of ten within",
+        "yardstick of 16 places",
+        "answers a second while the frame moves",
+    ]
+    return table(header, rows)
 
 
 # ---- bytes ----

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import subprocess
@@ -215,6 +216,57 @@ OURS = {
     "opacity": _drag("#viewer [data-control=opacity]"),
     "colour map": Control("keydown", lambda page, _count: page.keyboard.press("c"), _focus_picture),
 }
+
+
+def _hold_region(page: Page, count: int) -> None:
+    """Nothing is hidden, and a region has been dragged but not let go of."""
+    _focus_picture(page, count)
+    page.keyboard.press("x")
+    page.locator("#viewer [value=box]").check()
+    page.locator("#viewer .cam-answered").wait_for(state="detached")
+    box = page.locator("#viewer .cam-picture").bounding_box()
+    assert box is not None
+    across, down = box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.2
+    page.mouse.move(across - 60, down)
+    page.mouse.down()
+    page.mouse.move(across + 40, down + 40 + 8 * (count % 10), steps=4)
+
+
+# From the end of the drag to the bars without that region, and to the yardstick beside them.
+HIDE = Control("pointerup", lambda page, _count: page.mouse.up(), _hold_region)
+
+
+def glances(side: Side, seconds: float) -> float:
+    """How often a second labels and map followed while the frame was dragged to and fro."""
+    page = side.page
+    page.locator("#viewer [value=frame]").check()
+    box = page.locator("#viewer .cam-picture").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 5, y)
+    page.wait_for_timeout(300)
+    answered: list[Request] = []
+
+    def note(request: Request) -> None:
+        if "scene_look" in (request.post_data or ""):
+            answered.append(request)
+
+    page.on("requestfinished", note)
+    start = time.monotonic()
+    step = 0
+    while time.monotonic() - start < seconds:
+        step += 1
+        page.mouse.move(x + 30 * math.sin(step / 20), y)
+        page.wait_for_timeout(16)
+    rate = len(answered) / (time.monotonic() - start)
+    page.remove_listener("requestfinished", note)
+    page.mouse.up()
+    side.settle()
+    page.keyboard.press("0")
+    side.settle()
+    return rate
 
 
 # ---- the plain page ----

@@ -45,6 +45,9 @@
   function lookAtOurs(records) {
     const painted = records.some((record) => record.attributeName === "data-frame");
     if (painted) reach("frame");
+    const asked = document.querySelector("#viewer .cam-answered");
+    if (painted && asked) reach("answer");
+    if (painted && asked?.textContent.includes("on average")) reach("yardstick");
     if (painted && title() !== before.title && hasHeat()) reach("heat map");
     if (!mark("heat map").reached) return;
     // The maps of the other layers are asked for after the first is painted.

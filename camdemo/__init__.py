@@ -8,10 +8,18 @@
 Importing this package loads no torch; the first explanation does.
 """
 
-from .errors import CamdemoError, ChoiceError, ImageError, RangeError, SettingError, WeightsError
+from .errors import (
+    CamdemoError,
+    ChoiceError,
+    ImageError,
+    RangeError,
+    RegionError,
+    SettingError,
+    WeightsError,
+)
 from .explainer import Explainer
 from .explanation import Explanation
-from .records import Box, LayerInfo, ModelSpec, Prediction
+from .records import Box, LayerInfo, ModelSpec, Occlusion, Prediction
 from .settings import Settings
 
 __version__ = "0.1.0"
@@ -25,8 +33,10 @@ __all__ = [
     "ImageError",
     "LayerInfo",
     "ModelSpec",
+    "Occlusion",
     "Prediction",
     "RangeError",
+    "RegionError",
     "SettingError",
     "Settings",
     "WeightsError",

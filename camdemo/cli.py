@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from . import models
 from .errors import CamdemoError
 from .explainer import Explainer
-from .records import COLORMAPS, EVIDENCE, FRAMINGS, percent
+from .records import COLORMAPS, EVIDENCE, percent
 from .settings import Settings
 from .weights import Progress
 
@@ -42,10 +42,18 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--model", help="default: MobileNetV2 if it is here, else Lite0")
     explain.add_argument("--layer", help="default: the last stage")
     explain.add_argument("--target", help="a label or its index; default: the most probable")
-    explain.add_argument("--framing", default="crop", help=_one_of(FRAMINGS))
+    explain.add_argument("--versus", metavar="LABEL", help="a label to compare with, or its index")
+    explain.add_argument(
+        "--framing",
+        default="crop",
+        help="crop, whole, or left,top,right,bottom in pixels of the photo; default: crop",
+    )
     explain.add_argument("--colormap", default="jet", help=_one_of(COLORMAPS))
     explain.add_argument("--opacity", default=0.5, type=float, help="0 to 1")
-    explain.add_argument("--evidence", default="positive", help=_one_of(EVIDENCE))
+    explain.add_argument(
+        "--evidence",
+        help=f"{', '.join(EVIDENCE)}; default: signed for a comparison, else positive",
+    )
     explain.set_defaults(run=_explain)
 
     listing = commands.add_parser("models", help="list the models")
@@ -67,12 +75,12 @@ def _one_of(names: Sequence[str]) -> str:
 
 
 def _explain(explainer: Explainer, options: argparse.Namespace) -> None:
-    target = options.target
     explanation = explainer.explain(
         options.photo,
         model=options.model,
         layer=options.layer,
-        target=int(target) if target and target.lstrip("-").isdecimal() else target,
+        target=_label_or_index(options.target),
+        versus=_label_or_index(options.versus),
         framing=options.framing,
         progress=_progress_bar(),
     )
@@ -90,9 +98,14 @@ def _explain(explainer: Explainer, options: argparse.Namespace) -> None:
     for prediction in explanation.predictions:
         print(f"{percent(prediction.probability):>7}  {prediction.label}")
     where = f"{explanation.model.title}, {explanation.layer.text}"
-    print(f"Map of {explanation.target.text} ({where})")
+    against = f" against {explanation.versus.text}" if explanation.versus else ""
+    print(f"Map of {explanation.target.text}{against} ({where})")
     if caveat := explanation.caveat(options.evidence):
         print(caveat)
+
+
+def _label_or_index(text: str | None) -> int | str | None:
+    return int(text) if text and text.lstrip("-").isdecimal() else text
 
 
 def _models(explainer: Explainer, _options: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@
     ├── ImageError      the photo can't be read, or is larger than is allowed
     ├── ChoiceError     a model, layer, label, colour map ... that does not exist
     ├── RangeError      a number outside its limits
+    ├── RegionError     a part of the photo that can't be framed or hidden
     ├── WeightsError    a model's weights can't be had
     └── SettingError    an environment variable that can't be understood
 
@@ -40,6 +41,10 @@ class RangeError(CamdemoError):
 
     def __init__(self, kind: str, given: object, low: float, high: float) -> None:
         super().__init__(f"{kind} {shorten(given)} is not a number from {low:g} to {high:g}.")
+
+
+class RegionError(CamdemoError):
+    """A part of the photo that can't be framed or hidden: outside of it, or without area."""
 
 
 class ChoiceError(CamdemoError):

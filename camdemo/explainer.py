@@ -8,34 +8,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from . import images, models, weights
-from .errors import CamdemoError, ChoiceError, RangeError
+from . import images, labels, models, weights
+from .cache import Loaded, ModelCache
+from .errors import CamdemoError
 from .explanation import Explanation
 from .images import Photo
-from .records import FRAMINGS, Framing, LayerInfo, ModelSpec, Prediction, Timings
+from .records import Fill, Framing, LayerInfo, ModelSpec, Prediction, Timings
 from .settings import Settings
 
-if TYPE_CHECKING:
-    from torch import nn
-
-_TOP = 5
 _PATIENCE = 5.0  # seconds that the start waits for the notebook's weights
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    """A network in memory. The lock is held while a hook is on it."""
-
-    network: nn.Module
-    lock: threading.Lock
 
 
 class Explainer:
@@ -46,12 +34,11 @@ class Explainer:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
-        self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
+        self._cache = ModelCache(self.settings.cache_models)
         self._layers: dict[str, tuple[LayerInfo, ...]] = {}
-        self._lock = threading.Lock()  # of the two dictionaries
+        self._discovering = threading.Lock()
         self._decided = threading.Event()  # cleared while `warm_up` chooses the default
         self._decided.set()
-        self._loading: dict[str, threading.Lock] = {name: threading.Lock() for name in models.NAMES}
 
     def models(self) -> tuple[ModelSpec, ...]:
         """The catalogue; `ready` tells whether the weights are on this machine now."""
@@ -110,7 +97,7 @@ class Explainer:
         if model not in self._layers:
             from . import layers, networks
 
-            with self._loading[model]:
+            with self._discovering:
                 if model not in self._layers:
                     network = networks.skeleton(spec)
                     self._layers[model] = layers.discover(network, spec.transform.crop)
@@ -147,8 +134,9 @@ class Explainer:
         model: str | None = None,
         layer: str | None = None,
         target: int | str | None = None,
-        framing: Framing = "crop",
+        framing: Framing | str = "crop",
         progress: weights.Progress | None = None,
+        versus: int | str | None = None,
     ) -> Explanation:
         """Predict, and map the evidence for one label at one layer.
 
@@ -157,21 +145,30 @@ class Explainer:
             model: a name of the catalogue; None for `default_model()`.
             layer: a name of `layers(model)`; None for the last stage.
             target: a label or its index; None for the most probable label.
-            framing: "crop" (as the weights were validated) or "whole" (the photo, squeezed).
+            framing: "crop" (as the weights were validated), "whole" (the photo, squeezed), or
+                a Box (or its text, "left,top,right,bottom") in pixels of the upright photo.
             progress: called while weights are downloaded.
+            versus: a label or its index to compare with ("why lion and not cheetah?"). The map
+                then explains the difference of the two logits: positive cells speak for the
+                target and negative ones for this label.
 
         Raises:
             ChoiceError, RangeError: an unknown model, layer, label, index or framing.
+            CamdemoError: a label compared with itself.
+            RegionError: a frame that is not within the photo, or has no area.
             ImageError: the photo can't be read.
             WeightsError: the weights can't be had.
         """
         from . import attribution, layers
 
         spec = models.find(self.default_model() if model is None else model)
-        if framing not in FRAMINGS:
-            raise ChoiceError("framing", framing, FRAMINGS)
+        framing = images.find_framing(framing)
         where = layers.find(self.layers(spec.name), layer)
-        index = self.find_label(target)
+        index, rival = self.find_label(target), self.find_label(versus)
+        if rival is not None and rival == index:
+            raise CamdemoError(
+                f"The label {self.labels()[rival]!r} can't be compared with itself. Choose another."
+            )
 
         started = time.perf_counter()
         image = images.read(photo)
@@ -182,19 +179,15 @@ class Explainer:
         loaded = self._load(spec, progress)
         waited = time.perf_counter()
         with loaded.lock:
-            cam, logits = attribution.grad_cam(loaded.network, where, _tensor(inputs), index)
+            cam, logits = attribution.grad_cam(loaded.network, where, _tensor(inputs), index, rival)
         explained = time.perf_counter()
 
         probabilities = _softmax(logits)
-        best = np.argsort(-probabilities, kind="stable")[:_TOP]
-        chosen = int(best[0]) if index is None else index
-        labels = self.labels()
-        predictions = [
-            Prediction(int(i), labels[i], float(probabilities[i])) for i in [*best, chosen]
-        ]
+        chosen = attribution.best(logits, rival) if index is None else index
         return Explanation(
-            predictions=tuple(predictions[:-1]),
-            target=predictions[-1],
+            predictions=self.top(probabilities),
+            target=self.prediction(probabilities, chosen),
+            versus=None if rival is None else self.prediction(probabilities, rival),
             cam=cam,
             box=images.to_box(region),
             image=image,
@@ -242,52 +235,77 @@ class Explainer:
         with loaded.lock:
             return sweep.sweep(loaded.network, asked, _tensor(explanation.inputs), targets)
 
-    def prediction(self, explanation: Explanation, index: int) -> Prediction:
-        """Any label, with the probability that an explained photo's model gives it."""
-        return Prediction(index, self.labels()[index], float(explanation.probabilities[index]))
+    def hide(
+        self, explanation: Explanation, mask: np.ndarray, fill: Fill = "blur", keep: bool = False
+    ) -> np.ndarray:
+        """What the model answers when a part of what it saw is hidden.
 
-    def find_label(self, target: int | str | None) -> int | None:
-        """The index of a label given by its name or its index; None for None.
+        Args:
+            mask: bool (side, side), the pixels of the network's input; see `occlusion.mask_of`.
+            fill: what takes their place, see `occlusion.filling`.
+            keep: whether these are kept, and the others hidden.
 
-        Case counts only where it must: "Cardigan" is a dog, "cardigan" a garment.
+        Returns:
+            float32 (labels,), the probabilities.
 
         Raises:
-            ChoiceError: no such label; the message has the nearest ones.
-            RangeError: an index that no label has.
+            ChoiceError: another fill.
+            RegionError: a mask of another shape, or an empty one.
+            WeightsError: the weights can't be had any more.
         """
-        if target is None:
-            return None
-        labels = self.labels()
-        if isinstance(target, str):
-            if target in labels:
-                return labels.index(target)
-            folded = [label.casefold() for label in labels]
-            if folded.count(target.casefold()) == 1:
-                return folded.index(target.casefold())
-            raise ChoiceError("label", target, labels)
-        if isinstance(target, bool) or not isinstance(target, int) or not 0 <= target < len(labels):
-            raise RangeError("label index", target, 0, len(labels) - 1)
-        return target
+        from . import occlusion
 
-    def _load(self, spec: ModelSpec, progress: weights.Progress | None) -> _Loaded:
-        """The network, from memory or from its file. Two who ask at once load it once."""
-        with self._lock:
-            if spec.name in self._loaded:
-                self._loaded.move_to_end(spec.name)
-                return self._loaded[spec.name]
-        self.fetch(spec.name, progress)  # outside the locks: it can take minutes
-        from . import networks
+        score, filled = self._asking(explanation, mask, fill)
+        return occlusion.hide(score, explanation.inputs, mask, filled, keep)
 
-        with self._loading[spec.name]:
-            with self._lock:
-                if spec.name in self._loaded:
-                    return self._loaded[spec.name]
-            loaded = _Loaded(networks.load(spec), threading.Lock())
-            with self._lock:
-                self._loaded[spec.name] = loaded
-                while len(self._loaded) > self.settings.cache_models:
-                    self._loaded.popitem(last=False)
-            return loaded
+    def hide_elsewhere(
+        self, explanation: Explanation, mask: np.ndarray, fill: Fill = "blur", keep: bool = False
+    ) -> np.ndarray:
+        """The yardstick of `hide`: the mean over the same mask at 16 random places, one batch.
+
+        See `occlusion.elsewhere`. Arguments, result and errors are those of `hide`.
+        """
+        from . import occlusion
+
+        score, filled = self._asking(explanation, mask, fill)
+        return occlusion.hide_elsewhere(score, explanation.inputs, mask, filled, keep)
+
+    def _asking(
+        self, explanation: Explanation, mask: np.ndarray, fill: Fill
+    ) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
+        """The model as a function from a batch to probabilities, and what hides a part."""
+        from . import networks, occlusion
+
+        spec, inputs = explanation.model, explanation.inputs
+        occlusion.check(mask, inputs.shape[-1])
+        filled = occlusion.filling(inputs, fill, spec.transform, models.TRAINING_MEAN)
+        loaded = self._load(spec, None)
+
+        def score(batch: np.ndarray) -> np.ndarray:
+            with loaded.lock:
+                return _softmax(networks.logits(loaded.network, batch))
+
+        return score, filled
+
+    def top(self, probabilities: np.ndarray) -> tuple[Prediction, ...]:
+        """The five most probable labels, best first."""
+        return labels.top(self.labels(), probabilities)
+
+    def prediction(self, probabilities: np.ndarray, index: int) -> Prediction:
+        """A label by its index, with its probability among those of all labels."""
+        return labels.prediction(self.labels(), probabilities, index)
+
+    def find_label(self, target: int | str | None) -> int | None:
+        """The index of a label given by its name or its index; see `labels.find`."""
+        return labels.find(self.labels(), target)
+
+    def _load(self, spec: ModelSpec, progress: weights.Progress | None) -> Loaded:
+        """The network, from memory, from its file, or after a download that can take minutes."""
+        loaded = self._cache.find(spec)
+        if loaded is None:
+            self.fetch(spec.name, progress)
+            loaded = self._cache.load(spec)
+        return loaded
 
 
 def _tensor(values: np.ndarray) -> Any:
@@ -297,5 +315,5 @@ def _tensor(values: np.ndarray) -> Any:
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = np.exp(logits - logits.max())
-    return shifted / shifted.sum()
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)

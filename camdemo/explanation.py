@@ -9,8 +9,18 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from . import images, render, scene, standalone
-from .records import Box, Evidence, Framing, LayerInfo, ModelSpec, Prediction, Timings
+from . import images, occlusion, render, scene, standalone
+from .records import (
+    Box,
+    Evidence,
+    Fill,
+    Framing,
+    LayerInfo,
+    ModelSpec,
+    Occlusion,
+    Prediction,
+    Timings,
+)
 
 
 class Explains(Protocol):
@@ -22,6 +32,16 @@ class Explains(Protocol):
         self, explanation: Explanation, layers: Sequence[str] | None, targets: Sequence[int]
     ) -> dict[scene.MapKey, np.ndarray]: ...
 
+    def hide(
+        self, explanation: Explanation, mask: np.ndarray, fill: Fill, keep: bool
+    ) -> np.ndarray: ...
+
+    def hide_elsewhere(
+        self, explanation: Explanation, mask: np.ndarray, fill: Fill, keep: bool
+    ) -> np.ndarray: ...
+
+    def top(self, probabilities: np.ndarray) -> tuple[Prediction, ...]: ...
+
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
@@ -30,8 +50,10 @@ class Explanation:
     Attributes:
         predictions: the five most probable labels, best first.
         target: the label that the map explains.
+        versus: the label that it is compared with, or None.
         cam: float32 (h, w), the signed map as Captum returns it, before any display step.
-            Positive cells speak for the label's logit, negative ones against it.
+            Positive cells speak for the label's logit, negative ones against it, or, where two
+            labels are compared, for the other one.
         box: the pixels of `image` that the model saw; the map lies exactly there.
         image: the photo, upright, RGB.
         model, layer, framing: what was asked.
@@ -53,24 +75,65 @@ class Explanation:
     inputs: np.ndarray = field(repr=False)
     probabilities: np.ndarray = field(repr=False)
     explainer: Explains = field(repr=False)
+    versus: Prediction | None = None
 
     def overlay(
-        self, colormap: str = "jet", opacity: float = 0.5, evidence: Evidence = "positive"
+        self, colormap: str = "jet", opacity: float = 0.5, evidence: Evidence | None = None
     ) -> Image.Image:
         """The heat map over the photo: RGB, of the photo's size.
 
         Args:
             colormap: one of `records.COLORMAPS`; signed evidence has its own diverging map.
             opacity: 0 (photo alone) to 1 (heat alone).
-            evidence: what is drawn, see `render.scale`.
+            evidence: what is drawn, see `render.scale`; None for "signed" where two labels are
+                compared, else "positive".
 
         Raises:
             ChoiceError, RangeError: an option that can't be drawn.
         """
+        evidence = evidence or self.natural_evidence
         render.check_options(colormap, opacity, evidence)
         photo = np.asarray(self.image)
         return Image.fromarray(
             render.overlay(photo, self.cam, self.box, colormap, opacity, evidence)
+        )
+
+    @property
+    def natural_evidence(self) -> Evidence:
+        """What is drawn unless something else is asked for."""
+        return "positive" if self.versus is None else "signed"
+
+    def hide(
+        self, regions: Sequence[Box] | np.ndarray, fill: Fill = "blur", keep: bool = False
+    ) -> Occlusion:
+        """Ask back: what is left of the explained label when a part of the photo is hidden?
+
+        Args:
+            regions: boxes in pixels of `image`, which add up; or a mask of the network's input,
+                bool (side, side).
+            fill: what takes their place: "blur", "mean" (the mean colour of the photos that the
+                network was trained on) or "noise". It matters: see `occlusion.filling`.
+            keep: whether the regions are kept, and the rest of what the model saw is hidden.
+
+        Raises:
+            ChoiceError: another fill.
+            RegionError: a region without area, or nothing within what the model saw.
+        """
+        side = self.inputs.shape[-1]
+        if isinstance(regions, np.ndarray):
+            mask = regions
+        else:
+            mask = occlusion.mask_of(regions, self.box, side)
+        now = self.explainer.hide(self, mask, fill, keep)
+        elsewhere = self.explainer.hide_elsewhere(self, mask, fill, keep)
+        index = self.target.index
+        return Occlusion(
+            predictions=self.explainer.top(now),
+            before=self.target,
+            after=replace(self.target, probability=float(now[index])),
+            elsewhere=replace(self.target, probability=float(elsewhere[index])),
+            share=float(mask.mean() if not keep else 1 - mask.mean()),
+            keep=keep,
         )
 
     def at_most(self, longest: int) -> Explanation:
@@ -98,8 +161,19 @@ class Explanation:
         """
         layers = self.explainer.layers(self.model.name)
         names = [one.name for one in layers if one.stage or one.name == self.layer.name]
-        targets = dict.fromkeys(one.index for one in [*self.predictions, self.target])
+        targets = dict.fromkeys(one.index for one in self.labels_shown())
         return self.explainer.maps(self, names, list(targets))
+
+    def labels_shown(self) -> list[Prediction]:
+        """The labels on the page: the five best, and those that are explained."""
+        return [*self.predictions, self.target, *([self.versus] if self.versus else [])]
+
+    def maps_shown(self) -> dict[scene.MapKey, np.ndarray]:
+        """The maps from which the viewer paints this one: two where labels are compared."""
+        if self.versus is None:
+            return {(self.layer.name, self.target.index): self.cam}
+        pair = [self.target.index, self.versus.index]
+        return self.explainer.maps(self, [self.layer.name], pair)
 
     def scene(self, complete: bool = True) -> dict[str, Any]:
         """What the viewer paints from, as plain values for JSON.
@@ -107,19 +181,21 @@ class Explanation:
         Complete with the maps of every stage and label, or with the one map alone.
         """
         small = self.at_most(scene.DISPLAY_SIDE)
-        one = {(self.layer.name, self.target.index): self.cam}
+        first = self.maps_shown()
         layers = self.explainer.layers(self.model.name)
         return scene.scene(
-            predictions=self.predictions,
+            predictions=self.labels_shown(),
             target=self.target,
+            versus=self.versus,
             photo=np.asarray(small.image),
             natural_size=self.image.size,
             box=small.box,
             model=self.model,
             layer=self.layer,
             layers=layers,
-            framing=self.framing,
-            maps=(self.maps() | one) if complete else one,
+            side=self.inputs.shape[-1],
+            framing=self.framing_text,
+            maps=(self.maps() | first) if complete else first,
             complete=complete,
             facts=f"{self.model.title} · {self.layer.text} · {self.timings.total:.0f} ms",
         )
@@ -131,8 +207,14 @@ class Explanation:
     def _repr_html_(self) -> str:
         return standalone.frame(self.scene())
 
-    def caveat(self, evidence: Evidence = "positive") -> str:
+    @property
+    def framing_text(self) -> str:
+        """The framing as the API, the command line and links write it."""
+        return self.framing.text if isinstance(self.framing, Box) else self.framing
+
+    def caveat(self, evidence: Evidence | None = None) -> str:
         """What a person must know before reading the overlay; empty if nothing."""
+        evidence = evidence or self.natural_evidence
         if render.scale(self.cam, evidence) is not None:
             return ""
         if evidence == "positive":
@@ -144,8 +226,9 @@ class Explanation:
         return {
             "model": self.model.name,
             "layer": self.layer.name,
-            "framing": self.framing,
+            "framing": self.framing_text,
             "target": _as_dict(self.target),
+            "versus": _as_dict(self.versus) if self.versus else None,
             "predictions": [_as_dict(prediction) for prediction in self.predictions],
             "image": {"width": self.image.width, "height": self.image.height},
             "box": {name: getattr(self.box, name) for name in self.box.__slots__},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,13 +16,15 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
-from .errors import ChoiceError, ImageError
+from .errors import ChoiceError, ImageError, RegionError
 from .records import FRAMINGS, Box, Framing, Transform
 
 Photo = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 
 MAX_PIXELS = 50_000_000
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # JPEG is phones' MPO, too
+_FRAME = re.compile(r"\s*\d{1,6}(\s*,\s*\d{1,6}){3}\s*", re.ASCII)
+_EDGES = "Give left, top, right and bottom in pixels of the upright photo."
 _ACCEPTED = "Send a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF of at most 50 megapixels."
 
 # What EXIF's orientations ask for; 1 is upright.
@@ -134,12 +137,16 @@ def seen_region(size: tuple[int, int], transform: Transform, framing: Framing) -
 
     "crop": the photo is resized so that its shorter side has `transform.resize` pixels and
     the middle is cut out, as the weights were validated (torchvision's Resize and
-    CenterCrop, with their rounding). "whole": the entire photo, squeezed.
+    CenterCrop, with their rounding). "whole": the entire photo, squeezed. A Box: that frame,
+    squeezed if it is no square.
 
     Raises:
         ChoiceError: another framing.
+        RegionError: a frame that is not within the photo, or has no area.
     """
     width, height = size
+    if isinstance(framing, Box):
+        return _checked(framing, width, height)
     if framing == "whole":
         return (0.0, 0.0, float(width), float(height))
     if framing != "crop":
@@ -155,6 +162,33 @@ def seen_region(size: tuple[int, int], transform: Transform, framing: Framing) -
     return (left, top, right, bottom)
 
 
+def _checked(frame: Box, width: int, height: int) -> tuple[float, ...]:
+    if frame.width <= 0 or frame.height <= 0:
+        raise RegionError(f"The frame {frame.text} has no area. {_EDGES}")
+    if frame.left < 0 or frame.top < 0 or frame.right > width or frame.bottom > height:
+        raise RegionError(
+            f"The frame {frame.text} is not within the photo of {width} x {height} pixels. {_EDGES}"
+        )
+    return (float(frame.left), float(frame.top), float(frame.right), float(frame.bottom))
+
+
+def find_framing(framing: object) -> Framing:
+    """A framing by its name, or the frame of a text such as "12,0,345,333".
+
+    Raises:
+        ChoiceError: neither a framing nor a frame.
+    """
+    if isinstance(framing, Box):
+        return framing
+    if framing == "crop":
+        return "crop"
+    if framing == "whole":
+        return "whole"
+    if isinstance(framing, str) and _FRAME.fullmatch(framing):
+        return Box(*(int(edge) for edge in framing.split(",")))
+    raise ChoiceError("framing", framing, [*FRAMINGS, "left,top,right,bottom in pixels"])
+
+
 def to_box(region: tuple[float, ...]) -> Box:
     """The region in whole pixels, at least one each way."""
     left, top, right, bottom = (round(edge) for edge in region)
@@ -167,15 +201,17 @@ def prepare(image: Image.Image, region: tuple[float, ...], transform: Transform)
     The whole photo is resized and the region cut from that, as torchvision does it: resizing
     the region alone is off by a grey level here and there, since Pillow keeps its edges in
     single precision, and that moves a map by 0.0005 of its range. Only a very long photo is
-    treated so, lest one of 1 x 20000 pixels becomes a picture of five million rows.
+    treated so, lest one of 1 x 20000 pixels becomes a picture of five million rows, and a frame
+    of one's own, which begins or ends between the pixels of the resized photo.
     """
     filters = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
     resample, side = filters[transform.interpolation], transform.crop
     left, top, right, bottom = region
     across, down = (right - left) / side, (bottom - top) / side  # photo pixels per input pixel
-    width, height = round(image.width / across), round(image.height / down)
-    if max(width, height) <= _LONGEST * side:
-        x, y = round(left / across), round(top / down)
+    exact = (image.width / across, image.height / down, left / across, top / down)
+    width, height, x, y = (round(value) for value in exact)
+    aligned = np.abs(np.subtract(exact, (width, height, x, y))).max() < 1e-6
+    if aligned and max(width, height) <= _LONGEST * side:
         pixels = _resize(image, (width, height), resample).crop((x, y, x + side, y + side))
     else:
         pixels = image.resize((side, side), resample, box=(left, top, right, bottom))

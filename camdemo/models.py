@@ -12,7 +12,7 @@ from .records import Interpolation, ModelSpec, Transform
 NOTEBOOK_DEFAULT = "mobilenet_v2"  # the model of the notebook; its weights are a download
 BUNDLED_DEFAULT = "efficientnet_lite0"  # what answers when they can't be had
 
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+TRAINING_MEAN = (0.485, 0.456, 0.406)  # colour of ImageNet's photos, on which all were trained
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
@@ -43,7 +43,7 @@ def _torchvision(
     channels_last: bool = True,
 ) -> ModelSpec:
     interpolation: Interpolation = "bicubic" if bicubic else "bilinear"
-    transform = Transform(resize, crop, interpolation, _IMAGENET_MEAN, _IMAGENET_STD)
+    transform = Transform(resize, crop, interpolation, TRAINING_MEAN, _IMAGENET_STD)
     return ModelSpec(
         name, title, "torchvision", weights, parameters, megabytes, transform, channels_last
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Framing = Literal["crop", "whole"]
 Evidence = Literal["positive", "signed", "minmax"]
+Fill = Literal["blur", "mean", "noise"]
 Interpolation = Literal["bilinear", "bicubic"]
 
-FRAMINGS: tuple[Framing, ...] = ("crop", "whole")
+FRAMINGS = ("crop", "whole")
+FILLS: tuple[Fill, ...] = ("blur", "mean", "noise")
 EVIDENCE: tuple[Evidence, ...] = ("positive", "signed", "minmax")
 COLORMAPS = ("jet", "turbo", "viridis", "inferno", "cividis")  # jet is the notebook's
 
@@ -44,6 +45,16 @@ class Box:
     @property
     def height(self) -> int:
         return self.bottom - self.top
+
+    @property
+    def text(self) -> str:
+        """The four edges as the API, the command line and links write them: "12,0,345,333"."""
+        return f"{self.left},{self.top},{self.right},{self.bottom}"
+
+
+# What the model is shown: the middle, as its weights were validated; the whole photo,
+# squeezed; or a frame of one's own.
+Framing = Literal["crop", "whole"] | Box
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +120,40 @@ class LayerInfo:
     def text(self) -> str:
         """Name and shape as the page prints them: "features.18 · 1280 x 7 x 7"."""
         return f"{self.name} · {self.channels} x {self.height} x {self.width}"
+
+
+@dataclass(frozen=True, slots=True)
+class Occlusion:
+    """What the model answers when a part of what it saw is hidden.
+
+    Attributes:
+        predictions: the five most probable labels now, best first.
+        before: the explained label, with the probability that it had.
+        after: the same label, with the probability that is left.
+        elsewhere: the same, on average over regions of that size and shape at random places:
+            the yardstick. What this region did beyond that is due to where it lies.
+        share: how much of the seen area is hidden, 0 to 1.
+        keep: whether the regions are what was kept, and the rest was hidden.
+    """
+
+    predictions: tuple[Prediction, ...]
+    before: Prediction
+    after: Prediction
+    elsewhere: Prediction
+    share: float
+    keep: bool = False
+
+    @property
+    def text(self) -> str:
+        """One sentence for people, as the page prints it."""
+        act, patch = ("Keeping only", "Keeping") if self.keep else ("Hiding", "Hiding")
+        before, after, elsewhere = (
+            percent(each.probability) for each in (self.before, self.after, self.elsewhere)
+        )
+        return (
+            f"{act} this: {self.before.label} {before} to {after}. "
+            f"{patch} a random patch of this size: {before} to {elsewhere} on average."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,12 +70,14 @@ def scene(
     *,
     predictions: Iterable[Prediction],
     target: Prediction,
+    versus: Prediction | None,
     photo: np.ndarray,
     natural_size: tuple[int, int],
     box: Box,
     model: ModelSpec,
     layer: LayerInfo,
     layers: Iterable[LayerInfo],
+    side: int,
     framing: str,
     maps: Mapping[MapKey, np.ndarray],
     complete: bool,
@@ -85,7 +87,10 @@ def scene(
 
     Args:
         photo: the display copy, uint8 (H, W, 3); `box` is in its pixels.
+        predictions: the labels on the page.
+        target, versus: the label that is explained, and the one that it is compared with.
         natural_size: width and height of the photo itself.
+        side: pixels of the network's input, each way.
         complete: whether `maps` has every stage for every label, so that nothing is asked for.
         facts: one quiet line for people.
     """
@@ -98,14 +103,16 @@ def scene(
         "size": natural_size,
         "box": [box.left, box.top, box.right, box.bottom],
         "model": {"name": model.name, "title": model.title},
+        "side": side,
         "framing": framing,
-        "labels": labels([*predictions, target]),
+        "labels": labels(predictions),
         "layers": [
             {"name": one.name, "shape": [one.channels, one.height, one.width], "stage": one.stage}
             for one in layers
         ],
         "layer": layer.name,
         "target": target.index,
+        "versus": versus.index if versus else None,
         "maps": packets(maps),
         "complete": complete,
         "facts": facts,
@@ -117,6 +124,11 @@ def scene(
 def versions() -> str:
     """What computed the maps: "captum 0.9.0, torch 2.14.1"."""
     return ", ".join(f"{name} {version(name)}" for name in ("captum", "torch"))
+
+
+def base64_of(array: np.ndarray) -> str:
+    """The bytes of an array as a text."""
+    return _base64(array.tobytes())
 
 
 def _base64(data: bytes) -> str:

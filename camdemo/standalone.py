@@ -11,7 +11,10 @@ from typing import Any
 from . import scene
 
 _STATIC = Path(__file__).parent / "ui" / "static"
-_SCRIPTS = ("maps", "words", "paint", "panel", "input", "takeaway", "viewer")
+_SCRIPTS = (
+    *("maps", "heat", "paint", "words", "duel", "regions", "hiding", "framing"),
+    *("panel", "input", "keys", "takeaway", "exchange", "viewer"),
+)
 
 
 @cache

@@ -66,6 +66,30 @@ def test_everything_but_the_image_has_a_default(client: Client) -> None:
     assert scores["lion"] == pytest.approx(0.9, abs=0.05)
 
 
+def test_a_duel_in_a_frame_of_ones_own(client: Client, explainer: Explainer) -> None:
+    question = {"target": "lion", "versus": "292", "framing": "20, 10, 220, 240"}
+    overlay, _, numbers = client.predict(handle_file(LION), **question, api_name="/explain")
+    expected = explainer.explain(LION, target=291, versus=292, framing="20,10,220,240")
+    assert (numbers["target"]["label"], numbers["versus"]["label"]) == ("lion", "tiger")
+    assert numbers["framing"] == "20,10,220,240"
+    assert numbers["box"] == {"left": 20, "top": 10, "right": 220, "bottom": 240}
+    np.testing.assert_allclose(numbers["map"], expected.cam, rtol=1e-5)
+    # What is not said otherwise is drawn with its sign.
+    assert (np.asarray(Image.open(overlay)) == expected.overlay(evidence="signed")).all()
+
+
+@pytest.mark.parametrize("evidence", ["", "positive", "signed"])
+def test_empty_evidence_is_positive_for_one_label(
+    client: Client, explainer: Explainer, evidence: str
+) -> None:
+    overlay, _, numbers = client.predict(
+        handle_file(LION), evidence=evidence, versus="", api_name="/explain"
+    )
+    expected = explainer.explain(LION).overlay(evidence=evidence or "positive")
+    assert (np.asarray(Image.open(overlay)) == expected).all()
+    assert numbers["versus"] is None
+
+
 def test_a_target_can_be_an_index(client: Client) -> None:
     numbers = client.predict(handle_file(LION), target="292", api_name="/explain")[2]
     assert numbers["target"]["label"] == "tiger"
@@ -81,6 +105,13 @@ def test_a_target_can_be_an_index(client: Client) -> None:
         ({"target": "1000"}, "0 to 999"),
         ({"target": "-1"}, "0 to 999"),
         ({"framing": "middle"}, "crop, whole"),
+        ({"framing": "1,2,3"}, "crop, whole, left,top,right,bottom in pixels"),
+        ({"framing": [1, 2, 3, 4]}, "crop, whole, left,top,right,bottom in pixels"),
+        ({"framing": "0,0,256,257"}, "0,0,256,257 is not within the photo of 256 x 256 pixels"),
+        ({"framing": "9,9,9,20"}, "9,9,9,20 has no area"),
+        ({"versus": "lino"}, "lion"),
+        ({"versus": "1000"}, "0 to 999"),
+        ({"target": "lion", "versus": "291"}, "'lion' can't be compared with itself"),
         ({"colormap": "jett"}, "jet, turbo"),
         ({"opacity": 1.5}, "0 to 1"),
         ({"evidence": "negative"}, "positive, signed, minmax"),

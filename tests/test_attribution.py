@@ -227,6 +227,90 @@ def test_by_hand(layer: str, target: int | None, expected: list) -> None:
     assert cam.dtype == logits.dtype == np.float32
 
 
+# -- one label against another
+
+
+@pytest.mark.parametrize(
+    ("layer", "target", "versus", "expected"),
+    [
+        # The differences of the maps above: of label 1, [0.75 1.5 2.25 -3] at the grid and, with
+        # weights of 1 for channel 0 and none for channel 1, [1 2 3 0] behind the ReLU.
+        ("grid", 0, 1, [[0.75, -2], [0.25, -1.5]]),
+        ("grid", 1, 0, [[-0.75, 2], [-0.25, 1.5]]),
+        ("relu", 0, 1, [[1, 3.25], [3.25, 0.25]]),
+        # Without a target, it is the most probable one (1), unless that is the rival.
+        ("grid", None, 0, [[-0.75, 2], [-0.25, 1.5]]),
+        ("grid", None, 1, [[0.75, -2], [0.25, -1.5]]),
+    ],
+)
+def test_a_duel_by_hand(layer: str, target: int | None, versus: int, expected: list) -> None:
+    model, inputs = hand_made()
+    where = layers.find(layers.discover(model, 4), layer)
+    cam, logits = attribution.grad_cam(model, where, inputs, target, versus)
+    np.testing.assert_allclose(cam, expected, rtol=1e-6)
+    np.testing.assert_allclose(logits, [3, 6], rtol=1e-6)
+
+
+@pytest.mark.parametrize("layer", ["first", "second"])
+def test_a_duel_is_captums_map_of_the_difference_of_two_logits(layer: str) -> None:
+    model = Small()
+    where = layers.find(layers.discover(model, 64), layer)
+    inputs = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+
+    def difference(given: Tensor) -> Tensor:
+        logits = model(given)
+        return logits[:, 291] - logits[:, 292]
+
+    captum = LayerGradCam(difference, model.get_submodule(layer)).attribute(inputs)
+    cam, _ = attribution.grad_cam(model, where, inputs, 291, 292)
+    assert_agree(cam, captum[0, 0].detach().numpy())
+
+
+@pytest.mark.parametrize("layer", ["first", "second"])
+def test_a_duel_is_the_difference_of_the_maps_and_turns_with_its_labels(layer: str) -> None:
+    model = Small()
+    where = layers.find(layers.discover(model, 64), layer)
+    inputs = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    assert_duel(lambda *labels: attribution.grad_cam(model, where, inputs, *labels)[0])
+
+
+@pytest.mark.parametrize("layer", ["bn2", "blocks.3", "blocks.5.1.conv_pw"])
+def test_a_duel_of_a_real_model(layer: str, one_thread: None) -> None:
+    explainer = Explainer()
+
+    def explain(target: int, versus: int | None = None) -> np.ndarray:
+        return explainer.explain(
+            PHOTO, "efficientnet_lite0", layer, target=target, versus=versus
+        ).cam
+
+    assert_duel(explain)
+
+
+def assert_duel(explain: Callable[..., np.ndarray]) -> None:
+    lion, tiger, duel = explain(291), explain(292), explain(291, 292)
+    assert np.ptp(lion - tiger) > 0.01 * np.ptp(lion), "alike maps prove nothing"
+    assert np.abs(duel - (lion - tiger)).max() <= 1e-5 * np.ptp(duel)
+    assert np.array_equal(explain(292, 291), -duel)
+
+
+@pytest.mark.parametrize(
+    ("logits", "versus", "expected"),
+    [
+        ([1, 5, 3], None, 1),
+        ([1, 5, 3], 0, 1),
+        ([1, 5, 3], 1, 2),
+        ([5, 5, 3], None, 0),  # of equal ones the first, as everywhere
+        ([5, 5, 3], 0, 1),
+        ([-9, -8], 1, 0),
+        ([0, 0, 0], 0, 1),
+    ],
+)
+def test_the_best_label_is_never_its_own_rival(
+    logits: list, versus: int | None, expected: int
+) -> None:
+    assert attribution.best(np.array(logits, np.float32), versus) == expected
+
+
 # -- the model is left as it was found
 
 
@@ -278,8 +362,9 @@ def do_not_fail(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 @pytest.mark.parametrize("grad_enabled", [True, False])
+@pytest.mark.parametrize("versus", [None, 7])
 def test_the_model_is_left_as_it_was_found(
-    sabotage: Callable, grad_enabled: bool, monkeypatch: pytest.MonkeyPatch
+    sabotage: Callable, versus: int | None, grad_enabled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = Small()
     # Whoever set these had a reason: flags and modes must neither be changed nor evened out.
@@ -294,10 +379,10 @@ def test_the_model_is_left_as_it_was_found(
         with monkeypatch.context() as patch:
             sabotage(model, patch)
             if sabotage is do_not_fail:
-                attribution.grad_cam(model, where, inputs)
+                attribution.grad_cam(model, where, inputs, versus=versus)
             else:
                 with pytest.raises(ZeroDivisionError):
-                    attribution.grad_cam(model, where, inputs)
+                    attribution.grad_cam(model, where, inputs, versus=versus)
         assert state_of(model) == before
     assert not inputs.requires_grad
     assert inputs.grad is None

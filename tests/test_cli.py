@@ -42,6 +42,38 @@ def test_json_has_all_numbers(capsys: pytest.CaptureFixture) -> None:
     assert np.shape(numbers["map"]) == (7, 7)
 
 
+def test_a_duel_is_drawn_with_its_sign(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    target = tmp_path / "out.png"
+    asked = ["--versus", "tiger", "--framing", "20,10,220,240"]
+    assert main(["explain", LION, "-o", str(target), *asked]) == 0
+    explainer = Explainer(Settings(model="efficientnet_lite0"))
+    expected = explainer.explain(LION, versus="tiger", framing="20,10,220,240")
+    assert (np.asarray(Image.open(target)) == expected.overlay(evidence="signed")).all()
+    assert "against tiger" in capsys.readouterr().out
+    assert main(["explain", LION, "-o", str(target), *asked, "--evidence", "positive"]) == 0
+    assert (np.asarray(Image.open(target)) == expected.overlay(evidence="positive")).all()
+
+
+def test_a_duel_says_against_whom(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    arguments = ["explain", LION, "-o", str(tmp_path / "out.png")]
+    assert main([*arguments, "--target", "291", "--versus", "292"]) == 0
+    expected = Explainer(Settings(model="efficientnet_lite0")).explain(LION, versus="tiger")
+    line = f"Map of {expected.target.text} against {expected.versus.text} (EfficientNet-Lite0, "
+    assert line in capsys.readouterr().out
+    assert main(arguments) == 0
+    assert "against" not in capsys.readouterr().out
+
+
+def test_json_of_a_duel_in_a_frame(capsys: pytest.CaptureFixture) -> None:
+    asked = ["--json", "--target", "lion", "--versus", "292", "--framing", "20, 10, 220, 240"]
+    assert main(["explain", LION, *asked]) == 0
+    numbers = json.loads(capsys.readouterr().out)
+    assert (numbers["target"]["label"], numbers["versus"]["label"]) == ("lion", "tiger")
+    assert numbers["framing"] == "20,10,220,240"
+    assert numbers["box"] == {"left": 20, "top": 10, "right": 220, "bottom": 240}
+    assert numbers["range"]["min"] < 0 < numbers["range"]["max"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -49,6 +81,13 @@ def test_json_has_all_numbers(capsys: pytest.CaptureFixture) -> None:
         (["explain", LION, "--model", "mobilenet"], "mobilenet_v2"),
         (["explain", LION, "--layer", "__class__"], "no layer '__class__'"),
         (["explain", LION, "--opacity", "nan"], "0 to 1"),
+        (["explain", LION, "--framing", "0,0,257,256"], "not within the photo of 256 x 256"),
+        (["explain", LION, "--framing", "9,9,9,20"], "has no area"),
+        (["explain", LION, "--framing", "1,2,3"], "left,top,right,bottom in pixels"),
+        (["explain", LION, "--versus", "lionn"], "no label 'lionn'"),
+        (["explain", LION, "--versus", "1000"], "0 to 999"),
+        (["explain", LION, "--target", "lion", "--versus", "291"], "compared with itself"),
+        (["explain", LION, "--evidence", "negative"], "positive, signed, minmax"),
         (["explain", LION, "-o", "/nowhere/out.png"], "can't be written"),
         (["explain", LION, "-o", "out.xyz"], "can't be written"),
         (["layers", "mobilenet"], "mobilenet_v2"),

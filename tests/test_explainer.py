@@ -17,9 +17,9 @@ from gradio.media import get_image
 from PIL import Image
 from torch import nn
 
-from camdemo import Explainer, Settings, models, networks, weights
-from camdemo.errors import CamdemoError, ChoiceError, RangeError, WeightsError
-from camdemo.records import ModelSpec
+from camdemo import Explainer, Explanation, Settings, models, networks, occlusion, weights
+from camdemo.errors import CamdemoError, ChoiceError, RangeError, RegionError, WeightsError
+from camdemo.records import FILLS, Box, ModelSpec
 
 from .tiny_models import Small, install
 
@@ -107,6 +107,15 @@ def test_labels_that_differ_in_case_alone() -> None:
         (RangeError, "999", {"target": True}),
         (RangeError, "999", {"target": 1.0}),
         (ChoiceError, "crop, whole", {"framing": "wide"}),
+        (ChoiceError, "left,top,right,bottom", {"framing": "1,2,3"}),
+        (ChoiceError, "left,top,right,bottom", {"framing": None}),
+        (RegionError, "0,0,120,91 is not within .* 120 x 90", {"framing": "0,0,120,91"}),
+        (RegionError, "5,5,5,9 has no area", {"framing": Box(5, 5, 5, 9)}),
+        (ChoiceError, "lion", {"versus": "lionn"}),
+        (RangeError, "999", {"versus": 1000}),
+        (RangeError, "999", {"versus": True}),
+        (CamdemoError, "'lion' can't be compared with itself", {"target": 291, "versus": "lion"}),
+        (CamdemoError, "'lion' can't be compared with itself", {"target": "LION", "versus": 291}),
         (CamdemoError, "photo", {"photo": b"no photo"}),
     ],
 )
@@ -115,6 +124,53 @@ def test_what_does_not_exist_is_refused(
 ) -> None:
     with pytest.raises(error, match=says):
         Explainer().explain(**({"photo": photo, "model": LITE0} | asked))
+
+
+@pytest.mark.parametrize("framing", [Box(11, 20, 90, 83), "11,20,90,83", " 11, 20, 90, 83"])
+def test_a_frame_of_ones_own(toys: None, photo: np.ndarray, framing: Box | str) -> None:
+    explainer, frame = Explainer(), Box(11, 20, 90, 83)
+    explanation = explainer.explain(photo, LITE0, "first", 291, framing)
+    assert explanation.box == explanation.framing == frame
+    assert explanation.framing_text == "11,20,90,83"
+    assert (explanation.cam == explainer.explain(photo, LITE0, "first", 291, frame).cam).all()
+    for other in ("crop", "whole", Box(12, 20, 90, 83)):
+        assert (explanation.cam != explainer.explain(photo, LITE0, "first", 291, other).cam).any()
+
+
+def test_a_frame_shows_the_model_that_part_alone(toys: None, photo: np.ndarray) -> None:
+    black = np.zeros_like(photo)
+    black[20:83, 11:90] = photo[20:83, 11:90]
+    one, other = (
+        Explainer().explain(each, LITE0, framing="11,20,90,83") for each in (photo, black)
+    )
+    # The filters reach over the frame's edge by less than a pixel of the photo.
+    inner = np.s_[:, :, 8:-8, 8:-8]
+    np.testing.assert_array_equal(one.inputs[inner], other.inputs[inner])
+
+
+@pytest.mark.parametrize("versus", [292, "tiger", "TIGER"])
+def test_versus(toys: None, photo: np.ndarray, versus: int | str) -> None:
+    explainer = Explainer()
+    duel = explainer.explain(photo, LITE0, "first", "lion", versus=versus)
+    assert (duel.target.label, duel.versus.label) == ("lion", "tiger")
+    assert duel.versus.probability == duel.probabilities[292]
+    lion, tiger = (explainer.explain(photo, LITE0, "first", label).cam for label in (291, 292))
+    assert np.abs(duel.cam - (lion - tiger)).max() <= 1e-5 * np.ptp(duel.cam)
+    assert explainer.explain(photo, LITE0, "first", "lion").versus is None
+
+
+def test_without_a_target_the_rival_meets_the_best_of_the_others(
+    toys: None, photo: np.ndarray
+) -> None:
+    explainer = Explainer()
+    first, second, third, *_ = explainer.explain(photo, LITE0).predictions
+    for rival, target in ((first, second), (second, first), (third, first)):
+        duel = explainer.explain(photo, LITE0, versus=rival.index)
+        assert duel.target == target
+        assert duel.versus == rival
+        assert duel.predictions[0] == first  # what the model answers does not depend on it
+        asked = explainer.explain(photo, LITE0, target=target.index, versus=rival.index)
+        assert (duel.cam == asked.cam).all()
 
 
 def test_the_default_is_the_notebooks_model_when_it_is_here(
@@ -144,6 +200,104 @@ def test_layers_need_no_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert explainer.default_layer(V2).text == "features.18 · 1280 x 7 x 7"
     with pytest.raises(ChoiceError):
         explainer.layers("mobilenet")
+
+
+# -- asking back
+
+
+@pytest.fixture
+def explanation(toys: None, photo: np.ndarray) -> Explanation:
+    return Explainer().explain(photo, LITE0)
+
+
+@pytest.fixture
+def mask() -> np.ndarray:
+    mask = np.zeros((224, 224), bool)
+    mask[10:120, 40:200] = True
+    return mask
+
+
+def answer_of(inputs: np.ndarray) -> np.ndarray:
+    with torch.inference_mode():
+        network = small_of(models.find(LITE0))
+        return network(torch.from_numpy(inputs)).softmax(dim=1).numpy()
+
+
+@pytest.mark.parametrize("fill", FILLS)
+@pytest.mark.parametrize("keep", [False, True])
+def test_hide_asks_the_model_without_that_part(
+    explanation: Explanation, mask: np.ndarray, fill: str, keep: bool
+) -> None:
+    inputs, spec = explanation.inputs, explanation.model
+    before = inputs.copy()
+    found = explanation.explainer.hide(explanation, mask, fill, keep)
+    filled = occlusion.filling(inputs, fill, spec.transform, (0.485, 0.456, 0.406))
+    hidden = ~mask if keep else mask
+    expected = inputs.copy()
+    expected[:, :, hidden] = filled[:, hidden]
+    np.testing.assert_allclose(found, answer_of(expected)[0], rtol=1e-4)
+    assert found.shape == (1000,)
+    assert found.dtype == np.float32
+    assert found.sum() == pytest.approx(1, abs=1e-5)
+    assert np.abs(found - explanation.probabilities).max() > 1e-5
+    assert (inputs == before).all()
+
+
+def test_hide_elsewhere_is_the_mean_of_the_answers(
+    explanation: Explanation, mask: np.ndarray
+) -> None:
+    explainer = explanation.explainer
+    found = explainer.hide_elsewhere(explanation, mask, "mean", True)
+    places = [
+        explainer.hide(explanation, place, "mean", True) for place in occlusion.elsewhere(mask)
+    ]
+    assert len(places) == 16
+    np.testing.assert_allclose(found, np.mean(places, axis=0), rtol=1e-4)
+    assert found.shape == (1000,)
+    assert (found == explainer.hide_elsewhere(explanation, mask, "mean", True)).all()
+
+
+def test_to_keep_everything_changes_nothing(explanation: Explanation) -> None:
+    everything = np.ones((224, 224), bool)
+    for ask in (explanation.explainer.hide, explanation.explainer.hide_elsewhere):
+        found = ask(explanation, everything, "noise", True)
+        np.testing.assert_allclose(found, explanation.probabilities, rtol=1e-4)
+
+
+@pytest.mark.parametrize("ask", ["hide", "hide_elsewhere"])
+@pytest.mark.parametrize(
+    ("error", "says", "asked"),
+    [
+        (ChoiceError, "blur, mean, noise", {"fill": "black"}),
+        (ChoiceError, "blur, mean, noise", {"fill": None}),
+        (RegionError, "224, 224", {"mask": np.ones((240, 240), bool)}),
+        (RegionError, "224, 224", {"mask": np.ones((224, 224), np.uint8)}),
+        (RegionError, "Nothing of it", {"mask": np.zeros((224, 224), bool)}),
+    ],
+)
+def test_what_can_not_be_hidden_is_refused(
+    explanation: Explanation, mask: np.ndarray, ask: str, error: type, says: str, asked: dict
+) -> None:
+    with pytest.raises(error, match=says):
+        getattr(explanation.explainer, ask)(explanation, **({"mask": mask} | asked))
+
+
+def test_the_model_that_explained_answers(toys: None, photo: np.ndarray, mask: np.ndarray) -> None:
+    explainer = Explainer(Settings(cache_models=1))
+    explanation = explainer.explain(photo, LITE0)
+    expected = explainer.hide(explanation, mask)
+    other = explainer.hide(explainer.explain(photo, V2), mask)
+    assert np.abs(other - expected).max() > 1e-5
+    assert (explainer.hide(explanation, mask) == expected).all()  # its network is loaded again
+
+
+def test_the_five_best_and_any_label_by_its_index() -> None:
+    probabilities = np.zeros(1000, np.float32)
+    probabilities[[291, 3, 7, 292, 999, 5]] = 0.4, 0.1, 0.1, 0.2, 0.15, 0.05
+    best = Explainer().top(probabilities)
+    assert [each.index for each in best] == [291, 292, 999, 3, 7]
+    assert (best[0].label, best[0].text) == ("lion", "lion · 40 %")
+    assert Explainer().prediction(probabilities, 292) == best[1]
 
 
 # -- which networks are in memory

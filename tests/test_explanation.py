@@ -9,9 +9,9 @@ from dataclasses import FrozenInstanceError, replace
 import numpy as np
 import pytest
 
-from camdemo import Explainer, Explanation, render
-from camdemo.errors import ChoiceError, RangeError
-from camdemo.records import Box
+from camdemo import Explainer, Explanation, Occlusion, Prediction, occlusion, render
+from camdemo.errors import ChoiceError, RangeError, RegionError
+from camdemo.records import FILLS, Box
 
 from .tiny_models import Small, install
 
@@ -25,6 +25,14 @@ def explanation() -> Iterator[Explanation]:
     with pytest.MonkeyPatch.context() as patch:
         install(patch, lambda spec: Small())
         yield Explainer().explain(PHOTO, "efficientnet_lite0", "first", target=291)
+
+
+@pytest.fixture(scope="module")
+def duel(explanation: Explanation) -> Explanation:
+    """The same label against the least probable one, in a frame of one's own."""
+    options = {"target": 291, "versus": int(explanation.probabilities.argmin())}
+    explainer = explanation.explainer
+    return explainer.explain(PHOTO, "efficientnet_lite0", "first", framing="20,5,130,85", **options)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +94,7 @@ def test_summary_has_everything_but_the_pictures(explanation: Explanation) -> No
             "label": "lion",
             "probability": explanation.target.probability,
         },
+        "versus": None,
         "predictions": [
             {"index": each.index, "label": each.label, "probability": each.probability}
             for each in explanation.predictions
@@ -132,3 +141,158 @@ def test_a_smaller_copy_of_a_thread_of_a_photo_can_still_be_drawn(
     assert small.box.height >= 1
     assert 0 <= small.box.left < small.box.right <= small.image.width
     assert 0 <= small.box.top < small.box.bottom <= small.image.height
+
+
+# -- one label against another
+
+
+def test_a_duel_is_drawn_with_its_sign(explanation: Explanation, duel: Explanation) -> None:
+    assert (duel.natural_evidence, explanation.natural_evidence) == ("signed", "positive")
+    for shown in (duel, explanation):
+        drawn = {kind: shown.overlay(evidence=kind).tobytes() for kind in ("signed", "positive")}
+        assert drawn["signed"] != drawn["positive"]
+        assert shown.overlay().tobytes() == drawn[shown.natural_evidence]
+        assert shown.overlay(evidence=None).tobytes() == drawn[shown.natural_evidence]
+
+
+def test_a_duel_that_says_nothing_says_so(duel: Explanation) -> None:
+    assert duel.caveat() == ""
+    assert replace(duel, cam=NEGATIVE).caveat() == ""  # it speaks for the rival
+    same = "The map of lion is the same everywhere at this layer."
+    assert replace(duel, cam=0 * CONSTANT).caveat() == same
+    assert replace(duel, cam=NEGATIVE).caveat("positive").startswith("No positive evidence")
+    assert replace(duel, cam=0 * CONSTANT).summary()["note"] == same
+
+
+def test_summary_of_a_duel_in_a_frame(duel: Explanation) -> None:
+    summary = json.loads(json.dumps(duel.summary(), allow_nan=False))
+    rival = duel.versus
+    assert summary["versus"] == {
+        "index": rival.index,
+        "label": rival.label,
+        "probability": rival.probability,
+    }
+    assert rival.probability == duel.probabilities[rival.index] < duel.target.probability
+    assert summary["target"]["label"] == "lion"
+    assert summary["framing"] == "20,5,130,85"
+    assert summary["box"] == {"left": 20, "top": 5, "right": 130, "bottom": 85}
+    assert summary["map"] == duel.cam.tolist()
+
+
+def test_a_duel_shows_both_labels_and_both_maps(
+    explanation: Explanation, duel: Explanation
+) -> None:
+    pair = [duel.target.index, duel.versus.index]
+    assert [each.index for each in duel.labels_shown()][-2:] == pair
+    lion, rival = (duel.maps_shown()["first", index] for index in pair)
+    assert np.abs(lion - rival - duel.cam).max() <= 1e-5 * np.ptp(duel.cam)
+    assert set(duel.maps()) == {
+        (layer, each.index) for layer in ("first", "second") for each in duel.labels_shown()
+    }
+    assert explanation.maps_shown() == {("first", 291): explanation.cam}
+
+
+# -- asking back
+
+
+def test_hide_tells_what_is_left(explanation: Explanation) -> None:
+    # Of the 78 x 78 pixels that were seen, from 36, 6 on, the left half.
+    half = Box(36, 6, 75, 84)
+    found = explanation.hide([half])
+    mask = np.zeros((224, 224), bool)
+    mask[:, :112] = True
+    now = explanation.explainer.hide(explanation, mask)
+    elsewhere = explanation.explainer.hide_elsewhere(explanation, mask)
+    assert found == Occlusion(
+        predictions=explanation.explainer.top(now),
+        before=explanation.target,
+        after=replace(explanation.target, probability=float(now[291])),
+        elsewhere=replace(explanation.target, probability=float(elsewhere[291])),
+        share=0.5,
+    )
+    order = [each.probability for each in found.predictions]
+    assert len(order) == 5
+    assert order == sorted(order, reverse=True)
+    assert 0 < sum(order) < 1
+    assert found.before.probability == explanation.probabilities[291]
+    assert len({found.before.probability, found.after.probability}) == 2
+
+
+def test_hidden_boxes_add_up(explanation: Explanation) -> None:
+    boxes = [Box(40, 10, 60, 30), Box(50, 20, 80, 40), Box(0, 70, 150, 90)]
+    together = np.zeros((224, 224), bool)
+    for box in boxes:
+        together |= occlusion.mask_of([box], explanation.box, 224)
+    found = explanation.hide(boxes)
+    assert found == explanation.hide(together)  # a mask works like the boxes
+    assert found == explanation.hide(tuple(boxes[::-1]))
+    assert found.share == pytest.approx(together.mean())
+    assert found.after != explanation.hide(boxes[:1]).after
+
+
+def test_keep_hides_the_rest(explanation: Explanation) -> None:
+    mask = np.zeros((224, 224), bool)
+    mask[:56] = True
+    kept, hidden = explanation.hide(mask, keep=True), explanation.hide(~mask)
+    assert (kept.keep, hidden.keep) == (True, False)
+    assert kept.after == hidden.after
+    assert kept.predictions == hidden.predictions
+    assert kept.share == hidden.share == 0.75
+    assert kept.after != explanation.hide(mask).after
+
+
+def test_what_takes_the_place_matters(explanation: Explanation) -> None:
+    region = [Box(40, 10, 90, 60)]
+    found = {fill: explanation.hide(region, fill).after.probability for fill in FILLS}
+    assert len(set(found.values())) == 3
+    assert explanation.hide(region).after.probability == found["blur"]
+
+
+def test_a_duel_is_asked_back_for_its_first_label(duel: Explanation) -> None:
+    found = duel.hide([Box(20, 5, 75, 85)])
+    assert found.before == duel.target
+    assert found.after.label == found.elsewhere.label == "lion"
+    assert found.share == 0.5
+
+
+def test_a_smaller_copy_is_asked_in_its_own_pixels(explanation: Explanation) -> None:
+    small = explanation.at_most(50)  # its box is 12, 2, 38, 28
+    assert small.hide([Box(12, 2, 25, 28)]) == explanation.hide([Box(36, 6, 75, 84)])
+
+
+@pytest.mark.parametrize(
+    ("error", "says", "asked"),
+    [
+        (RegionError, "Nothing of it", {"regions": []}),
+        (RegionError, "Nothing of it", {"regions": [Box(0, 0, 36, 90)]}),  # the unseen margin
+        (RegionError, "40,10,40,30 has no area", {"regions": [Box(40, 10, 40, 30)]}),
+        (RegionError, r"\(224, 224\)", {"regions": np.ones((90, 150), bool)}),
+        (RegionError, "type float64", {"regions": np.ones((224, 224))}),
+        (ChoiceError, "blur, mean, noise", {"fill": "black"}),
+    ],
+)
+def test_what_can_not_be_hidden_is_refused(
+    explanation: Explanation, error: type, says: str, asked: dict
+) -> None:
+    with pytest.raises(error, match=says):
+        explanation.hide(**({"regions": [Box(40, 10, 60, 30)]} | asked))
+
+
+@pytest.mark.parametrize(
+    ("keep", "text"),
+    [
+        (
+            False,
+            "Hiding this: lion 90 % to 4.2 %. "
+            "Hiding a random patch of this size: 90 % to 81 % on average.",
+        ),
+        (
+            True,
+            "Keeping only this: lion 90 % to 4.2 %. "
+            "Keeping a random patch of this size: 90 % to 81 % on average.",
+        ),
+    ],
+)
+def test_what_was_hidden_in_a_sentence(keep: bool, text: str) -> None:
+    before, after, elsewhere = (Prediction(291, "lion", share) for share in (0.9, 0.0421, 0.812))
+    assert Occlusion((), before, after, elsewhere, share=0.2, keep=keep).text == text

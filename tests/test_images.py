@@ -22,8 +22,9 @@ from timm.data import create_transform, resolve_data_config
 from torchvision.transforms import functional
 
 from camdemo import images
-from camdemo.errors import ChoiceError, ImageError
+from camdemo.errors import ChoiceError, ImageError, RegionError
 from camdemo.models import CATALOGUE, NAMES, find
+from camdemo.records import Box
 
 LOSSLESS = {"quality": 100, "lossless": True}  # for WebP
 DISTINCT = tuple({spec.transform: spec.name for spec in CATALOGUE}.values())
@@ -520,3 +521,145 @@ def test_the_crop_by_hand():
 def test_an_unknown_framing_is_refused():
     with pytest.raises(ChoiceError, match=r"no framing 'half'. Allowed: crop, whole"):
         images.seen_region((8, 8), find("mobilenet_v2").transform, "half")
+
+
+# ---------------------------------------------------------------- frames of one's own
+
+
+@pytest.mark.parametrize("framing", ["crop", "whole", Box(12, 0, 345, 333), Box(-1, 0, 5, 5)])
+def test_a_framing_is_found_as_it_is(framing):
+    assert images.find_framing(framing) == framing
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["12,0,345,333", " 12,0,345,333 ", "12, 0, 345, 333", "\t12 ,0\n,345 , 333", "012,0,0345,333"],
+)
+def test_a_frame_is_found_by_its_text(text):
+    assert images.find_framing(text) == Box(12, 0, 345, 333)
+
+
+def test_a_frame_says_its_text_as_it_is_read():
+    assert Box(12, 0, 345, 333).text == "12,0,345,333"
+    assert images.find_framing(Box(0, 7, 999_999, 8).text) == Box(0, 7, 999_999, 8)
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        *["", ",", "1,2,3", "1,2,3,4,5", "1,2,3,4,", ",1,2,3,4", "1,,3,4", "1 2 3 4", "1;2;3;4"],
+        *["a,b,c,d", "-1,0,5,5", "+1,0,5,5", "0.5,0,5,5", "1e3,0,5,5", "1_0,0,5,5", "0x1,0,5,5"],
+        *["nan,0,5,5", "1 2,0,5,5", "\u0661,0,5,5", "\uff11,0,5,5", "1\u00a0,0,5,5", "1,2,3,4\0"],
+        *["CROP", "crop ", "middle", "__class__", "[1,2,3,4]", "9999999,0,5,5"],
+        *["9" * 100_000, "1,2,3," + "4" * 100_000, " " * 100_000, "1," * 100_000, "\ud800"],
+        *[None, 5, 0.5, True, b"crop", [1, 2, 3, 4], (1, 2, 3, 4), {"left": 1}, [], object()],
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_what_is_no_framing_is_refused_with_what_is(framing):
+    with pytest.raises(ChoiceError) as refused:
+        images.find_framing(framing)
+    sentence = str(refused.value)
+    assert sentence.startswith("There is no framing ")
+    assert sentence.endswith(" Allowed: crop, whole, left,top,right,bottom in pixels.")
+    assert len(sentence) < 200
+    assert sentence.isprintable()
+
+
+V2 = find("mobilenet_v2").transform
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        Box(0, 0, 300, 200),
+        Box(0, 0, 1, 1),
+        Box(299, 199, 300, 200),
+        Box(10, 20, 30, 190),
+        Box(0, 7, 300, 8),
+    ],
+)
+def test_a_frame_within_the_photo_is_what_is_seen(frame):
+    region = images.seen_region((300, 200), V2, frame)
+    assert region == (frame.left, frame.top, frame.right, frame.bottom)
+    assert images.to_box(region) == frame
+    assert images.prepare(gradient(300, 200), region, V2).shape == (1, 3, 224, 224)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        Box(0, 0, 301, 200),
+        Box(0, 0, 300, 201),
+        Box(-1, 0, 300, 200),
+        Box(0, -1, 300, 200),
+        Box(300, 200, 310, 210),
+        Box(-900, -900, 900, 900),
+        Box(0, 0, 200, 300),  # the photo is not turned
+    ],
+)
+def test_a_frame_outside_of_the_photo_is_refused(frame):
+    with pytest.raises(RegionError) as refused:
+        images.seen_region((300, 200), V2, frame)
+    assert str(refused.value) == (
+        f"The frame {frame.text} is not within the photo of 300 x 200 pixels. "
+        "Give left, top, right and bottom in pixels of the upright photo."
+    )
+
+
+@pytest.mark.parametrize(
+    "frame", [Box(0, 0, 0, 0), Box(5, 5, 5, 9), Box(5, 5, 9, 5), Box(9, 5, 5, 9), Box(9, 9, 5, 5)]
+)
+def test_a_frame_without_area_is_refused(frame):
+    with pytest.raises(RegionError, match=f"^The frame {frame.text} has no area. Give left, top"):
+        images.seen_region((300, 200), V2, frame)
+
+
+# In the middle; in the corner, where a frame begins on a pixel of the resized photo whatever its
+# size; at the far edge; of few pixels; and one whose pixels are those of the photo.
+FRAMES = [
+    Box(100, 37, 330, 300),
+    Box(0, 0, 345, 333),
+    Box(0, 0, 499, 341),
+    Box(0, 0, 100, 342),
+    Box(30, 60, 60, 120),
+    Box(250, 200, 502, 343),
+    Box(41, 7, 44, 9),
+    Box(100, 50, 324, 274),
+]
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "efficientnet_lite1"])
+@pytest.mark.parametrize("frame", FRAMES, ids=lambda frame: frame.text)
+def test_a_frame_gives_pillows_pixels(name, frame):
+    transform = find(name).transform
+    photo = images.read(media.get_image("cheetah.jpg"))
+    filters = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+    edges = (frame.left, frame.top, frame.right, frame.bottom)
+    side = transform.crop
+    pixels = photo.resize((side, side), filters[transform.interpolation], box=edges)
+    values = functional.to_tensor(pixels)
+    theirs = functional.normalize(values, list(transform.mean), list(transform.std)).numpy()
+    ours = images.prepare(photo, images.seen_region(photo.size, transform, frame), transform)[0]
+    np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("size", "frame"),
+    [((512, 256), Box(144, 16, 368, 240)), ((512, 1024), Box(32, 288, 480, 736))],
+)
+def test_the_frame_of_the_crop_gives_what_the_crop_gives(size, frame):
+    photo = images.read(media.get_image("cheetah.jpg")).resize(size)
+    crop = images.prepare(photo, images.seen_region(size, V2, "crop"), V2)
+    np.testing.assert_allclose(
+        images.prepare(photo, images.seen_region(size, V2, frame), V2), crop, atol=1e-6
+    )
+    beside = Box(frame.left + 2, frame.top, frame.right + 2, frame.bottom)
+    moved = images.prepare(photo, images.seen_region(size, V2, beside), V2)
+    assert np.abs(moved - crop).max() > 0.5
+
+
+def test_the_frame_of_the_photo_gives_what_the_whole_gives(photos):
+    for photo in photos:
+        frame = images.seen_region(photo.size, V2, Box(0, 0, *photo.size))
+        assert frame == images.seen_region(photo.size, V2, "whole")

@@ -31,14 +31,16 @@ LEVELS: list[dict[str, set[str]]] = [
         "settings": WORDS | {"models"},
         "attribution": WORDS | {"layers"},
         "sweep": WORDS | {"layers"},
+        "occlusion": WORDS,
+        "labels": WORDS,
         "scene": WORDS | {"render"},
     },
-    {"standalone": WORDS | {"scene"}},
-    {"explanation": WORDS | {"images", "render", "scene", "standalone"}},
+    {"standalone": WORDS | {"scene"}, "cache": WORDS | {"networks"}},
+    {"explanation": WORDS | {"images", "render", "occlusion", "scene", "standalone"}},
     {  # the one door to all of the above
         "explainer": WORDS
         | {"models", "images", "layers", "weights", "networks", "settings"}
-        | {"attribution", "sweep", "explanation"}
+        | {"attribution", "sweep", "occlusion", "labels", "cache", "explanation"}
     },
     {  # the faces: the page is handed its explainer, so that a remote one can take its place
         "__init__": WORDS | {"settings", "explanation", "explainer"},

@@ -23,9 +23,10 @@ def test_a_whole_link():
     query = {
         "example": "Cheetah + lion",
         "model": "vit_b_16",
-        "framing": "whole",
+        "framing": "12,0,345,333",
         "layer": "encoder.layers.encoder_layer_11.ln_1",
         "label": "tiger",
+        "versus": "lion",
         "view": "split",
         "evidence": "signed",
         "colormap": "viridis",
@@ -34,16 +35,17 @@ def test_a_whole_link():
     assert read(query, EXAMPLES) == Wanted(
         example="Cheetah + lion",
         model="vit_b_16",
-        framing="whole",
+        framing="12,0,345,333",
         layer="encoder.layers.encoder_layer_11.ln_1",
         label="tiger",
+        versus="lion",
         view={"view": "split", "evidence": "signed", "colormap": "viridis", "opacity": 0.35},
     )
 
 
 def test_an_example_alone_gets_the_defaults():
     assert read({"example": "Lion"}, EXAMPLES) == Wanted(example="Lion")
-    assert Wanted("Lion") == Wanted("Lion", None, "crop", None, None, {})
+    assert Wanted("Lion") == Wanted("Lion", None, "crop", None, None, None, {})
 
 
 @pytest.mark.parametrize("example", ["", "lion", "Dog", "/etc/passwd", "../Lion", "Lion ", None])
@@ -86,19 +88,16 @@ def test_opacities_that_are_none(text):
     assert view(opacity=text) == {}
 
 
-@pytest.mark.parametrize("framing", FRAMINGS)
-def test_framings(framing):
+# What is none is refused by the explainer, with a sentence, like a label that is none.
+@pytest.mark.parametrize("framing", [*FRAMINGS, "12,0,345,333", "middle", "CROP", "0,0,0,0"])
+def test_framings_are_passed_on(framing):
     assert read({"example": "Lion", "framing": framing}, EXAMPLES).framing == framing
 
 
-@pytest.mark.parametrize("framing", ["", "middle", "CROP"])
-def test_another_framing_is_the_default(framing):
-    assert read({"example": "Lion", "framing": framing}, EXAMPLES).framing == "crop"
-
-
 def test_empty_names_are_no_names():
-    wanted = read({"example": "Lion", "model": "", "layer": "", "label": ""}, EXAMPLES)
-    assert (wanted.model, wanted.layer, wanted.label) == (None, None, None)
+    names = ("model", "layer", "label", "versus", "framing")
+    empty = {"example": "Lion"} | dict.fromkeys(names, "")
+    assert read(empty, EXAMPLES) == Wanted(example="Lion")
 
 
 def test_what_is_not_in_a_link_can_not_get_into_the_viewer():
@@ -118,6 +117,7 @@ def test_the_viewer_writes_what_is_read_here():
         "framing": "whole",
         "layer": "layer4",
         "label": "lion",
+        "versus": "tiger",
         "view": "heat",
         "evidence": "minmax",
         "colormap": "turbo",

@@ -10,6 +10,7 @@ import os
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -18,6 +19,8 @@ from torch import Tensor, nn
 
 from camdemo import models, networks, weights
 from camdemo.errors import WeightsError
+
+from .tiny_models import Small
 
 TORCHVISION = [spec.name for spec in models.CATALOGUE if spec.source == "torchvision"]
 BUNDLED = [spec.name for spec in models.CATALOGUE if spec.source == "bundled"]
@@ -280,3 +283,19 @@ def test_labels():
     assert [labels[i] for i in (0, 281, 291, 293, 967)] == [
         *("tench", "tabby", "lion", "cheetah", "espresso")
     ]
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 17])
+def test_a_batch_gets_an_answer_each_in_its_order(count):
+    batch = np.random.default_rng(0).normal(size=(count, 3, 32, 32)).astype(np.float32)
+    seen = []
+    model = Small()
+    model.register_forward_hook(lambda _, given, out: seen.append(len(given[0])))
+    found = networks.logits(model, batch)
+    assert found.shape == (count, 1000)
+    assert found.dtype == np.float32
+    for given, answer in zip(batch, found, strict=True):
+        expected = Small()(torch.from_numpy(given[np.newaxis]))[0]
+        np.testing.assert_allclose(answer, expected, rtol=1e-4, atol=1e-5)
+    assert sum(seen) == count
+    assert max(seen) <= 4  # see `logits`

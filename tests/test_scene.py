@@ -178,11 +178,34 @@ def test_the_first_scene_has_the_one_map(explanation):
     assert content["complete"] is False
 
 
+def test_a_duel_has_the_maps_of_both_labels(explainer):
+    duel = explainer.explain(LION, target="lion", versus="teapot")
+    content = json.loads(json.dumps(duel.scene(complete=False), allow_nan=False))
+    lion, teapot = duel.target.index, duel.versus.index
+    assert (content["target"], content["versus"]) == (lion, teapot)
+    assert keys(content) == [("bn2", lion), ("bn2", teapot)]
+    own, rival = (decode(one) for one in content["maps"])
+    assert np.abs(own - rival - duel.cam).max() <= 1e-5 * np.ptp(duel.cam)
+    assert [label["label"] for label in content["labels"]][5:] == ["teapot"]
+    complete = duel.scene()
+    stages = [layer["name"] for layer in complete["layers"] if layer["stage"]]
+    assert {(stage, label) for stage in stages for label in (lion, teapot)} <= set(keys(complete))
+
+
+def test_a_frame_is_in_the_scene(explainer):
+    photo = Image.open(LION).resize((2560, 2560))
+    content = explainer.explain(photo, framing=Box(100, 300, 900, 1100)).scene(complete=False)
+    assert content["framing"] == "100,300,900,1100"  # of the photo
+    assert content["box"] == [50, 150, 450, 550]  # of the display copy
+
+
 def test_a_scene_says_what_it_shows(explanation):
     content = explanation.scene(complete=False)
     assert content["model"] == {"name": "efficientnet_lite0", "title": "EfficientNet-Lite0"}
     assert content["size"] == explanation.image.size
     assert content["framing"] == "crop"
+    assert content["side"] == 224
+    assert content["versus"] is None
     assert explanation.layer.text in content["facts"]
     assert "captum 0." in content["versions"]
     # No path of this machine in what people pass on.

@@ -11,13 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 from gradio.media import get_image
+from PIL import Image
 
 from camdemo import Explainer, Explanation, ImageError, Settings
 from camdemo.ui import scenes as module
 from camdemo.ui.scenes import EXPIRED, Scenes
 
+from .test_questions import OF_ANOTHER_TYPE, text_of
+
 STAGE = "blocks.3"
 FINER = "blocks.5.1.conv_pw"
+PATCH = np.zeros((224, 224), bool)  # no square, and not in the middle
+PATCH[40:120, 60:150] = True
 LION, TOWER = get_image("lion.jpg"), get_image("tower.jpg")
 
 
@@ -67,11 +72,13 @@ def test_every_scene_has_a_token_that_nobody_can_guess(scenes, lion):
     tokens = [scenes.answer(LION, None, {})["id"] for _ in range(20)]
     assert len(set(tokens)) == 20
     assert all(len(token) >= 20 for token in tokens)  # 16 random bytes in base64
-    # Random in every place, not a counter behind a fixed start.
-    assert min(len(set(letters)) for letters in zip(*tokens, strict=False)) > 3
+    # Random in every place, not a counter behind a fixed start. The last has two bits alone.
+    assert min(len(set(letters)) for letters in zip(*tokens, strict=True)) > 1
+    starts = [token[:-1] for token in tokens]
+    assert min(len(set(letters)) for letters in zip(*starts, strict=True)) > 3
 
 
-@pytest.mark.parametrize("ask", ["maps", "page"])
+@pytest.mark.parametrize("ask", ["maps", "page", "hide", "hide_elsewhere", "look", "reframe"])
 @pytest.mark.parametrize(
     "question",
     [
@@ -95,7 +102,8 @@ def test_every_scene_has_a_token_that_nobody_can_guess(scenes, lion):
 def test_an_unknown_token_is_refused_with_one_sentence(scenes, lion, ask, question):
     scenes.answer(LION, None, {})
     if isinstance(question, dict):
-        question = {"layers": None, "targets": None} | question
+        asked = {"layers": None, "targets": None, "mask": text_of(PATCH), "framing": "crop"}
+        question = asked | {"fill": "blur"} | question
     assert getattr(scenes, ask)(question) == {"error": EXPIRED}
 
 
@@ -132,8 +140,7 @@ def test_the_least_used_scenes_are_forgotten_first(monkeypatch, scenes, lion):
 
 def test_what_is_kept_holds_no_photo(scenes, lion):
     token = scenes.answer(LION, None, {})["id"]
-    explanation, _ = scenes._kept[token]
-    assert explanation.image.size == (1, 1)
+    assert scenes._kept[token].explanation.image.size == (1, 1)
     ((_, (kept, _)),) = scenes._answers.items()
     assert kept.image.size == (1, 1)
 
@@ -290,6 +297,243 @@ def test_a_refusal_does_no_harm(scenes, token):
     assert scenes.maps(question) == before
 
 
+# ---------------------------------------------------------------- hiding
+
+
+def probabilities(answer: dict[str, Any]) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(answer["probabilities"]), "<f4")
+
+
+@pytest.mark.parametrize("ask", ["hide", "hide_elsewhere"])
+@pytest.mark.parametrize(("fill", "keep"), [("blur", False), ("mean", True), ("noise", False)])
+def test_hiding_gets_the_answer_of_the_model(scenes, explainer, lion, token, ask, fill, keep):
+    question = {"id": token, "mask": text_of(PATCH), "fill": fill, "keep": keep}
+    answer = getattr(scenes, ask)(question)
+    json.dumps(answer, allow_nan=False)
+    expected = getattr(explainer, ask)(lion, PATCH, fill, keep)
+    found = probabilities(answer)
+    assert found.shape == (1000,)
+    assert (found == expected).all()
+    best = int(expected.argmax())
+    assert answer["first"] == {
+        "index": best,
+        "label": explainer.labels()[best],
+        "probability": float(expected[best]),
+    }
+    assert set(answer) == {"probabilities", "first"}
+
+
+def test_only_a_plain_yes_keeps_the_mask(scenes, explainer, lion, token):
+    question = {"id": token, "mask": text_of(PATCH), "fill": "mean"}
+    hidden, kept = (explainer.hide(lion, PATCH, "mean", keep) for keep in (False, True))
+    assert hidden[291] != kept[291]
+    for keep in (False, None, 1, "yes", [True]):
+        assert (probabilities(scenes.hide(question | {"keep": keep})) == hidden).all()
+    assert (probabilities(scenes.hide(question)) == hidden).all()
+    assert (probabilities(scenes.hide(question | {"keep": True})) == kept).all()
+
+
+@pytest.mark.parametrize("ask", ["hide", "hide_elsewhere"])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"mask": None}, "base64 of 224 x 224 bits"),
+        ({"mask": ""}, "base64 of 224 x 224 bits"),
+        ({"mask": 7}, "base64 of 224 x 224 bits"),
+        ({"mask": [True] * 224**2}, "base64 of 224 x 224 bits"),
+        ({"mask": text_of(PATCH)[:-4]}, "base64 of 224 x 224 bits"),
+        ({"mask": "!" + text_of(PATCH)[1:]}, "base64 of 224 x 224 bits"),
+        ({"mask": "é" + text_of(PATCH)[1:]}, "base64 of 224 x 224 bits"),
+        ({"mask": text_of(np.ones((240, 240), bool))}, "base64 of 224 x 224 bits"),
+        ({"mask": text_of(0 * PATCH)}, "Nothing of it is within what the model saw"),
+        ({"fill": "black"}, "Allowed: blur, mean, noise"),
+        ({"fill": None}, "Allowed: blur, mean, noise"),
+        ({"fill": ["blur"]}, "Allowed: blur, mean, noise"),
+        ({"fill": {"blur": 1}}, "Allowed: blur, mean, noise"),
+        ({"fill": "x" * 100_000}, "Allowed: blur, mean, noise"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_what_can_not_be_hidden_is_refused(scenes, token, ask, wrong, message):
+    answer = getattr(scenes, ask)({"id": token, "mask": text_of(PATCH), "fill": "blur"} | wrong)
+    assert list(answer) == ["error"]
+    assert message in answer["error"]
+    assert len(answer["error"]) < 200
+
+
+def test_without_a_mask_or_a_filling_nothing_is_hidden(scenes, token):
+    assert "The mask must be" in scenes.hide({"id": token, "fill": "blur"})["error"]
+    assert "no fill None" in scenes.hide({"id": token, "mask": text_of(PATCH)})["error"]
+
+
+# ---------------------------------------------------------------- frames
+
+
+def copy_of(scenes: Scenes, token: str) -> bytes:
+    """The display copy of a scene, as a file."""
+    return base64.b64decode(scenes._kept[token].content["photo"].partition(",")[2])
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"target": 849},  # teapot
+        {"layer": STAGE, "target": 291},
+        {"layer": FINER, "target": 291, "versus": 849},
+        {"versus": 291},
+        {"framing": "whole"},
+    ],
+    ids=str,
+)
+def test_a_glance_is_what_the_model_sees_in_another_frame(scenes, explainer, token, asked):
+    asked = {"framing": "20,10,220,240"} | asked
+    answer = scenes.look({"id": token} | asked)
+    json.dumps(answer, allow_nan=False)
+    assert set(answer) == {"labels", "maps", "target"}
+    expected = explainer.explain(copy_of(scenes, token), **asked)
+    assert answer["target"] == expected.target.index
+    shown = {one.index: one.probability for one in expected.labels_shown()}
+    assert {one["index"]: one["probability"] for one in answer["labels"]} == shown
+    sent = {(one["layer"], one["target"]): one for one in answer["maps"]}
+    cams = expected.maps_shown()
+    assert list(sent) == list(cams)
+    assert len(cams) == (2 if "versus" in asked else 1)
+    assert all(same_map(sent[key], cam) for key, cam in cams.items())
+
+
+def test_of_a_glance_nothing_is_kept(scenes, token):
+    before = scenes._kept.copy(), scenes._answers.copy()
+    first, other = (
+        scenes.look({"id": token, "framing": framing}) for framing in ("0,0,99,99", "9,9,200,250")
+    )
+    assert first["labels"] != other["labels"]
+    assert (scenes._kept, scenes._answers) == before
+
+
+def test_another_framing_is_a_scene_of_its_own(scenes, explainer, lion):
+    facts = {"name": "Lion", "example": "Lion", "code": {"imports": ["x"], "photo": "y"}}
+    old = scenes.answer(LION, "efficientnet_lite0", {}, **facts)
+    asked = {"framing": "20,10,220,240", "layer": STAGE, "target": 849, "versus": 291}
+    new = scenes.reframe({"id": old["id"]} | asked)
+    json.dumps(new, allow_nan=False)
+    expected = explainer.explain(LION, **asked)
+    assert new["id"] not in ("", old["id"])
+    assert (new["framing"], new["box"]) == ("20,10,220,240", [20, 10, 220, 240])
+    assert (new["layer"], new["target"], new["versus"]) == (STAGE, 849, 291)
+    assert same_map(new["maps"][0], expected.maps_shown()[STAGE, 849])
+    for name in ("photo", "size", "model", *facts):
+        assert new[name] == old[name], name
+    # Both go on from there, each with its own input.
+    question = {"layers": [STAGE], "targets": [291]}
+    for content, explained in ((new, expected), (old, lion)):
+        (packet,) = scenes.maps({"id": content["id"]} | question)["maps"]
+        assert same_map(packet, explainer.maps(explained, [STAGE], [291])[STAGE, 291])
+    back = scenes.reframe({"id": new["id"], "framing": "crop"})
+    assert same_map(back["maps"][0], lion.cam)
+    assert back["versus"] is None
+
+
+def test_an_upload_keeps_its_address(scenes):
+    old = scenes.answer(LION, None, {}, original="gradio_api/file=/tmp/lion.jpg")
+    new = scenes.reframe({"id": old["id"], "framing": "whole"})
+    assert new["original"] == old["original"]
+    assert (new["name"], new["example"]) == ("", "")
+
+
+def test_another_framing_stays_with_the_model(scenes, explainer):
+    old = scenes.answer(LION, "efficientnet_lite1", {})
+    question = {"id": old["id"], "framing": "20,10,220,240"}
+    expected = explainer.explain(LION, "efficientnet_lite1", framing="20,10,220,240")
+    new = scenes.reframe(question)
+    assert new["model"]["name"] == "efficientnet_lite1"
+    assert same_map(new["maps"][0], expected.cam)
+    assert scenes.look(question)["labels"][0]["index"] == expected.target.index
+
+
+def test_a_glance_counts_the_pixels_of_the_copy_and_an_explanation_those_of_the_photo(
+    scenes, tmp_path
+):
+    path = tmp_path / "large.png"
+    Image.open(LION).resize((1600, 2000)).save(path)  # its copy has 1024 x 1280
+    token = scenes.answer(str(path), None, {})["id"]
+    assert "maps" in scenes.look({"id": token, "framing": "0,0,1024,1280"})
+    refused = scenes.look({"id": token, "framing": "0,0,1025,1280"})
+    assert "not within the photo of 1024 x 1280" in refused["error"]
+    content = scenes.reframe({"id": token, "framing": "400,1000,1600,2000"})
+    assert content["framing"] == "400,1000,1600,2000"
+    assert content["box"] == [256, 640, 1024, 1280]
+
+
+@pytest.mark.parametrize("ask", ["look", "reframe"])
+@pytest.mark.parametrize("wrong", OF_ANOTHER_TYPE, ids=str)
+def test_questions_of_another_type_are_refused(scenes, token, ask, wrong):
+    answer = getattr(scenes, ask)({"id": token, "framing": "crop"} | wrong)
+    assert answer == {"error": "Framing and layer must be texts, target and versus label indices."}
+
+
+@pytest.mark.parametrize("ask", ["look", "reframe"])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"framing": ""}, "There is no framing ''"),
+        ({"framing": "middle"}, "crop, whole, left,top,right,bottom"),
+        ({"framing": "1,2,3"}, "crop, whole, left,top,right,bottom"),
+        ({"framing": "-1,0,5,5"}, "crop, whole, left,top,right,bottom"),
+        ({"framing": "1," * 100_000}, "crop, whole, left,top,right,bottom"),
+        ({"framing": "\ud800"}, "crop, whole, left,top,right,bottom"),
+        ({"framing": "0,0,0,0"}, "The frame 0,0,0,0 has no area"),
+        ({"framing": "9,0,5,5"}, "The frame 9,0,5,5 has no area"),
+        ({"framing": "0,0,256,257"}, "not within the photo of 256 x 256 pixels"),
+        ({"framing": "999999,0,999999,5"}, "has no area"),
+        ({"layer": "__class__"}, "There is no layer '__class__'"),
+        ({"layer": ""}, "There is no layer ''"),
+        ({"layer": "x" * 100_000}, "There is no layer"),
+        ({"target": 1000}, "0 to 999"),
+        ({"target": -1}, "0 to 999"),
+        ({"target": 10**30}, "0 to 999"),
+        ({"versus": 1000}, "0 to 999"),
+        ({"target": 291, "versus": 291}, "'lion' can't be compared with itself"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_frames_layers_and_labels_that_are_none_are_refused(scenes, token, ask, wrong, message):
+    before = list(scenes._kept), list(scenes._answers)
+    answer = getattr(scenes, ask)({"id": token, "framing": "crop"} | wrong)
+    assert list(answer) == ["error"]
+    assert message in answer["error"]
+    assert len(answer["error"]) < 400
+    assert (list(scenes._kept), list(scenes._answers)) == before
+
+
+def test_a_photo_that_was_deleted_can_be_glanced_at_and_not_explained(scenes, tmp_path):
+    path = tmp_path / "lion.jpg"
+    path.write_bytes(Path(LION).read_bytes())
+    token = scenes.answer(str(path), None, {})["id"]
+    path.unlink()
+    answer = scenes.reframe({"id": token, "framing": "20,10,220,240"})
+    assert list(answer) == ["error"]
+    assert "no longer on the server" in answer["error"]
+    assert str(tmp_path) not in answer["error"]
+    assert "maps" in scenes.look({"id": token, "framing": "20,10,220,240"})
+    assert "probabilities" in scenes.hide({"id": token, "mask": text_of(PATCH), "fill": "blur"})
+
+
+def test_two_sessions_do_not_get_each_others_answers(scenes, explainer, lion):
+    tower = explainer.explain(TOWER)
+    tokens = [scenes.answer(path, None, {})["id"] for path in (LION, TOWER)]
+    for token, path, explained in zip(tokens, (LION, TOWER), (lion, tower), strict=True):
+        question = {"id": token, "mask": text_of(PATCH), "fill": "blur"}
+        assert (probabilities(scenes.hide(question)) == explainer.hide(explained, PATCH)).all()
+        framed = explainer.explain(path, framing="20,10,220,240")
+        for ask in (scenes.look, scenes.reframe):
+            answer = ask({"id": token, "framing": "20,10,220,240"})
+            assert answer["target"] == framed.target.index
+            shown = answer["labels"][0]["probability"]
+            assert shown == pytest.approx(framed.target.probability, abs=0.05)  # of a JPEG
+    assert lion.target != tower.target
+
+
 # ---------------------------------------------------------------- page, labels, deck
 
 
@@ -298,7 +542,8 @@ def test_the_page_to_take_away_is_complete_and_tells_no_secret(scenes, lion):
         LION, None, {}, name="Lion", example="Lion", original="gradio_api/file=/tmp/x.jpg"
     )
     html = scenes.page({"id": content["id"]})["html"]
-    start = html.index(".show(") + len(".show(")
+    call = "PALETTES }).show("
+    start = html.index(call) + len(call)
     shown, _ = json.JSONDecoder().raw_decode(html, start)
     assert shown["complete"] is True
     assert len(shown["maps"]) == len(lion.scene()["maps"])
@@ -324,6 +569,20 @@ def test_a_deck_is_complete_and_never_forgotten(monkeypatch, scenes, lion):
         assert content["complete"] is True
         answer = scenes.maps({"id": content["id"], "layers": [FINER], "targets": [291]})
         assert len(answer["maps"]) == 1
+
+
+def test_a_photo_of_a_deck_can_be_asked_back_and_framed(scenes, explainer, lion):
+    scenes.prepare({"a lion": LION})
+    token = scenes.deck[0]["id"]
+    answer = scenes.hide({"id": token, "mask": text_of(PATCH), "fill": "mean"})
+    assert (probabilities(answer) == explainer.hide(lion, PATCH, "mean")).all()
+    assert "maps" in scenes.look({"id": token, "framing": "20,10,220,240"})
+    content = scenes.reframe({"id": token, "framing": "20,10,220,240"})
+    assert (content["name"], content["example"]) == ("a lion", "a lion")
+    assert content["code"] == scenes.deck[0]["code"]
+    assert content["box"] == [20, 10, 220, 240]
+    assert len(scenes.deck) == 1
+    assert scenes.deck[0]["framing"] == "crop"  # the deck stays as it was prepared
 
 
 @pytest.mark.parametrize("place", [-1, 2, 10**30, 0.0, math.nan, "0", None, True, [0]], ids=str)

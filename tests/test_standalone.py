@@ -6,13 +6,16 @@ import html
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 from gradio.media import get_image
 
+import camdemo.ui
 from camdemo import Explainer, Explanation, Settings, standalone
 
+STATIC = Path(camdemo.ui.__file__).parent / "static"
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&<!--<script>\u2028"
 
 
@@ -37,7 +40,8 @@ class Tags(HTMLParser):
 
 
 def scene_in(page: str) -> dict[str, Any]:
-    return json.JSONDecoder().raw_decode(page, page.index(".show(") + len(".show("))[0]
+    call = "PALETTES }).show("  # the last line of the script
+    return json.JSONDecoder().raw_decode(page, page.index(call) + len(call))[0]
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +94,17 @@ def test_the_script_is_one_and_ends_where_it_should(page):
     assert page.rstrip().endswith("</html>")
 
 
+def test_a_duel_has_both_labels_and_their_maps(explainer):
+    duel = explainer.explain(get_image("lion.jpg"), target="teapot", versus="tiger")
+    content = scene_in(duel.to_html())
+    assert (content["target"], content["versus"]) == (duel.target.index, duel.versus.index)
+    assert {"teapot", "tiger"} <= {label["label"] for label in content["labels"]}
+    sent = {(one["layer"], one["target"]) for one in content["maps"]}
+    stages = [layer["name"] for layer in content["layers"] if layer["stage"]]
+    for label in (duel.target.index, duel.versus.index):
+        assert {(stage, label) for stage in stages} <= sent
+
+
 @pytest.mark.parametrize("where", ["label", "name", "facts"])
 def test_hostile_names_stay_texts(page, where):
     content = scene_in(page)
@@ -116,7 +131,9 @@ def test_a_notebook_shows_it_in_a_frame(explanation, page):
 
 def test_the_file_and_the_page_run_the_same_script(page):
     assert standalone.script() in page
-    for name in ("maps", "words", "paint", "panel", "input", "takeaway", "viewer"):
-        assert standalone.static(f"{name}.js") in page
+    scripts = [path.name for path in STATIC.glob("*.js")]
+    assert {"maps.js", "hiding.js", "framing.js", "duel.js", "viewer.js"} <= set(scripts)
+    for name in scripts:
+        assert standalone.static(name) in page, name
     assert standalone.static("viewer.html") in page
     assert standalone.static("viewer.css") in page

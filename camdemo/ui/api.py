@@ -31,6 +31,7 @@ def add_endpoints(explainer: Explainer) -> None:
         colormap: Any,
         opacity: Any,
         evidence: Any,
+        versus: Any,
     ) -> Any:
         """Explain a photo: the overlay, the five most probable labels, and all the numbers."""
         path = path_of(image)
@@ -43,8 +44,9 @@ def add_endpoints(explainer: Explainer) -> None:
                 layer=layer or None,
                 target=_label_or_index(target),
                 framing=framing,
+                versus=_label_or_index(versus),
             )
-            picture = explanation.overlay(colormap, opacity, evidence)
+            picture = explanation.overlay(colormap, opacity, evidence or None)
         scores = {shown.label: shown.probability for shown in explanation.predictions}
         return picture, scores, explanation.summary()
 
@@ -63,10 +65,19 @@ def add_endpoints(explainer: Explainer) -> None:
             gr.Textbox("", label="model", info="a name of /models; empty: the default"),
             gr.Textbox("", label="layer", info="a name of /layers; empty: the last stage"),
             gr.Textbox("", label="target", info="a label or its index; empty: the most probable"),
-            gr.Textbox("crop", label="framing", info=" or ".join(FRAMINGS)),
+            gr.Textbox(
+                "crop",
+                label="framing",
+                info=" or ".join([*FRAMINGS, "left,top,right,bottom in pixels of the photo"]),
+            ),
             gr.Textbox("jet", label="colormap", info=", ".join(COLORMAPS)),
             gr.Number(0.5, label="opacity", info="0 to 1"),
-            gr.Textbox("positive", label="evidence", info=", ".join(EVIDENCE)),
+            gr.Textbox(
+                "",
+                label="evidence",
+                info=", ".join(EVIDENCE) + "; empty: signed for a comparison, else positive",
+            ),
+            gr.Textbox("", label="versus", info="a label to compare with, or its index"),
         ]
         outputs = [
             gr.Image(label="overlay", format="png"),

@@ -26,7 +26,18 @@ if TYPE_CHECKING:
 STATIC = Path(__file__).parent / "static"
 TITLE = "What did it see, and where did it look?"
 
-_FRAMING_TITLES = {"crop": "Centre crop, as validated", "whole": "Whole photo, squeezed"}
+_OWN = "own"  # in the page's control: a frame that was moved on the photo
+_FRAMING_TITLES = {
+    "crop": "Centre crop, as validated",
+    "whole": "Whole photo, squeezed",
+    _OWN: "A frame of my own",
+}
+# What the viewer shows by itself (a moved frame, the next photo of a deck) the page's other
+# controls must know: its element says it.
+_SHOWN = """() => {
+  const { example, framing } = document.getElementById("viewer").dataset;
+  return [example, ["crop", "whole"].includes(framing) ? framing : "own", framing];
+}"""
 
 
 def theme() -> gr.themes.Base:
@@ -64,7 +75,9 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
 
     with gr.Blocks(title="camdemo", analytics_enabled=False, delete_cache=(600, 3600)) as demo:
         headline = gr.HTML(_headline(""), elem_id="headline")
-        example = gr.State("")  # the name of the example on the page; empty for an upload
+        # The name of the example on the page, empty for an upload; and the text of the framing.
+        example = gr.Textbox("", visible=False, label="Example")
+        frame = gr.Textbox("", visible=False, label="Frame")
         last_model = gr.State(None)  # the model of the picture on the page
 
         with gr.Row(elem_id="stage"):
@@ -79,7 +92,7 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
                     }
                 model = gr.Dropdown(_model_choices(explainer.models()), label="Model", value=None)
                 framing = gr.Radio(
-                    [(_FRAMING_TITLES[name], name) for name in FRAMINGS],
+                    [(_FRAMING_TITLES[name], name) for name in (*FRAMINGS, _OWN)],
                     value="crop",
                     label="Framing",
                 )
@@ -91,38 +104,44 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
             name = explainer.default_model()
             updates: dict[Any, Any] = {headline: _headline(explainer.opening_note())}
             if wanted.example:
-                path, more = (
-                    offered[wanted.example],
-                    {"layer": wanted.layer, "target": wanted.label},
-                )
+                path = offered[wanted.example]
+                more = {"layer": wanted.layer, "target": wanted.label, "versus": wanted.versus}
                 asked = wanted.model or name
                 try:
                     content = explained(path, wanted.example, asked, wanted.framing, **more)
                     updates[viewer] = as_value(content | {"wanted": wanted.view})
                     updates[photo], updates[example] = path, wanted.example
-                    updates[framing] = wanted.framing
+                    own = wanted.framing not in FRAMINGS
+                    updates[framing] = _OWN if own else wanted.framing
+                    updates[frame] = wanted.framing
                     name = asked
                 except CamdemoError as error:
                     gr.Warning(html.escape(f"The link asks for what can't be shown. {error}"))
             choices = _model_choices(explainer.models())
             return updates | {model: gr.Dropdown(choices=choices, value=name), last_model: name}
 
-        def answer(upload: Any, name: str, model: str | None, framing: str) -> Any:
+        def answer(upload: Any, name: Any, model: str | None, framing: str, frame: Any) -> Any:
+            name = name if isinstance(name, str) and name in offered else ""
             path = offered[name] if name else path_of(upload)
             if path is None:
                 return "", model  # no scene: the viewer empties itself
+            own = framing == _OWN
             with errors_for_page():
-                content = explained(path, name, model, framing)
+                content = explained(path, name, model, (frame or "crop") if own else framing)
+            if own:  # whoever chooses it gets the tool to move it
+                content = content | {"wanted": {"tool": "frame"}}
             return as_value(content), content["model"]["name"]
 
-        def answer_photo(upload: Any, name: str, model: str | None, framing: str) -> Any:
-            path = path_of(upload)
-            if path and name and filecmp.cmp(path, offered[name], shallow=False):
-                return gr.skip()  # the example itself, which has been answered
-            return *answer(upload, "", model, framing), ""
+        def answer_new(upload: Any, name: str, model: str | None, framing: str) -> Any:
+            # A frame of one's own belongs to the photo on which it was drawn.
+            framing = "crop" if framing == _OWN else framing
+            return *answer(upload, name, model, framing, ""), name, framing, ""
 
-        def answer_example(name: str, model: str | None, framing: str) -> Any:
-            return *answer(None, name, model, framing), name
+        def answer_photo(upload: Any, name: Any, model: str | None, framing: str) -> Any:
+            path, shown = path_of(upload), offered.get(str(name))
+            if path and shown and filecmp.cmp(path, shown, shallow=False):
+                return gr.skip()  # the example itself, which has been answered
+            return answer_new(upload, "", model, framing)
 
         def fetch(model: str, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
             def show(received: int, total: int) -> None:
@@ -144,26 +163,26 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
         }
         again: dict[str, Any] = {
             "fn": answer,
-            "inputs": [photo, example, model, framing],
+            "inputs": [photo, example, model, framing, frame],
             "outputs": [viewer, last_model],
             **computing,
         }
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
-        opened = [model, framing, last_model, headline, viewer, photo, example]
+        opened = [model, framing, frame, last_model, headline, viewer, photo, example]
         demo.load(open_page, outputs=opened, **quiet)
         # `input` and `clear` fire while the component still has its old value; `change` after it.
         photo.change(
             answer_photo,
             [photo, example, model, framing],
-            [viewer, last_model, example],
+            [viewer, last_model, example, framing, frame],
             **computing,
         )
         for name, sample in samples.items():
             answered = sample.click(
-                lambda model, framing, name=name: answer_example(name, model, framing),
+                lambda model, framing, name=name: answer_new(None, name, model, framing),
                 [model, framing],
-                [viewer, last_model, example],
+                [viewer, last_model, example, framing, frame],
                 **computing,
             )
             # The small copy beside the controls comes after the heat, which is waited for.
@@ -181,6 +200,7 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
         # The page keeps what it shows, so the dropdown must say what that is.
         fetched.failure(lambda name: name, last_model, model, **quiet)
         framing.input(**again)
+        viewer.select(None, None, [example, framing, frame], js=_SHOWN, **quiet)
         add_endpoints(explainer)
     return demo
 

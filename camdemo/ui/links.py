@@ -6,20 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..records import COLORMAPS, EVIDENCE, FRAMINGS
+from ..records import COLORMAPS, EVIDENCE
 
 _VIEWS = ("overlay", "heat", "photo", "split")
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a link asks for. Names of model, layer and label are checked by the explainer."""
+    """What a link asks for. Model, layer, labels and framing are checked by the explainer."""
 
     example: str = ""
     model: str | None = None
     framing: str = "crop"
     layer: str | None = None
     label: str | None = None
+    versus: str | None = None
     view: dict[str, Any] = field(default_factory=dict)
 
 
@@ -37,12 +38,12 @@ def read(query: Mapping[str, str], examples: Sequence[str]) -> Wanted:
         opacity = -1.0
     if 0 <= opacity <= 1:
         view["opacity"] = opacity
-    framing = query.get("framing", "crop")
     return Wanted(
         example=query["example"],
         model=query.get("model") or None,
-        framing=framing if framing in FRAMINGS else "crop",
+        framing=query.get("framing") or "crop",
         layer=query.get("layer") or None,
         label=query.get("label") or None,
+        versus=query.get("versus") or None,
         view=view,
     )

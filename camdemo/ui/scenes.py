@@ -6,32 +6,46 @@ the photo is neither sent nor read again, and nobody gets another's.
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
 from .. import scene, standalone
-from ..errors import CamdemoError, ImageError, RangeError
-from . import examples
+from ..errors import CamdemoError, ImageError
+from . import examples, questions
 
 if TYPE_CHECKING:
     from ..explainer import Explainer
     from ..explanation import Explanation
 
 _KEPT = 128  # about 1 MB each
-_MOST = 8  # layers or targets in one question; None asks for every stage at once
 EXPIRED = "This explanation is no longer on the server. Choose the photo again."
 
 
-_Kept = OrderedDict[str, tuple["Explanation", dict[str, Any]]]
+_ASKED_AGAIN = ("original", "name", "example", "code")  # what stays when a photo is asked again
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """An explanation that is open in a browser, without the photo's pixels."""
+
+    explanation: Explanation
+    content: dict[str, Any]
+    path: str  # of the photo
+
+
+_Kept = OrderedDict[str, _Scene]
 
 
 class Scenes:
@@ -41,7 +55,9 @@ class Scenes:
         self.explainer = explainer
         self._kept: _Kept = OrderedDict()
         self._deck: _Kept = OrderedDict()
-        self._answers: OrderedDict[tuple, tuple[Explanation, dict[str, Any]]] = OrderedDict()
+        self._answers: OrderedDict[tuple[bytes, str], tuple[Explanation, dict[str, Any]]] = (
+            OrderedDict()
+        )
         self._lock = threading.Lock()
         self.deck: list[dict[str, Any]] = []  # complete scenes, never forgotten
 
@@ -54,7 +70,7 @@ class Scenes:
         for name, path in tqdm(photos.items(), "Deck", unit=" photos"):
             explanation = self.explainer.explain(path)
             content = explanation.scene() | examples.facts(name, photos)
-            self.deck.append(self._remember(explanation, content, self._deck))
+            self.deck.append(self._remember(explanation, content, path, self._deck))
 
     def deck_scene(self, question: Any) -> dict[str, Any]:
         """One scene of the deck by its place: {"place": 0 ...}, or {"error": a sentence}."""
@@ -82,8 +98,8 @@ class Scenes:
             content = Path(path).read_bytes()
         except OSError as error:
             raise ImageError("This photo is no longer on the server. Choose it again.") from error
-        asked = (model or self.explainer.default_model(), *sorted(question.items()))
-        key = (hashlib.sha256(content).digest(), *asked)
+        asked = json.dumps([model or self.explainer.default_model(), sorted(question.items())])
+        key = (hashlib.sha256(content).digest(), asked)
         with self._lock:
             found = self._answers.get(key)
         if found is None:
@@ -95,18 +111,18 @@ class Scenes:
             while len(self._answers) > _KEPT:
                 self._answers.popitem(last=False)
         explanation, answer = found
-        return self._remember(explanation, answer | facts, self._kept)
+        return self._remember(explanation, answer | facts, path, self._kept)
 
     def labels(self) -> list[str]:
         """The names of all labels, in the order of their indices."""
         return list(self.explainer.labels())
 
     def _remember(
-        self, explanation: Explanation, content: dict[str, Any], where: _Kept
+        self, explanation: Explanation, content: dict[str, Any], path: str, where: _Kept
     ) -> dict[str, Any]:
         content = content | {"id": secrets.token_urlsafe(16)}
         with self._lock:
-            where[content["id"]] = (_without_photo(explanation), content)
+            where[content["id"]] = _Scene(_without_photo(explanation), content, path)
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return content
@@ -118,25 +134,82 @@ class Scenes:
         "targets": indices or None for those on the page, "exact": whether whole}.
         """
         try:
-            explanation, content = self._find(question)
-            layers = question.get("layers")
-            targets = question.get("targets")
+            kept = self._find(question)
+            explanation, content = kept.explanation, kept.content
+            layers, targets = questions.layers_and_targets(question)
             if targets is None:
                 targets = [label["index"] for label in content["labels"]]
-            _check(layers, targets)
             found = self.explainer.maps(explanation, layers, targets)
-            added = [self.explainer.prediction(explanation, index) for index in targets]
+            added = [
+                self.explainer.prediction(explanation.probabilities, index) for index in targets
+            ]
         except CamdemoError as error:
             return {"error": str(error)}
         exact = question.get("exact") is True and len(found) == 1
         return {"maps": scene.packets(found, exact), "labels": scene.labels(added)}
 
+    def hide(self, question: Any) -> dict[str, Any]:
+        """What the model answers when a part is hidden: {"probabilities", "first"}, or an error.
+
+        The question: {"id": token, "mask": base64 of the bits of the network's input, row by row,
+        "fill": its name, "keep": whether the mask is kept and the rest hidden}.
+        """
+        return self._ask_back(question, self.explainer.hide)
+
+    def hide_elsewhere(self, question: Any) -> dict[str, Any]:
+        """The same on average with the mask at random places: the yardstick."""
+        return self._ask_back(question, self.explainer.hide_elsewhere)
+
+    def _ask_back(self, question: Any, ask: Callable[..., np.ndarray]) -> dict[str, Any]:
+        try:
+            explanation = self._find(question).explanation
+            mask = questions.mask(question, explanation.inputs.shape[-1])
+            fill, keep = question.get("fill"), question.get("keep") is True
+            now = ask(explanation, mask, fill, keep)
+        except CamdemoError as error:
+            return {"error": str(error)}
+        first = scene.labels(self.explainer.top(now)[:1])[0]
+        return {"probabilities": scene.base64_of(now.astype("<f4")), "first": first}
+
+    def look(self, question: Any) -> dict[str, Any]:
+        """A glance through another frame, while it is dragged: {"labels", "maps", "target"}.
+
+        It comes from the display copy, and nothing of it is kept. The question: {"id": token,
+        "framing": a frame in pixels of that copy, "layer", "target" (None for the most probable),
+        "versus"}.
+        """
+        try:
+            kept = self._find(question)
+            copy = base64.b64decode(kept.content["photo"].partition(",")[2])
+            asked = questions.framing_and_labels(question)
+            explanation = self.explainer.explain(copy, kept.explanation.model.name, **asked)
+        except CamdemoError as error:
+            return {"error": str(error)}
+        return {
+            "labels": scene.labels(explanation.labels_shown()),
+            "maps": scene.packets(explanation.maps_shown()),
+            "target": explanation.target.index,
+        }
+
+    def reframe(self, question: Any) -> dict[str, Any]:
+        """The photo again in another framing: a scene, or {"error": a sentence}.
+
+        The question: {"id": token, "framing": its text, "layer", "target", "versus"}.
+        """
+        try:
+            kept = self._find(question)
+            asked = questions.framing_and_labels(question)
+            facts = {name: kept.content[name] for name in _ASKED_AGAIN}
+            return self.answer(kept.path, kept.explanation.model.name, asked, **facts)
+        except CamdemoError as error:
+            return {"error": str(error)}
+
     def page(self, question: Any) -> dict[str, Any]:
         """The page to take away: {"html": text}, or {"error": a sentence}."""
         try:
-            explanation, content = self._find(question)
-            complete = content | {
-                "maps": scene.packets(explanation.maps()),
+            kept = self._find(question)
+            complete = kept.content | {
+                "maps": scene.packets(kept.explanation.maps()),
                 "complete": True,
                 "id": "",
                 "original": "",
@@ -145,7 +218,7 @@ class Scenes:
             return {"error": str(error)}
         return {"html": standalone.page(complete)}
 
-    def _find(self, question: Any) -> tuple[Explanation, dict[str, Any]]:
+    def _find(self, question: Any) -> _Scene:
         token = question.get("id") if isinstance(question, dict) else None
         with self._lock:
             if isinstance(token, str) and token in self._deck:
@@ -159,18 +232,3 @@ class Scenes:
 def _without_photo(explanation: Explanation) -> Explanation:
     """The same, without the photo's millions of pixels: a small copy is in the scene."""
     return replace(explanation, image=Image.new("RGB", (1, 1)))
-
-
-def _check(layers: Any, targets: Any) -> None:
-    """Refuse what is not a short list of names (or None), and a short list of indices."""
-    if layers is not None and not _is_list_of(layers, str):
-        raise CamdemoError("The layers must be a list of names.")
-    if not _is_list_of(targets, int):
-        raise CamdemoError("The targets must be a list of label indices.")
-    for kind, values in (("layers", layers), ("targets", targets)):
-        if values is not None and not 1 <= len(values) <= _MOST:
-            raise RangeError(f"number of {kind}", len(values), 1, _MOST)
-
-
-def _is_list_of(values: Any, kind: type) -> bool:
-    return isinstance(values, list) and all(type(value) is kind for value in values)

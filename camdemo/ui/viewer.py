@@ -21,6 +21,11 @@ const ask = async (name, question) => {
 const viewer = mountViewer(element, {
   palettes: PALETTES,
   maps: (question) => ask("scene_maps", question),
+  hide: (question) => ask("scene_hide", question),
+  hideElsewhere: (question) => ask("scene_hide_elsewhere", question),
+  look: (question) => ask("scene_look", question),
+  reframe: (question) => ask("scene_reframe", question),
+  changed: () => trigger("select"),
   page: (id) => ask("scene_page", { id }),
   labels: () => ask("scene_labels", {}),
   deck: { size: DECK_SIZE, scene: (place) => ask("scene_of_deck", { place }) },
@@ -55,6 +60,18 @@ def cam_viewer(scenes: Scenes) -> gr.HTML:
     def scene_page(question: Any) -> dict:
         return scenes.page(question)
 
+    def scene_hide(question: Any) -> dict:
+        return scenes.hide(question)
+
+    def scene_hide_elsewhere(question: Any) -> dict:
+        return scenes.hide_elsewhere(question)
+
+    def scene_look(question: Any) -> dict:
+        return scenes.look(question)
+
+    def scene_reframe(question: Any) -> dict:
+        return scenes.reframe(question)
+
     def scene_labels(_question: Any) -> list[str]:
         return scenes.labels()
 
@@ -66,7 +83,16 @@ def cam_viewer(scenes: Scenes) -> gr.HTML:
         html_template=static("viewer.html"),
         css_template=static("viewer.css"),
         js_on_load="\n".join([script(), deck, _MOUNT]),
-        server_functions=[scene_maps, scene_page, scene_labels, scene_of_deck],
+        server_functions=[
+            scene_maps,
+            scene_hide,
+            scene_hide_elsewhere,
+            scene_look,
+            scene_reframe,
+            scene_page,
+            scene_labels,
+            scene_of_deck,
+        ],
         elem_id="viewer",
         apply_default_css=False,
     )

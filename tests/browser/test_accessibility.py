@@ -47,6 +47,11 @@ def put_all_on_the_page(page: Page) -> None:
     page.get_by_text("Take away").click()
     page.get_by_label("Split", exact=True).check()
     page.get_by_label("Evidence", exact=True).select_option("signed")  # disables the colour map
+    page.get_by_text("How to read this").click()
+    if page.locator(".cam-ask").is_visible():  # not in a file, where no model answers
+        page.get_by_label("Move frame").check()
+        page.get_by_role("button", name="Hide the hottest").click()
+        expect(page.locator(".cam-asked")).to_contain_text("on average")
     page.locator("canvas.cam-picture").hover()
     expect(page.locator(".cam-readout")).to_contain_text("Row")
 
@@ -62,6 +67,10 @@ def test_axe_finds_nothing_on_the_page(themed: Page) -> None:
     themed.set_viewport_size({"width": 390, "height": 844})
     assert violations(themed) == []
     themed.set_viewport_size({"width": 1280, "height": 900})
+    themed.locator("#headline").click()
+    themed.keyboard.press("d")
+    expect(themed.locator(".cam-note")).to_contain_text("against")
+    assert violations(themed) == []
     themed.keyboard.press("?")
     expect(themed.get_by_role("dialog", name="Keys")).to_be_visible()
     assert violations(themed) == []
@@ -237,6 +246,12 @@ def test_everything_works_by_keyboard_alone(page: Page) -> None:
         (page.get_by_label("Evidence", exact=True), "ArrowDown"),
         (page.get_by_label("Layer", exact=True), "ArrowDown"),
         (page.get_by_label("One scale for all labels"), " "),
+        (page.get_by_role("button", name="Hide the hottest"), "Enter"),
+        (page.get_by_label("Keep only this"), " "),
+        (page.get_by_label("Fill with"), "ArrowDown"),
+        (page.get_by_role("button", name="Clear"), "Enter"),
+        (page.get_by_role("button", name="Undo"), "Enter"),
+        (page.get_by_label("Against"), "ArrowDown"),
         (page.get_by_label("Overlay", exact=True), "ArrowRight"),
         (page.get_by_label("Split", exact=True), " "),
         (page.get_by_label("Divider", exact=True), "ArrowLeft"),

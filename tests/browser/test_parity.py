@@ -6,6 +6,7 @@ import base64
 import io
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import skimage.data
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from camdemo import Explanation, LayerInfo, Prediction, images, models, standalone
+from camdemo import Box, Explanation, LayerInfo, Prediction, images, models, standalone
 from camdemo.records import COLORMAPS, EVIDENCE, Timings
 from camdemo.scene import DISPLAY_SIDE
 
@@ -66,14 +67,16 @@ MAPS = {
 class OneLayer:
     """Stands in for the Explainer: the maps here come from no network."""
 
-    def __init__(self, layer: LayerInfo) -> None:
+    def __init__(self, layer: LayerInfo, maps: dict | None = None) -> None:
         self.layer = layer
+        self.made = maps
 
     def layers(self, model: str) -> tuple[LayerInfo, ...]:
         return (self.layer,)
 
     def maps(self, *_: Any) -> dict:
-        raise AssertionError("a scene with one map computes no others")
+        assert self.made, "a scene with one map computes no others"
+        return self.made
 
 
 def explanation(photo: str, cam: np.ndarray) -> Explanation:
@@ -182,6 +185,34 @@ def test_every_photo(viewer: Page, photo: str, cam: str) -> None:
     # At 0.1 a canvas's own blending would be off by more than is allowed.
     settings = [("inferno", 0.1, "positive"), ("viridis", 0.3, "minmax"), ("jet", 1.0, "signed")]
     check_parity(viewer, explanation(photo, MAPS[cam]), settings)
+
+
+@pytest.mark.parametrize("cam", ["7 x 7 noise", "14 x 14", "6 x 11", "56 x 56"])
+def test_a_duel(viewer: Page, cam: str) -> None:
+    """The browser subtracts two maps that Python never subtracted so."""
+    single = explanation("whole", MAPS[cam])
+    rival = Prediction(293, "cheetah", 0.1)
+    maps = {("last", 291): MAPS[cam], ("last", 293): MAPS[cam][::-1, ::-1] * np.float32(0.7)}
+    duel = replace(
+        single,
+        predictions=(single.target, rival),
+        versus=rival,
+        cam=maps["last", 291] - maps["last", 293],
+        explainer=OneLayer(single.layer, maps),
+    )
+    for opacity in OPACITIES:
+        check_parity(viewer, duel, [("jet", opacity, "signed")])
+    # Python's own choice for a duel is the same picture.
+    assert duel.overlay() == duel.overlay(evidence="signed")
+    set_controls(viewer, opacity=0.5)
+    mean, _ = difference(canvas(viewer), np.asarray(single.overlay(evidence="signed")))
+    assert mean > 2 * MEAN  # and not that of the label alone
+
+
+@pytest.mark.parametrize("frame", [Box(0, 0, 60, 40), Box(33, 21, 290, 111), Box(5, 5, 6, 180)])
+def test_a_frame_of_ones_own(viewer: Page, frame: Box) -> None:
+    framed = replace(explanation("whole", MAPS["7 x 7"]), box=frame, framing=frame)
+    check_parity(viewer, framed, [("jet", 0.5, "positive"), ("viridis", 1.0, "minmax")])
 
 
 def test_views(viewer: Page) -> None:

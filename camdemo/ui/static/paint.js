@@ -2,14 +2,15 @@
 
 const MARGIN_LIGHT = 0.4; // how bright the margin that the model never saw is left
 
-/** A photo's pixels where the heat lies, and room to blend them: once, for a photo has one box. */
+/** A photo's pixels where the heat lies, and room to blend them: read once, until the box moves. */
 const seenParts = new WeakMap();
-function seenPart(photo, [left, top, right, bottom], { width, height }) {
-  if (!seenParts.has(photo)) {
+function seenPart(photo, box, { width, height }) {
+  const [left, top, right, bottom] = box;
+  if (seenParts.get(photo)?.box !== String(box)) {
     const context = make("canvas", { width, height }).getContext("2d", { willReadFrequently: true });
     context.drawImage(photo, 0, 0, width, height);
     const under = context.getImageData(left, top, right - left, bottom - top);
-    seenParts.set(photo, { under, blended: new ImageData(under.width, under.height) });
+    seenParts.set(photo, { box: String(box), under, blended: new ImageData(under.width, under.height) });
   }
   return seenParts.get(photo);
 }

@@ -43,16 +43,15 @@ function buildLayers(viewer) {
 /** The labels on the page: a bar and a small map each. */
 function buildLabels(viewer) {
   viewer.find(".cam-labels").replaceChildren(
-    ...viewer.state.scene.labels.map(({ index, label, probability }, place) => {
-      const bar = make("span", { className: "cam-bar" });
-      bar.style.setProperty("--share", String(probability));
+    ...viewer.state.scene.labels.map(({ index, label }, place) => {
       const button = make(
         "button",
         { type: "button", title: place < 5 ? `Key ${place + 1}` : "" },
         miniature(40, { target: index }),
         make("span", { className: "cam-name", textContent: label }),
-        make("span", { className: "cam-share", textContent: percentText(probability) }),
-        bar,
+        make("span", { className: "cam-share" }),
+        make("span", { className: "cam-bar" }),
+        make("span", { className: "cam-change" }),
       );
       button.dataset.target = index;
       button.addEventListener("click", () => viewer.chooseLabel(index));
@@ -61,14 +60,32 @@ function buildLabels(viewer) {
   );
 }
 
+/** Probabilities, and with a part hidden those before and after. */
+function drawLabels({ root, state }) {
+  for (const button of root.querySelectorAll(".cam-labels button")) {
+    const { index, probability } = labelOf(state.scene, Number(button.dataset.target));
+    const now = state.answer ? state.answer.now[index] : probability;
+    const points = Math.round(100 * now) - Math.round(100 * probability);
+    const sign = points > 0 ? "+" : points < 0 ? "−" : "±";
+    button.querySelector(".cam-share").textContent = percentText(now);
+    button.querySelector(".cam-change").textContent = state.answer
+      ? `was ${percentText(probability)}, ${sign}${Math.abs(points)}`
+      : "";
+    const bar = button.querySelector(".cam-bar");
+    bar.style.setProperty("--share", String(now));
+    bar.style.setProperty("--before", String(probability));
+    bar.classList.toggle("cam-changed", Boolean(state.answer));
+  }
+}
+
 /** Paint the small maps of the filmstrip and of the labels. */
 function drawMinis(viewer) {
   const { state } = viewer;
-  const settings = { ...viewer.heatSettings(), strongest: 100 };
+  const settings = { ...viewer.heat.settings(), strongest: 100 };
   for (const mini of viewer.root.querySelectorAll(".cam-strip canvas, .cam-labels canvas")) {
     const layer = mini.dataset.layer ?? state.layer;
     const target = Number(mini.dataset.target ?? state.target);
-    const range = viewer.rangeFor(layer, target);
+    const range = viewer.heat.rangeFor(layer, target);
     const context = mini.getContext("2d");
     const map = viewer.mapOf(layer, target);
     if (range) context.putImageData(heatOf(map, range, settings, mini.height, mini.width), 0, 0);
@@ -76,17 +93,19 @@ function drawMinis(viewer) {
   }
 }
 
-/** The colours and the values they stand for. */
+/** The colours and the values they stand for; of a duel also whom either end speaks for. */
 function drawLegend(viewer) {
-  const range = viewer.rangeFor(viewer.state.layer, viewer.state.target);
+  const { scene, layer, target, versus } = viewer.state;
+  const range = viewer.heat.rangeFor(layer, target);
   viewer.find(".cam-legend").hidden = !range;
   if (!range) return;
   const context = viewer.find(".cam-legend-bar").getContext("2d");
   const image = context.createImageData(256, 1);
-  new Uint32Array(image.data.buffer).set(viewer.heatSettings().pixels);
+  new Uint32Array(image.data.buffer).set(viewer.heat.settings().pixels);
   context.putImageData(image, 0, 0);
-  viewer.find(".cam-legend-from").textContent = valueText(range.from);
-  viewer.find(".cam-legend-to").textContent = valueText(range.to);
+  const [rival, own] = versus === null ? ["", ""] : [versus, target].map((index) => ` ${labelOf(scene, index).label}`);
+  viewer.find(".cam-legend-from").textContent = valueText(range.from) + rival;
+  viewer.find(".cam-legend-to").textContent = valueText(range.to) + own;
   const zero = -range.from / (range.to - range.from);
   const mark = viewer.find(".cam-legend-zero");
   mark.textContent = zero > 0.08 && zero < 0.92 ? "0" : ""; // at an end it is written already
@@ -98,35 +117,41 @@ function drawWords(viewer) {
   const { state, canvas } = viewer;
   const map = viewer.mapOf(state.layer, state.target);
   const label = labelOf(state.scene, state.target);
-  const words = map ? describe(map, label.label) : "";
-  let note = "";
+  const rival = state.versus === null ? null : labelOf(state.scene, state.versus);
+  let words = "";
+  if (map) words = rival ? describeDuel(map, label.label, rival.label) : describe(map, label.label);
+  let note = rival ? `against ${rival.label} · ${percentText(rival.probability)}` : "";
   if (!map) note = "This map is being computed …";
-  else if (!viewer.rangeFor(state.layer, state.target)) {
-    note = state.evidence === "positive" ? words : "The map is the same everywhere at this layer.";
+  else if (!viewer.heat.rangeFor(state.layer, state.target)) {
+    note = viewer.heat.evidence() === "positive" ? words : "The map is the same everywhere at this layer.";
   }
   viewer.write(".cam-title", `${label.label} · ${percentText(label.probability)}`);
   viewer.write(".cam-note", note);
   viewer.write(".cam-words", words);
+  viewer.write(".cam-asked", describeAnswer(state));
+  viewer.find(".cam-asked").classList.toggle("cam-answered", Boolean(state.answer));
   viewer.write(".cam-facts", state.scene.facts);
   const { row, column } = state.cell ?? {};
-  viewer.write(".cam-readout", map && state.cell ? describeCell(map, row, column) : "");
+  viewer.write(".cam-readout", map && state.cell ? describeCell(map, row, column, rival?.label) : "");
   canvas.setAttribute("aria-label", `${state.scene.name || "Photo"}. ${words}`);
 }
 
 /** The controls show the state, whoever changed it. */
 function drawControls(viewer) {
   const { root, state, find } = viewer;
+  if (state.scene) buildRivals(viewer);
   for (const input of root.querySelectorAll("[data-control]")) {
-    const value = state[input.dataset.control];
+    const value = state[input.dataset.control] ?? "";
     if (input.type === "checkbox") input.checked = value;
-    else if (value !== undefined && input.value !== String(value)) input.value = value;
+    else if (input.dataset.control in state && input.value !== String(value)) input.value = value;
     if (input.type === "range") {
       input.setAttribute("aria-valuetext", percentText(input.max === "1" ? value : value / 100));
     }
   }
-  for (const input of root.querySelectorAll("[name=cam-view]")) {
-    input.checked = input.value === state.view;
+  for (const input of root.querySelectorAll("[type=radio]")) {
+    input.checked = input.value === state[input.name.replace("cam-", "")];
   }
+  viewer.cam.dataset.tool = state.tool;
   for (const button of root.querySelectorAll(".cam-strip button")) {
     button.setAttribute("aria-pressed", String(button.dataset.layer === state.layer));
   }
@@ -134,11 +159,14 @@ function drawControls(viewer) {
     button.setAttribute("aria-pressed", String(Number(button.dataset.target) === state.target));
   }
   // What would change nothing can't be used.
-  find("[data-control=colormap]").disabled = state.evidence === "signed";
+  find("[data-control=evidence]").disabled = find("[data-control=shared]").disabled = state.versus !== null;
+  find("[data-control=colormap]").disabled = viewer.heat.evidence() === "signed";
   find("[data-control=opacity]").disabled = state.view === "heat" || state.view === "photo";
   find("[data-control=strongest]").disabled = state.view === "photo";
   find(".cam-split").hidden = state.view !== "split";
   find(".cam-busy").hidden = state.waiting === 0;
+  drawHidingControls(viewer);
+  find("[data-action=unframe]").disabled = (state.scene?.framing ?? "crop") === "crop";
 }
 
 /** Scroll the filmstrip, and nothing else, until the layer is in the middle of it. */

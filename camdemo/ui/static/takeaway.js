@@ -32,6 +32,7 @@ function pythonOf(scene, state) {
     `    model=${text(scene.model.name)},`,
     `    layer=${text(state.layer)},`,
     `    target=${state.target},  # ${labelOf(scene, state.target).label}`,
+    ...(state.versus === null ? [] : [`    versus=${state.versus},  # ${labelOf(scene, state.versus).label}`]),
     `    framing=${text(scene.framing)},`,
     ")",
     "explanation.cam  # the signed map, float32",
@@ -39,12 +40,18 @@ function pythonOf(scene, state) {
   ].join("\n");
 }
 
+/** The explained label, and the one that it is compared with. */
+function namesOf(scene, { target, versus }) {
+  return [target, versus].filter((index) => index !== null).map((index) => labelOf(scene, index).label).join(" against ");
+}
+
 /** What the picture shows, in one line of plain text. */
 function captionOf(scene, state) {
   const label = labelOf(scene, state.target);
-  const evidence = { positive: "positive evidence", signed: "signed evidence", minmax: "min-max" };
-  return `${label.label} ${percentText(label.probability)} · ${scene.model.title}, ${state.layer} · Grad-CAM, ${
-    evidence[state.evidence]
+  const kinds = { positive: "positive evidence", signed: "signed evidence", minmax: "min-max" };
+  const kind = state.versus === null ? kinds[state.evidence] : "difference of two logits";
+  return `${namesOf(scene, state)} ${percentText(label.probability)} · ${scene.model.title}, ${state.layer} · Grad-CAM, ${
+    kind
   } · ${scene.versions}`;
 }
 
@@ -103,6 +110,7 @@ function linkOf(scene, state) {
     framing: scene.framing,
     layer: state.layer,
     label: labelOf(scene, state.target).label,
+    versus: state.versus === null ? "" : labelOf(scene, state.versus).label,
     view: state.view,
     evidence: state.evidence,
     colormap: state.colormap,
@@ -112,8 +120,8 @@ function linkOf(scene, state) {
 }
 
 /** A name for a file of this view. */
-function fileName({ scene, target, layer }) {
-  return `${labelOf(scene, target).label}-${scene.model.name}-${layer}`.replace(/[^\w.-]+/g, "-");
+function fileName(state) {
+  return `${namesOf(state.scene, state)}-${state.scene.model.name}-${state.layer}`.replace(/[^\w.-]+/g, "-");
 }
 
 /** The map as Captum returned it: large ones are averaged to travel, so ask for the whole. */
@@ -121,10 +129,13 @@ async function exactMap({ state, host, mapOf }) {
   const map = mapOf(state.layer, state.target);
   const [, height, width] = state.scene.layers.find(({ name }) => name === state.layer).shape;
   if (!host.maps || (map.exact && map.height === height && map.width === width)) return map;
-  const question = { id: state.scene.id, layers: [state.layer], targets: [state.target], exact: true };
-  const answer = await host.maps(question);
-  if (answer.error) throw new Error(answer.error);
-  return decodeMap(answer.maps[0]);
+  const exact = async (target) => {
+    const answer = await host.maps({ id: state.scene.id, layers: [state.layer], targets: [target], exact: true });
+    if (answer.error) throw new Error(answer.error);
+    return decodeMap(answer.maps[0]);
+  };
+  const own = await exact(state.target);
+  return state.versus === null ? own : differenceOf(own, await exact(state.versus));
 }
 
 /** What is seen, painted on the photo at its own resolution where the browser can read it. */
@@ -140,10 +151,13 @@ async function fullSize(viewer) {
   const [across, down] = [picture.width / canvas.width, picture.height / canvas.height];
   const [left, top, right, bottom] = state.scene.box;
   const box = [left * across, top * down, right * across, bottom * down].map(Math.round);
-  const range = viewer.rangeFor(state.layer, state.target);
+  const range = viewer.heat.rangeFor(state.layer, state.target);
   const map = viewer.mapOf(state.layer, state.target);
-  const heat = range && heatOf(map, range, viewer.heatSettings(), box[3] - box[1], box[2] - box[0]);
-  paint(picture.getContext("2d"), state, photo, box, heat);
+  const heat = range && heatOf(map, range, viewer.heat.settings(), box[3] - box[1], box[2] - box[0]);
+  const context = picture.getContext("2d");
+  paint(context, state, photo, box, heat);
+  context.scale(across, down);
+  if (regionsNow(state).length) paintHidden(context, state, regionsNow(state));
   return picture;
 }
 
@@ -175,8 +189,8 @@ function actionsOf(viewer) {
     figure: () => {
       const overlay = make("canvas", { width: canvas.width, height: canvas.height });
       const seen = { ...state, view: "overlay" };
-      paint(overlay.getContext("2d"), seen, state.photo, state.scene.box, viewer.currentHeat());
-      const range = viewer.rangeFor(state.layer, state.target);
+      paint(overlay.getContext("2d"), seen, state.photo, state.scene.box, viewer.heat.current());
+      const range = viewer.heat.rangeFor(state.layer, state.target);
       const ends = range && { from: valueText(range.from), to: valueText(range.to) };
       const legend = range && { canvas: find(".cam-legend-bar"), ...ends };
       const figure = figureOf(state.scene, state, state.photo, overlay, legend);
@@ -191,6 +205,7 @@ function actionsOf(viewer) {
         layer: state.layer,
         framing,
         target: labelOf(state.scene, state.target),
+        versus: state.versus === null ? null : labelOf(state.scene, state.versus),
         labels,
         image: { width: size[0], height: size[1] },
         box: { left: box[0], top: box[1], right: box[2], bottom: box[3] },
@@ -214,7 +229,7 @@ function actionsOf(viewer) {
 
 /** Listen to the buttons; what goes wrong is said beside them. */
 function listenToActions(viewer) {
-  const actions = actionsOf(viewer);
+  const actions = { ...actionsOf(viewer), ...hidingActions(viewer), unframe: viewer.framing.reset };
   viewer.root.addEventListener("click", async ({ target }) => {
     const action = target.dataset?.action;
     if (!action || !(viewer.state.scene || action === "help")) return;

@@ -1,25 +1,25 @@
 // The viewer: one state, and one draw() that paints from it. The same code runs in the page,
 // in the file that a person takes away, and in a notebook.
 
-/** The entry of a label among those on the page. */
-function labelOf(scene, index) {
-  return scene.labels.find((label) => label.index === index);
-}
-
 /**
  * Bring a viewer to life inside `root`, which holds viewer.html.
  *
  * `host` is what differs between the page and a file; all but the palettes may be absent:
- *   palettes   {name: base64 of 256 RGB colours}
- *   maps       async ({id, layers, targets, exact}) -> {maps, labels} or {error}
- *   labels     async () -> the names of all labels that can be added
- *   page       async (id) -> {html} of the file to take away, or {error}
- *   deck       {size, scene: async (place) -> scene} for Page Up and Page Down
+ *   palettes       {name: base64 of 256 RGB colours}
+ *   maps           async ({id, layers, targets, exact}) -> {maps, labels} or {error}
+ *   hide           async ({id, mask, fill, keep}) -> {probabilities, first} or {error}
+ *   hideElsewhere  the same, on average over random places
+ *   look           async ({id, framing, layer, target, versus}) -> {labels, maps, target} or {error}
+ *   reframe        the same question -> a scene or {error}
+ *   changed        () -> tells the page that the viewer shows another scene by itself
+ *   labels         async () -> the names of all labels that can be added
+ *   page           async (id) -> {html} of the file to take away, or {error}
+ *   deck           {size, scene: async (place) -> scene} for Page Up and Page Down
  * Returns the viewer; `show(scene)` puts an explanation into it, `show(null)` empties it.
  */
 function mountViewer(root, host) {
   const find = (selector) => root.querySelector(selector);
-  const frame = root.closest("#viewer") ?? root;
+  const outside = root.closest("#viewer") ?? root;
   const canvas = find(".cam-picture");
   const cam = find(".cam");
   const palettes = Object.fromEntries(
@@ -31,8 +31,10 @@ function mountViewer(root, host) {
     scene: null,
     photo: null, // the decoded display copy
     maps: new Map(), // "layer/target" -> map
+    revision: 0, // counts the changes of scene, maps and box
     layer: "",
     target: 0,
+    versus: null, // the label that the target is compared with
     pinned: null, // the label that a person chose for this photo
     view: "overlay",
     opacity: 0.5,
@@ -43,92 +45,59 @@ function mountViewer(root, host) {
     split: 0.5,
     cell: null, // {row, column} that is read out
     reading: false, // the arrow keys move the cell
+    // A finger that drags scrolls the page, unless another tool is chosen.
+    tool: host.hide && !matchMedia("(pointer: coarse)").matches ? "box" : "read",
+    fill: "blur",
+    keep: false, // only the regions are kept, instead of hidden
+    history: [[]], // lists of hidden regions, for undo and redo
+    at: 0, // the place in it
+    draft: null, // the region that is being drawn
+    answer: null, // what the model says without them
+    frame: null, // where the outline is while it moves
     waiting: 0, // requests under way
   };
-  const viewer = { root, host, cam, canvas, find, state, colormaps };
+  // `drag` is what a pointer is doing: {move, up, start} of a tool.
+  const viewer = { root, host, cam, canvas, find, state, colormaps, palettes, drag: null };
 
   let frames = 0;
-  const painted = { values: "", heat: "", minis: "", layer: "" }; // what was painted last, to paint it once
-  let indices = null; // of the palette, one a pixel of the box: other colours need no new ones
-  let heat = null; // ImageData of the size of the box
-  const asked = new Set();
-  const deck = []; // complete scenes, in memory so that a step needs no wait
-  let place = -1; // in the deck
+  const painted = { minis: "", layer: "" }; // what was painted last, to paint it once
 
-  // ---- what the state means ----
-
-  const mapOf = (layer, target) => state.maps.get(`${layer}/${target}`);
-
-  const isStage = (name) => state.scene.layers.find((layer) => layer.name === name).stage;
-
-  /** For which labels to ask: a stage is under way for all, a finer layer comes for all at once. */
-  function targetsToAsk() {
-    const missing = state.scene.labels.filter(({ index }) => !mapOf(state.layer, index));
-    const tooMany = missing.length > 8; // for one answer
-    return isStage(state.layer) || tooMany ? [state.target] : missing.map(({ index }) => index);
-  }
-
-  /** What the ends of the palette stand for, or null when the map says nothing. */
-  function rangeFor(layer, target) {
-    const map = mapOf(layer, target);
-    if (!map) return null;
-    const all = state.scene.labels.map((label) => mapOf(layer, label.index)).filter(Boolean);
-    return displayRange(rangeOf(state.shared ? all : [map]), state.evidence);
-  }
-
-  function heatSettings() {
-    const name = state.evidence === "signed" ? "signed" : state.colormap;
-    return { evidence: state.evidence, pixels: palettes[name], strongest: state.strongest };
-  }
-
-  /** Changes whenever the heat would have other values. */
-  function valuesKey() {
-    const { scene, layer, target, evidence, shared, maps } = state;
-    return [scene.id, layer, target, evidence, shared, maps.size, scene.labels.length].join("|");
-  }
-
-  /** Changes whenever the heat would look different. */
-  const heatKey = () => [valuesKey(), state.colormap, state.strongest].join("|");
-
-  /** The heat of the current map at the size of the box, or null when it says nothing. */
-  function currentHeat() {
-    const range = rangeFor(state.layer, state.target);
-    if (!range) return null;
-    const [left, top, right, bottom] = state.scene.box;
-    const [height, width] = [bottom - top, right - left];
-    if (painted.values !== valuesKey()) {
-      indices = indicesOf(mapOf(state.layer, state.target), range, state.evidence, height, width);
-      painted.values = valuesKey();
-    }
-    if (painted.heat !== heatKey()) {
-      heat = coloured(indices, heatSettings(), height, width);
-      painted.heat = heatKey();
-    }
-    return heat;
+  /** The map of a label at a layer; that of the explained label may be a difference of two. */
+  function mapOf(layer, target) {
+    const own = state.maps.get(`${layer}/${target}`);
+    if (state.versus === null || target !== state.target || !own) return own;
+    const rival = state.maps.get(`${layer}/${state.versus}`);
+    return rival && differenceOf(own, rival);
   }
 
   // ---- painting ----
 
   function draw() {
+    outside.dataset.framing = state.scene?.framing ?? "";
+    outside.dataset.example = state.scene?.example ?? "";
     if (state.scene) {
       const context = canvas.getContext("2d");
       const map = mapOf(state.layer, state.target);
-      paint(context, state, state.photo, state.scene.box, currentHeat());
+      paint(context, state, state.photo, state.scene.box, viewer.heat.current());
       if (map && state.cell && state.view !== "photo") outlineCell(context, map, state.scene.box, state.cell);
-      if (painted.minis !== heatKey()) {
-        painted.minis = heatKey();
+      const regions = [...regionsNow(state), ...(state.draft ? [state.draft] : [])];
+      if (regions.length) paintHidden(context, state, regions);
+      if (state.tool === "frame" || state.frame) paintFrame(context, state.frame ?? state.scene.box);
+      if (painted.minis !== viewer.heat.key()) {
+        painted.minis = viewer.heat.key();
         drawMinis(viewer);
       }
+      drawLabels(viewer);
       drawLegend(viewer);
       drawWords(viewer);
-      if (!map) ask([state.layer], targetsToAsk());
+      if (!map && !state.frame) viewer.askForMissing();
     }
     drawControls(viewer);
     if (painted.layer !== state.layer) {
       painted.layer = state.layer;
       showInStrip(viewer);
     }
-    frame.dataset.frame = String(++frames);
+    outside.dataset.frame = String(++frames);
   }
 
   /** Change the state and paint. */
@@ -145,35 +114,13 @@ function mountViewer(root, host) {
 
   const say = (text) => write(".cam-said", text);
 
-  // ---- what comes from the server ----
-
-  function keep(packets) {
-    for (const packet of packets) state.maps.set(`${packet.layer}/${packet.target}`, decodeMap(packet));
-  }
-
-  /** Ask for maps, each once; null means every stage, or the labels on the page. */
-  async function ask(layers, targets) {
-    const { scene } = state;
-    const question = JSON.stringify([layers, targets]);
-    if (!host.maps || asked.has(question)) return;
-    asked.add(question);
-    state.waiting++;
+  /** A request more (1) or less (-1) is under way. */
+  function wait(by) {
+    state.waiting += by;
     drawControls(viewer);
-    try {
-      const answer = await host.maps({ id: scene.id, layers, targets });
-      if (state.scene !== scene) return; // another photo came meanwhile
-      if (answer.error) throw new Error(answer.error);
-      keep(answer.maps);
-      scene.labels.push(...answer.labels.filter((label) => !labelOf(scene, label.index)));
-      buildLabels(viewer);
-    } catch (error) {
-      say(error.message);
-    } finally {
-      state.waiting--;
-      if (state.scene === scene) draw();
-      else drawControls(viewer);
-    }
   }
+
+  // ---- scenes ----
 
   /** Back to the page as it was before the first photo. */
   function clear() {
@@ -181,7 +128,7 @@ function mountViewer(root, host) {
     cam.dataset.empty = "true";
     write(".cam-title", "Choose a photo");
     write(".cam-note", "Upload one, take one, or click an example.");
-    for (const selector of [".cam-words", ".cam-readout"]) write(selector, "");
+    for (const selector of [".cam-words", ".cam-readout", ".cam-asked"]) write(selector, "");
     draw();
   }
 
@@ -191,71 +138,69 @@ function mountViewer(root, host) {
       clear();
       return;
     }
-    const photo = new Image();
-    photo.src = scene.photo;
-    await photo.decode();
     const before = state.scene;
-    const { layer } = state;
-    const pinned = before?.photo === scene.photo ? state.pinned : null;
-    Object.assign(state, { scene, photo, pinned, cell: null, maps: new Map() }, scene.wanted ?? {});
-    asked.clear();
-    keep(scene.maps);
-    const offered = before?.model.name === scene.model.name && !scene.wanted;
-    const stays = offered && scene.layers.some(({ name }) => name === layer);
+    const samePhoto = before?.photo === scene.photo;
+    let { photo } = state;
+    if (!samePhoto) {
+      photo = new Image();
+      photo.src = scene.photo;
+      await photo.decode();
+      Object.assign(state, { history: [[]], at: 0, keep: false });
+    }
+    const { layer, versus } = state;
+    const pinned = samePhoto ? state.pinned : null;
+    Object.assign(state, { scene, photo, pinned, cell: null, draft: null, answer: null, frame: null });
+    Object.assign(state, scene.wanted ?? {});
+    viewer.begin(scene.maps);
+    const stays = before?.model.name === scene.model.name && scene.layers.some(({ name }) => name === layer);
     state.layer = stays ? layer : scene.layer;
     state.target = labelOf(scene, pinned)?.index ?? scene.target;
+    state.versus = scene.versus ?? (samePhoto ? (labelOf(scene, versus)?.index ?? null) : null);
+    if (state.versus === state.target) state.versus = null;
     canvas.width = photo.naturalWidth;
     canvas.height = photo.naturalHeight;
     cam.dataset.empty = "false";
     say("");
     buildLayers(viewer);
     buildLabels(viewer);
-    painted.values = painted.heat = painted.minis = painted.layer = "";
+    painted.minis = painted.layer = "";
     draw();
+    if (regionsNow(state).length) viewer.askBack();
     if (scene.complete) return;
     await new Promise(requestAnimationFrame); // the first map is on the screen before the rest
-    await ask(null, null);
-    if (state.scene === scene && pinned !== null && state.target !== pinned) await addLabel(pinned);
+    if (state.scene !== scene) return;
+    await viewer.ask(null, null);
+    if (state.scene === scene && pinned !== null && state.target !== pinned) await viewer.addLabel(pinned);
   }
 
-  // ---- what several parts need ----
+  /** What the model sees through a frame that is being moved, until it rests. */
+  function glance(box, { labels, maps, target }) {
+    state.scene = { ...state.scene, box, labels };
+    state.target = target;
+    viewer.begin(maps);
+    buildLabels(viewer);
+    draw();
+  }
 
   function chooseLabel(index) {
-    set({ target: index, pinned: index });
+    const { target, versus } = state;
+    set({ target: index, pinned: index, versus: index === versus ? target : versus });
   }
 
-  /** Put any label on the page: its maps of all stages come in one request. */
-  async function addLabel(index) {
-    const { scene } = state;
-    if (!labelOf(scene, index)) await ask(null, [index]);
-    if (state.scene === scene && labelOf(scene, index)) chooseLabel(index);
-  }
-
-  function stepDeck(by) {
-    place = within(place + by, deck.length - 1);
-    show(deck[place]);
-  }
-
-  /** Bring the deck into memory, and its first photo onto the page. */
-  async function loadDeck({ size, scene }) {
-    for (let i = 0; i < size; i++) {
-      deck.push(await scene(i));
-      if (i === 0 && !state.scene) stepDeck(1);
-    }
-  }
-
-  Object.assign(viewer, { mapOf, rangeFor, heatSettings, currentHeat, set, write, say, show });
-  Object.assign(viewer, { chooseLabel, addLabel, stepDeck, hasDeck: () => deck.length > 0 });
+  Object.assign(viewer, { mapOf, set, write, say, wait, show, glance, chooseLabel });
+  viewer.heat = heatOfViewer(viewer);
+  Object.assign(viewer, exchange(viewer), { askBack: askingBack(viewer), framing: framing(viewer), deck: deckOf(viewer) });
   if (host.labels) listenToAdd(viewer);
   else find(".cam-add").remove();
   if (!host.page) find("[data-action=page]").remove();
   if (!host.maps) find("[data-action=link]").remove();
+  if (!host.hide) find(".cam-ask").hidden = true;
   listenToControls(viewer);
   listenToFind(viewer);
   listenToActions(viewer);
   listenToPointer(viewer);
   listenToKeys(viewer);
   drawControls(viewer);
-  if (host.deck?.size) loadDeck(host.deck);
+  if (host.deck?.size) viewer.deck.load(host.deck);
   return viewer;
 }

@@ -47,15 +47,15 @@ function describe(map, label) {
   return `Most evidence for ${label} lies ${placeOf(map)}; half of it in ${area} of the seen area.`;
 }
 
-/** One sentence about one cell. */
-function describeCell(map, row, column) {
+/** One sentence about one cell; in a duel `rival` is the other label. */
+function describeCell(map, row, column, rival) {
   const value = map.values[row * map.width + column];
   const total = positiveSum(map);
   const share =
     value > 0 && total > 0
       ? `${percentText(value / total)} of the positive evidence`
       : value < 0
-        ? "speaks against the label"
+        ? rival ? `speaks for ${rival}` : "speaks against the label"
         : "no evidence";
   return `Row ${row + 1}, column ${column + 1} of ${map.height} x ${map.width}: ${valueText(value)}, ${share}`;
 }

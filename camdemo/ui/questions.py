@@ -1,0 +1,69 @@
+"""What a viewer may ask: values from a browser, checked before anything is done with them.
+
+Types and sizes are checked here; names, indices and frames by the explainer, as for everybody.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..errors import CamdemoError, RangeError
+
+_MOST = 8  # layers or targets in one question; None asks for every stage at once
+
+
+def layers_and_targets(question: Mapping[str, Any]) -> tuple[list[str] | None, list[int] | None]:
+    """A short list of names and one of label indices; None for every stage, those on the page.
+
+    Raises:
+        CamdemoError, RangeError: something else.
+    """
+    layers, targets = question.get("layers"), question.get("targets")
+    if not _is_list_of(layers, str):
+        raise CamdemoError("The layers must be a list of names.")
+    if not _is_list_of(targets, int):
+        raise CamdemoError("The targets must be a list of label indices.")
+    for kind, values in (("layers", layers), ("targets", targets)):
+        if values is not None and not 1 <= len(values) <= _MOST:
+            raise RangeError(f"number of {kind}", len(values), 1, _MOST)
+    return layers, targets
+
+
+def framing_and_labels(question: Mapping[str, Any]) -> dict[str, Any]:
+    """Framing, layer, target and versus as arguments for `Explainer.explain`.
+
+    Raises:
+        CamdemoError: another type than that of a name or an index.
+    """
+    kinds = {"framing": str, "layer": str, "target": int, "versus": int}
+    asked = {name: question[name] for name in kinds if question.get(name) is not None}
+    if "framing" not in asked or any(type(asked[name]) is not kinds[name] for name in asked):
+        raise CamdemoError("Framing and layer must be texts, target and versus label indices.")
+    return asked
+
+
+def mask(question: Mapping[str, Any], side: int) -> np.ndarray:
+    """A mask from the base64 of its bits, row by row: bool (side, side).
+
+    Raises:
+        CamdemoError: something else.
+    """
+    text, length = question.get("mask"), (side * side + 7) // 8
+    if isinstance(text, str) and len(text) == 4 * ((length + 2) // 3):
+        try:
+            packed = np.frombuffer(base64.b64decode(text, validate=True), np.uint8)
+        except ValueError:
+            packed = np.empty(0, np.uint8)
+        if packed.size == length:
+            return np.unpackbits(packed, count=side * side).astype(bool).reshape(side, side)
+    raise CamdemoError(f"The mask must be base64 of {side} x {side} bits.")
+
+
+def _is_list_of(values: Any, kind: type) -> bool:
+    return values is None or (
+        isinstance(values, list) and all(type(value) is kind for value in values)
+    )

@@ -1,0 +1,41 @@
+// Duel: two labels against each other. A Grad-CAM map is linear in the gradient, so the map of
+// the difference of two logits is the difference of their maps, which are here already.
+
+/** The map of the difference: positive where the cell speaks for the first. */
+function differenceOf(first, second) {
+  const values = new Float32Array(first.values.length);
+  for (let i = 0; i < values.length; i++) values[i] = first.values[i] - second.values[i];
+  return { ...first, values, exact: first.exact && second.exact };
+}
+
+/** The same map seen from the other label. */
+function opposite(map) {
+  return { ...map, values: map.values.map((value) => -value) };
+}
+
+/** One sentence: which part speaks for which of the two. */
+function describeDuel(map, label, rival) {
+  const [own, other] = [map, opposite(map)].map((side) => (positiveSum(side) > 0 ? placeOf(side) : ""));
+  if (!own || !other) return `Nothing speaks for ${own ? rival : label} rather than ${own ? label : rival} at this layer.`;
+  return `What speaks for ${label} lies mostly ${own}; what speaks for ${rival}, ${other}.`;
+}
+
+/** The labels that the explained one can be compared with; built anew where they have changed. */
+function buildRivals(viewer) {
+  const { scene, target } = viewer.state;
+  const others = scene.labels.filter(({ index }) => index !== target);
+  const select = viewer.find("[data-control=versus]");
+  const names = others.map(({ index }) => String(index));
+  if ([...select.options].slice(1).map(({ value }) => value).join() === names.join() && select.options.length) return;
+  select.replaceChildren(
+    make("option", { value: "", textContent: "nothing" }),
+    ...others.map(({ index, label }) => make("option", { value: index, textContent: label })),
+  );
+}
+
+/** Compare with the most probable other label, or with none any more. */
+function toggleDuel(viewer) {
+  const { scene, target, versus } = viewer.state;
+  const rival = scene.labels.find(({ index }) => index !== target);
+  viewer.set({ versus: versus === null && rival ? rival.index : null });
+}

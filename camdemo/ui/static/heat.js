@@ -1,0 +1,54 @@
+// The heat of the current map: which values, which range, which colours; computed once each.
+
+/** What paints the heat of a viewer; only what has changed is computed again. */
+function heatOfViewer(viewer) {
+  const { state } = viewer;
+  const done = { values: "", colours: "" }; // what was computed last
+  let indices = null; // of the palette, one a pixel of the box: other colours need no new ones
+  let picture = null; // ImageData of the size of the box
+
+  /** What the ends of the palette stand for, or null when the map says nothing. */
+  function rangeFor(layer, target) {
+    const map = viewer.mapOf(layer, target);
+    if (!map) return null;
+    const shared = state.shared && state.versus === null;
+    const all = state.scene.labels.map((label) => viewer.mapOf(layer, label.index)).filter(Boolean);
+    return displayRange(rangeOf(shared ? all : [map]), evidence());
+  }
+
+  /** Two labels against each other are shown in diverging colours, zero in neutral. */
+  const evidence = () => (state.versus === null ? state.evidence : "signed");
+
+  function settings() {
+    const name = evidence() === "signed" ? "signed" : state.colormap;
+    return { evidence: evidence(), pixels: viewer.palettes[name], strongest: state.strongest };
+  }
+
+  /** Changes whenever the heat would have other values. */
+  function valuesKey() {
+    const { revision, layer, target, versus, shared } = state;
+    return [revision, layer, target, versus, evidence(), shared].join("|");
+  }
+
+  /** Changes whenever the heat would look different. */
+  const key = () => [valuesKey(), state.colormap, state.strongest].join("|");
+
+  /** The heat at the size of the box, or null when the map says nothing. */
+  function current() {
+    const range = rangeFor(state.layer, state.target);
+    if (!range) return null;
+    const [left, top, right, bottom] = state.scene.box;
+    const [height, width] = [bottom - top, right - left];
+    if (done.values !== valuesKey()) {
+      indices = indicesOf(viewer.mapOf(state.layer, state.target), range, evidence(), height, width);
+      done.values = valuesKey();
+    }
+    if (done.colours !== key()) {
+      picture = coloured(indices, settings(), height, width);
+      done.colours = key();
+    }
+    return picture;
+  }
+
+  return { rangeFor, evidence, settings, key, current };
+}

@@ -1,0 +1,185 @@
+// Asking back: a person hides a part of the photo, and the model answers again. The regions are a
+// history of lists, so that undo and redo are steps in it.
+
+/** The regions that are hidden now. */
+function regionsNow({ history, at }) {
+  return history[at];
+}
+
+/** A list of regions in place of the present one. */
+function changeRegions(viewer, regions) {
+  const { state } = viewer;
+  const history = [...state.history.slice(0, state.at + 1), regions];
+  viewer.set({ history, at: history.length - 1, draft: null });
+  viewer.askBack();
+}
+
+/** Undo (-1) or redo (1). */
+function stepHistory(viewer, by) {
+  const { state } = viewer;
+  const at = within(state.at + by, state.history.length - 1);
+  if (at === state.at) return;
+  viewer.set({ at });
+  viewer.askBack();
+}
+
+/** A cell of the map as a rectangle of the photo. */
+function rectOf(map, [left, top, right, bottom], row, column) {
+  const [width, height] = [(right - left) / map.width, (bottom - top) / map.height];
+  return [left + column * width, top + row * height, left + (column + 1) * width, top + (row + 1) * height];
+}
+
+/** Hide a cell of the map, or show it again. */
+function toggleCell(viewer, { row, column }) {
+  const { state } = viewer;
+  const map = viewer.mapOf(state.layer, state.target);
+  if (!map) return;
+  const rect = rectOf(map, state.scene.box, row, column);
+  const regions = regionsNow(state);
+  const others = regions.filter(({ rects }) => String(rects) !== String([rect]));
+  changeRegions(viewer, others.length < regions.length ? others : [...regions, { rects: [rect] }]);
+}
+
+/** How much the button "Hide the hottest" hides: the threshold, or 20 % without one. */
+const hottestShare = ({ strongest }) => (strongest < 100 ? strongest : 20);
+
+/** The cells with the most evidence, as one region: the map's own claim, put to the test. */
+function hottestRegion({ state, mapOf }) {
+  const map = mapOf(state.layer, state.target);
+  if (!map) return null;
+  const order = Array.from(map.values.keys()).sort((a, b) => map.values[b] - map.values[a]);
+  const count = Math.max(1, Math.round((order.length * hottestShare(state)) / 100));
+  const hottest = order.slice(0, count).filter((cell) => map.values[cell] > 0);
+  const rects = hottest.map((cell) => rectOf(map, state.scene.box, Math.floor(cell / map.width), cell % map.width));
+  return rects.length ? { rects } : null;
+}
+
+function hideHottest(viewer) {
+  const region = hottestRegion(viewer);
+  if (region) changeRegions(viewer, [...regionsNow(viewer.state), region]);
+  else viewer.say("Nothing speaks for this label at this layer.");
+}
+
+/** The tools with which a region is drawn: what a pointer does that goes down, moves and goes up. */
+function hidingTools(viewer) {
+  const { state, canvas } = viewer;
+  const commit = (region) => changeRegions(viewer, [...regionsNow(state), region]);
+  return {
+    box: {
+      down: ({ x, y }) => ({ x, y }),
+      move: (start, { x, y }) => {
+        const [left, right] = [Math.min(start.x, x), Math.max(start.x, x)].map((edge) => within(edge, canvas.width));
+        const [top, bottom] = [Math.min(start.y, y), Math.max(start.y, y)].map((edge) => within(edge, canvas.height));
+        viewer.set({ draft: { rects: [[left, top, right, bottom]] }, cell: null });
+      },
+      up: () => {
+        const [left, top, right, bottom] = state.draft?.rects[0] ?? [0, 0, 0, 0];
+        if (Math.min(right - left, bottom - top) >= 2) commit(state.draft);
+        else viewer.set({ draft: null }); // a click, which is no region
+      },
+    },
+    brush: {
+      down: ({ x, y }) => {
+        const [left, , right] = state.scene.box;
+        viewer.set({ draft: { points: [[x, y]], radius: (right - left) / 20 }, cell: null });
+        return {};
+      },
+      move: (_start, { x, y }) => {
+        state.draft.points.push([x, y]);
+        viewer.set({});
+      },
+      up: () => commit(state.draft),
+    },
+    cell: {
+      down: (position) => {
+        const cell = cellAt(viewer, position);
+        if (cell) toggleCell(viewer, cell);
+        return null;
+      },
+    },
+  };
+}
+
+/** The questions to the server. Only the newest counts; the yardstick follows the answer. */
+function askingBack(viewer) {
+  const { state, host } = viewer;
+  let newest = 0;
+  return async () => {
+    const number = ++newest;
+    const { scene } = state;
+    const stale = () => number !== newest || state.scene !== scene;
+    const regions = scene && host.hide ? regionsNow(state) : [];
+    const mask = regions.length ? maskOf(regions, scene.box, scene.side) : null;
+    if (!mask) {
+      viewer.set({ answer: null });
+      if (regions.length) viewer.say("The model does not see this part: nothing changes.");
+      return;
+    }
+    viewer.say("");
+    const question = { id: scene.id, mask, fill: state.fill, keep: state.keep };
+    viewer.wait(1);
+    try {
+      for (const [name, ask] of [["now", host.hide], ["elsewhere", host.hideElsewhere]]) {
+        const answer = await ask(question);
+        if (stale()) return;
+        if (answer.error) throw new Error(answer.error);
+        const values = new Float32Array(bytesOf(answer.probabilities).buffer);
+        const before = name === "now" ? { first: answer.first, keep: question.keep } : state.answer;
+        viewer.set({ answer: { ...before, [name]: values } });
+      }
+    } catch (error) {
+      viewer.set({ answer: null });
+      viewer.say(error.message);
+    } finally {
+      viewer.wait(-1);
+    }
+  };
+}
+
+const HINTS = {
+  read: "Point at the photo to read a cell of the map.",
+  box: "Drag on the photo: what does the model answer without that part?",
+  brush: "Paint on the photo: what does the model answer without that part?",
+  cell: "Click a cell of the map: what does the model answer without it?",
+  frame: "Drag the frame or its grips: what does the model see there? Double-click for the default.",
+};
+
+/** The answer in a sentence or three; before there is one, how to get it. */
+function describeAnswer({ answer, scene, target, tool }) {
+  if (!answer) return HINTS[tool];
+  const { label, probability } = labelOf(scene, target);
+  const share = (values) => percentText(values ? values[target] : probability);
+  const act = answer.keep ? "Keeping only" : "Hiding";
+  const again = answer.keep ? "Keeping" : "Hiding";
+  const sentences = [`${act} this: ${label} ${share()} to ${share(answer.now)}.`];
+  if (answer.elsewhere) {
+    sentences.push(`${again} a random patch of this size: ${share()} to ${share(answer.elsewhere)} on average.`);
+  }
+  if (answer.first.index !== scene.labels[0].index) {
+    sentences.push(`Now first: ${answer.first.label} ${percentText(answer.first.probability)}.`);
+  }
+  return sentences.join(" ").replaceAll(" %", "\u00a0%"); // a number stays with its sign
+}
+
+/** What the buttons do. */
+function hidingActions(viewer) {
+  return {
+    hottest: () => hideHottest(viewer),
+    undo: () => stepHistory(viewer, -1),
+    redo: () => stepHistory(viewer, 1),
+    clear: () => {
+      if (!regionsNow(viewer.state).length) return;
+      viewer.state.keep = false;
+      changeRegions(viewer, []);
+    },
+  };
+}
+
+/** The controls of this part show the state. */
+function drawHidingControls({ state, find }) {
+  const act = state.keep ? "Keep only" : "Hide";
+  find("[data-action=hottest]").textContent = `${act} the hottest ${hottestShare(state)} %`;
+  find("[data-action=undo]").disabled = state.at === 0;
+  find("[data-action=redo]").disabled = state.at === state.history.length - 1;
+  find("[data-action=clear]").disabled = regionsNow(state).length === 0;
+}

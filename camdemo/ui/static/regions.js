@@ -1,0 +1,85 @@
+// Regions of the photo that a person hides: how they are drawn, and the mask the server gets.
+// A region is {rects: [[left, top, right, bottom], ...]} or {points: [[x, y], ...], radius}, in
+// pixels of the display copy.
+
+/** Draw regions in the context's colour. */
+function traceRegions(context, regions) {
+  for (const { rects = [], points = [], radius } of regions) {
+    for (const [left, top, right, bottom] of rects) {
+      context.fillRect(left, top, right - left, bottom - top);
+    }
+    if (!points.length) continue;
+    Object.assign(context, { lineWidth: 2 * radius, lineCap: "round", lineJoin: "round" });
+    context.beginPath();
+    context.moveTo(...points[0]);
+    for (const [x, y] of points) context.lineTo(x + 0.01, y); // (a point alone must be a line, too)
+    context.stroke();
+  }
+}
+
+/**
+ * The network's input pixels that lie in a region by at least half: base64 of their bits, row by
+ * row; null when there are none.
+ */
+function maskOf(regions, [left, top, right, bottom], side) {
+  const context = make("canvas", { width: side, height: side }).getContext("2d");
+  context.scale(side / (right - left), side / (bottom - top));
+  context.translate(-left, -top);
+  traceRegions(context, regions);
+  const { data } = context.getImageData(0, 0, side, side);
+  const bytes = new Uint8Array((side * side + 7) >> 3);
+  for (let i = 0; i < side * side; i++) {
+    if (data[4 * i + 3] >= 128) bytes[i >> 3] |= 128 >> (i & 7);
+  }
+  return bytes.some((byte) => byte) ? btoa(String.fromCharCode(...bytes)) : null;
+}
+
+/** What a hidden part is shown as: the server's fillings (camdemo/occlusion.py), by eye. */
+const FILLINGS = {
+  blur(context, photo, [left, top, right, bottom], { width, height }) {
+    // Down to a few pixels and up again is a blur that every browser has.
+    const small = make("canvas", { width: 16, height: 16 });
+    small.getContext("2d").drawImage(photo, left, top, right - left, bottom - top, 0, 0, 16, 16);
+    context.imageSmoothingQuality = "high";
+    context.drawImage(small, 0, 0, width, height);
+  },
+  mean(context, _photo, _box, { width, height }) {
+    context.fillStyle = "rgb(124, 116, 104)"; // of ImageNet's photos
+    context.fillRect(0, 0, width, height);
+  },
+  noise(context, _photo, _box, { width, height }) {
+    const image = new ImageData(224, 224);
+    new Uint32Array(image.data.buffer).forEach((_, i, pixels) => {
+      let mixed = Math.imul(i + 1, 0x9e3779b1); // not Math.random: the same at each repaint
+      mixed = Math.imul(mixed ^ (mixed >>> 15), 0x85ebca6b);
+      const grey = (mixed >>> 16) & 255;
+      pixels[i] = (255 << 24) | (grey << 16) | (grey << 8) | grey;
+    });
+    const small = make("canvas", { width: 224, height: 224 });
+    small.getContext("2d").putImageData(image, 0, 0);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(small, 0, 0, width, height);
+  },
+};
+
+/** Paint what is hidden, as the model gets it, and outline the regions. */
+function paintHidden(context, { fill, keep, photo, scene }, regions) {
+  const { box } = scene;
+  const size = { width: box[2] - box[0], height: box[3] - box[1] };
+  const [cover, shape] = [make("canvas", size).getContext("2d"), make("canvas", size).getContext("2d")];
+  FILLINGS[fill](cover, photo, box, size);
+  shape.translate(-box[0], -box[1]);
+  traceRegions(shape, regions);
+  cover.globalCompositeOperation = keep ? "destination-out" : "destination-in";
+  cover.drawImage(shape.canvas, 0, 0);
+  context.drawImage(cover.canvas, box[0], box[1]);
+  const line = Math.max(1, photo.naturalWidth / 640);
+  for (const [colour, dash] of [["#000000", []], ["#ffffff", [4 * line, 4 * line]]]) {
+    Object.assign(context, { strokeStyle: colour, lineWidth: line });
+    context.setLineDash(dash);
+    for (const { rects = [] } of regions) {
+      for (const [left, top, right, bottom] of rects) context.strokeRect(left, top, right - left, bottom - top);
+    }
+  }
+  context.setLineDash([]);
+}

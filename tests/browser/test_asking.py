@@ -1,0 +1,615 @@
+"""Asking back: hide a part, move the frame, set two labels against each other."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from gradio.media import get_image
+from playwright.sync_api import Browser, Page, Request, Route, expect
+
+from camdemo import Box, Explainer, Explanation, Settings, occlusion
+from camdemo.records import percent
+
+from .steps import LABELS, STRIP, TITLE, VIEWER, canvas, changed, choose_model, example, settled
+
+ASKED = f"{VIEWER} .cam-asked"
+CANVAS = f"{VIEWER} canvas.cam-picture"
+SIDE = 224
+YARDSTICK = re.compile(r"on average\.")
+
+
+@pytest.fixture(scope="module")
+def explainer() -> Explainer:
+    return Explainer(Settings(model="efficientnet_lite0"))
+
+
+@pytest.fixture(scope="module")
+def lion(explainer: Explainer) -> Explanation:
+    return explainer.explain(get_image("lion.jpg"))
+
+
+@pytest.fixture
+def questions(page: Page) -> list[dict[str, Any]]:
+    """What the viewer asked its server, each with the name of the function in "asked"."""
+    seen: list[dict[str, Any]] = []
+
+    def note(request: Request) -> None:
+        if "component_server" in request.url:
+            body = request.post_data_json
+            seen.append({"asked": body["fn_name"]} | body["data"])
+
+    page.on("request", note)
+    return seen
+
+
+@pytest.fixture
+def viewer(page: Page, questions: list) -> Page:
+    example(page, "Lion")
+    questions.clear()
+    return page
+
+
+def at(page: Page, x: float, y: float) -> tuple[float, float]:
+    """A place on the photo, given in shares of its width and height, on the page."""
+    return tuple(
+        page.locator(CANVAS).evaluate(
+            """(canvas, [x, y]) => {
+              const area = canvas.getBoundingClientRect();
+              const scale = Math.min(area.width / canvas.width, area.height / canvas.height);
+              const [width, height] = [canvas.width * scale, canvas.height * scale];
+              return [area.left + (area.width - width) / 2 + x * width,
+                      area.top + (area.height - height) / 2 + y * height];
+            }""",
+            [x, y],
+        )
+    )
+
+
+def drag(page: Page, *places: tuple[float, float], release: bool = True) -> None:
+    page.mouse.move(*at(page, *places[0]))
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*at(page, *place), steps=3)
+    if release:
+        page.mouse.up()
+
+
+def mask_in(question: dict[str, Any]) -> np.ndarray:
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(question["mask"]), np.uint8))
+    return bits[: SIDE * SIDE].reshape(SIDE, SIDE).astype(bool)
+
+
+def masks(questions: list[dict[str, Any]]) -> list[np.ndarray]:
+    return [mask_in(each) for each in questions if each["asked"] == "scene_hide"]
+
+
+def shares(page: Page) -> list[str]:
+    return page.locator(f"{LABELS} .cam-share").all_inner_texts()
+
+
+# ---------------------------------------------------------------- hide it
+
+
+def test_dragging_hides_a_box(viewer: Page, questions: list, lion: Explanation) -> None:
+    expect(viewer.locator(ASKED)).to_contain_text("Drag on the photo")
+    before = shares(viewer)
+    picture = canvas(viewer)
+    drag(viewer, (0.375, 0.125), (0.625, 0.5))
+    expect(viewer.locator(ASKED)).to_have_text(YARDSTICK)
+    first, second = questions
+    assert [first["asked"], second["asked"]] == ["scene_hide", "scene_hide_elsewhere"]
+    # The mask is the region that was dragged: 256 x 256 pixels have the photo.
+    mask, expected = mask_in(first), occlusion.mask_of([Box(96, 32, 160, 128)], lion.box, SIDE)
+    assert (mask != expected).mean() < 0.01
+    # The answer is Python's.
+    answer = lion.hide(mask)
+    said = viewer.locator(ASKED).inner_text().replace("\N{NO-BREAK SPACE}", " ")
+    assert said.startswith(answer.text)
+    points = round(100 * answer.after.probability) - round(100 * answer.before.probability)
+    assert points < 0
+    own = viewer.locator(LABELS).first
+    expect(own.locator(".cam-share")).to_have_text(percent(answer.after.probability))
+    expect(own.locator(".cam-change")).to_have_text(f"was {before[0]}, −{-points}")
+    # What is hidden is seen to be hidden, and nothing else has changed on the picture.
+    now = canvas(viewer)
+    assert (now != picture).any(axis=2)[40:120, 100:156].mean() > 0.9
+    assert (now == picture).all(axis=2)[150:].all()
+
+
+def test_regions_add_up_and_can_be_undone(viewer: Page, questions: list) -> None:
+    button = lambda name: viewer.get_by_role("button", name=name, exact=True)  # noqa: E731
+    whole, before = canvas(viewer), shares(viewer)
+    for name in ("Undo", "Redo", "Clear"):
+        expect(button(name)).to_be_disabled()
+    drag(viewer, (0.2, 0.2), (0.4, 0.4))
+    expect(viewer.locator(ASKED)).to_have_text(YARDSTICK)
+    one = canvas(viewer)
+    drag(viewer, (0.6, 0.6), (0.8, 0.8))
+    expect(viewer.locator(ASKED)).to_have_text(YARDSTICK)
+    first, both = masks(questions)
+    assert both[first].all()
+    assert both.sum() == pytest.approx(2 * first.sum(), rel=0.02)
+    changed(viewer, button("Undo").click)
+    assert (canvas(viewer) == one).all()
+    assert (masks(questions)[-1] == first).all()
+    changed(viewer, button("Redo").click)
+    assert (masks(questions)[-1] == both).all()
+    changed(viewer, button("Clear").click)
+    assert (canvas(viewer) == whole).all()
+    expect(viewer.locator(ASKED)).to_contain_text("Drag on the photo")
+    assert shares(viewer) == before
+    changed(viewer, button("Undo").click)  # clearing can be undone, too
+    expect(viewer.locator(ASKED)).to_have_text(YARDSTICK)
+    assert (masks(questions)[-1] == both).all()
+
+
+def test_a_click_hides_a_cell_and_another_shows_it_again(viewer: Page, questions: list) -> None:
+    viewer.get_by_label("Hide cell").check()
+    cell = (16 + 2.5 * 32) / 256, (16 + 1.5 * 32) / 256  # the crop begins at 16, a cell has 32
+    viewer.mouse.click(*at(viewer, *cell))
+    expect(viewer.locator(ASKED)).to_have_text(YARDSTICK)
+    expected = np.zeros((SIDE, SIDE), bool)
+    expected[32:64, 64:96] = True
+    assert (masks(questions)[0] == expected).all()
+    viewer.mouse.click(*at(viewer, *cell))
+    expect(viewer.locator(ASKED)).to_contain_text("Click a cell")
+
+
+def test_a_brush_paints_what_is_hidden(viewer: Page, questions: list) -> None:
+    viewer.get_by_label("Hide brush").check()
+    drag(viewer, (0.3, 0.3), (0.5, 0.5), (0.7, 0.3))
+    expect(viewer.locator(ASKED)).to_have_text(YARDSTICK)
+    (mask,) = masks(questions)
+    for x, y in ((0.3, 0.3), (0.5, 0.5), (0.6, 0.4)):
+        assert mask[round(256 * y - 16), round(256 * x - 16)]
+    assert not mask[round(256 * 0.3 - 16), round(256 * 0.5 - 16)]
+    assert 0.03 < mask.mean() < 0.2
+
+
+def test_the_hottest_cells_are_hidden_at_once(
+    viewer: Page, questions: list, lion: Explanation
+) -> None:
+    viewer.get_by_role("button", name="Hide the hottest 20 %").click()
+    expect(viewer.locator(ASKED)).to_have_text(YARDSTICK)
+    hottest = lion.cam >= np.sort(lion.cam, axis=None)[-10]  # of 49 cells
+    expected = hottest.repeat(32, 0).repeat(32, 1)
+    assert (masks(questions)[0] == expected).all()
+    viewer.get_by_role("button", name="Clear").click()
+    viewer.get_by_label("Strongest", exact=True).fill("6")
+    viewer.get_by_role("button", name="Hide the hottest 6 %").click()
+    expect(viewer.locator(ASKED)).to_have_text(YARDSTICK)
+    assert masks(questions)[-1].sum() == 3 * 32 * 32
+
+
+def test_fill_and_keep_ask_anew(viewer: Page, questions: list, lion: Explanation) -> None:
+    drag(viewer, (0.3, 0.1), (0.7, 0.6))
+    expect(viewer.locator(ASKED)).to_have_text(YARDSTICK)
+    said = {viewer.locator(ASKED).inner_text()}
+    for fill in ("mean", "noise"):
+        changed(viewer, lambda fill=fill: viewer.get_by_label("Fill with").select_option(fill))
+        expect(viewer.locator(ASKED)).to_have_text(YARDSTICK)
+        said.add(viewer.locator(ASKED).inner_text())
+    assert len(said) == 3
+    changed(viewer, viewer.get_by_label("Keep only this").check)
+    expect(viewer.locator(ASKED)).to_have_text(re.compile("Keeping only this: .* on average"))
+    asked = questions[-1]
+    assert (asked["fill"], asked["keep"]) == ("noise", True)
+    text = viewer.locator(ASKED).inner_text().replace("\N{NO-BREAK SPACE}", " ")
+    assert text.startswith(lion.hide(mask_in(asked), "noise", keep=True).text)
+
+
+def test_what_the_model_does_not_see_changes_nothing(viewer: Page, questions: list) -> None:
+    drag(viewer, (0.0, 0.0), (0.04, 0.5))  # on the margin
+    expect(viewer.locator(".cam-said")).to_contain_text("does not see this part")
+    assert questions == []
+
+
+def test_other_labels_are_answered_without_another_question(
+    viewer: Page, questions: list, lion: Explanation
+) -> None:
+    viewer.get_by_role("button", name="Hide the hottest").click()
+    expect(viewer.locator(ASKED)).to_have_text(YARDSTICK)
+    questions.clear()
+    viewer.locator(LABELS).nth(1).click()
+    expect(viewer.locator(ASKED)).to_contain_text(f"Hiding this: {lion.predictions[1].label}")
+    assert questions == []
+
+
+def test_a_later_question_is_not_overtaken_by_an_earlier_answer(viewer: Page) -> None:
+    held: list[Route] = []
+
+    def hold_first(route: Route) -> None:
+        is_hide = route.request.post_data_json["fn_name"] == "scene_hide"
+        held.append(route) if is_hide and not held else route.continue_()
+
+    viewer.route("**/component_server/**", hold_first)
+    drag(viewer, (0.3, 0.1), (0.7, 0.6))
+    viewer.wait_for_timeout(100)
+    drag(viewer, (0.1, 0.8), (0.2, 0.9))
+    expect(viewer.locator(ASKED)).to_have_text(YARDSTICK)
+    said = viewer.locator(ASKED).inner_text()
+    assert held
+    held[0].continue_()
+    viewer.wait_for_timeout(500)
+    assert viewer.locator(ASKED).inner_text() == said
+    settled(viewer)
+
+
+def test_escape_leaves_a_region_undrawn(viewer: Page, questions: list) -> None:
+    before = canvas(viewer)
+    drag(viewer, (0.3, 0.1), (0.7, 0.6), release=False)
+    assert (canvas(viewer) != before).any()
+    viewer.keyboard.press("Escape")
+    viewer.mouse.move(*at(viewer, 0.8, 0.8))
+    viewer.mouse.up()
+    viewer.mouse.move(2, 2)
+    settled(viewer)
+    assert (canvas(viewer) == before).all()
+    assert questions == []
+
+
+def test_hiding_by_keyboard_alone(viewer: Page, questions: list) -> None:
+    viewer.locator(CANVAS).focus()
+    for key in ("r", "ArrowUp", "h"):
+        viewer.keyboard.press(key)
+    expect(viewer.locator(ASKED)).to_have_text(YARDSTICK)
+    expected = np.zeros((SIDE, SIDE), bool)
+    expected[64:96, 96:128] = True  # above the middle cell
+    assert (masks(questions)[0] == expected).all()
+    for key, text in [("z", "Drag on"), ("y", "Hiding"), ("x", "Drag on"), ("r", "Drag on")]:
+        viewer.keyboard.press(key)
+        expect(viewer.locator(ASKED)).to_contain_text(text)
+    viewer.keyboard.press("h")
+    expect(viewer.locator(ASKED)).to_contain_text("Hiding this")
+    assert masks(questions)[-1].sum() == 10 * 32 * 32
+
+
+def test_another_photo_begins_unhidden(viewer: Page, questions: list) -> None:
+    viewer.get_by_role("button", name="Hide the hottest").click()
+    expect(viewer.locator(ASKED)).to_have_text(YARDSTICK)
+    choose_model(viewer, "EfficientNet-Lite1")  # the same photo: asked again
+    expect(viewer.locator(".cam-facts")).to_contain_text("Lite1")
+    expect(viewer.locator(ASKED)).to_have_text(YARDSTICK)
+    example(viewer, "Tower")
+    expect(viewer.locator(ASKED)).to_contain_text("Drag on the photo")
+    expect(viewer.get_by_role("button", name="Undo")).to_be_disabled()
+
+
+def test_nothing_jumps_when_something_is_hidden(viewer: Page) -> None:
+    places = [TITLE, ".cam-canvas", ".cam-strip", ".cam-controls", ".cam-legend"]
+    top = lambda: [viewer.locator(place).bounding_box()["y"] for place in places]  # noqa: E731
+    before = top()
+    viewer.get_by_role("button", name="Hide the hottest").click()
+    expect(viewer.locator(ASKED)).to_have_text(YARDSTICK)
+    viewer.get_by_label("Against").select_option(index=1)
+    settled(viewer)
+    assert np.abs(np.subtract(top(), before)).max() < 1
+
+
+def test_stage_mode_says_what_was_hidden(viewer: Page) -> None:
+    viewer.keyboard.press("f")
+    expect(viewer.locator(ASKED)).to_be_hidden()
+    drag(viewer, (0.3, 0.1), (0.7, 0.6))
+    expect(viewer.locator(ASKED)).to_be_visible()
+    expect(viewer.locator(ASKED)).to_have_text(YARDSTICK)
+    viewer.keyboard.press("Escape")
+
+
+def test_a_downloaded_picture_shows_what_is_hidden(viewer: Page, tmp_path: Any) -> None:
+    drag(viewer, (0.3, 0.1), (0.7, 0.6))
+    expect(viewer.locator(ASKED)).to_have_text(YARDSTICK)
+    viewer.mouse.move(2, 2)
+    viewer.get_by_text("Take away").click()
+    with viewer.expect_download() as waiting:
+        viewer.get_by_role("button", name="Picture (PNG)").click()
+    picture = np.asarray(_opened(waiting.value.path())).astype(int)
+    assert np.abs(picture - canvas(viewer)).mean() < 0.5
+
+
+def _opened(path: Any) -> Any:
+    from PIL import Image
+
+    return Image.open(path).convert("RGB")
+
+
+@pytest.fixture
+def finger(browser: Browser, server: str) -> Iterator[Page]:
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    )
+    page = context.new_page()
+    page.goto(server)
+    page.wait_for_function("document.querySelector('input[aria-label=Model]')?.value")
+    example(page, "Lion")
+    yield page
+    context.close()
+
+
+def swipe(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    session = page.context.new_cdp_session(page)
+    (x, y), (u, v) = at(page, *start), at(page, *end)
+    send = lambda kind, *points: session.send(  # noqa: E731
+        "Input.dispatchTouchEvent",
+        {"type": kind, "touchPoints": [{"x": a, "y": b} for a, b in points]},
+    )
+    send("touchStart", (x, y))
+    for step in range(1, 9):
+        send("touchMove", (x + (u - x) * step / 8, y + (v - y) * step / 8))
+    send("touchEnd")
+    session.detach()
+
+
+def test_a_finger_scrolls_until_a_tool_is_chosen(finger: Page) -> None:
+    expect(finger.get_by_label("Read", exact=True)).to_be_checked()
+    finger.locator(CANVAS).scroll_into_view_if_needed()
+    swipe(finger, (0.3, 0.2), (0.7, 0.7))
+    expect(finger.locator(ASKED)).to_contain_text("Point at the photo")
+    finger.get_by_label("Hide box").check()
+    finger.evaluate("scrollTo(0, 0)")
+    swipe(finger, (0.3, 0.2), (0.7, 0.7))
+    expect(finger.locator(ASKED)).to_have_text(YARDSTICK)
+    assert finger.evaluate("scrollY") == 0
+    assert finger.evaluate("document.documentElement.scrollWidth") <= 390
+    finger.get_by_label("Move frame").check()
+    finger.evaluate("scrollTo(0, 0)")
+    swipe(finger, (0.5, 0.5), (0.56, 0.5))
+    expect(finger.locator(VIEWER)).to_have_attribute("data-framing", re.compile(r"^\d+,16,\d+,240"))
+
+
+# ---------------------------------------------------------------- move the frame
+
+
+def framing_of(page: Page) -> str:
+    return page.locator(VIEWER).get_attribute("data-framing") or ""
+
+
+def test_the_frame_is_dragged_and_the_answer_follows(
+    viewer: Page, questions: list, explainer: Explainer
+) -> None:
+    viewer.get_by_label("Move frame").check()
+    drag(viewer, (0.5, 0.5), (0.52, 0.5), (0.54, 0.52), release=False)
+    expect(viewer.locator(".cam-busy")).to_be_hidden()
+    viewer.wait_for_function("() => document.querySelector('.cam-legend').hidden === false")
+    assert {each["asked"] for each in questions} == {"scene_look"}
+    assert framing_of(viewer) == "crop"  # it rests when it is released
+    viewer.mouse.up()
+    expect(viewer.locator(VIEWER)).to_have_attribute(
+        "data-framing", re.compile(r"^\d+,\d+,\d+,\d+")
+    )
+    settled(viewer)
+    left, top, right, bottom = (int(edge) for edge in framing_of(viewer).split(","))
+    assert (left, top) == (pytest.approx(26, abs=1.5), pytest.approx(21, abs=1.5))
+    assert right - left == pytest.approx(224, abs=1.5)
+    assert bottom - top == pytest.approx(224, abs=1.5)
+    expect(viewer.get_by_label("A frame of my own")).to_be_checked()
+    expected = explainer.explain(get_image("lion.jpg"), framing=framing_of(viewer))
+    expect(viewer.locator(TITLE)).to_have_text(expected.target.text)
+    assert viewer.locator(f"{LABELS} .cam-name").all_inner_texts() == [
+        each.label for each in expected.predictions
+    ]
+    # Another model sees the same frame, and the link has it.
+    framing = framing_of(viewer)
+    choose_model(viewer, "EfficientNet-Lite1")
+    expect(viewer.locator(".cam-facts")).to_contain_text("Lite1")
+    assert framing_of(viewer) == framing
+    viewer.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    viewer.get_by_text("Take away").click()
+    viewer.get_by_role("button", name="Copy link").click()
+    expect(viewer.locator(".cam-said")).to_have_text("The link is copied.")
+    viewer.goto(viewer.evaluate("navigator.clipboard.readText()"))
+    expect(viewer.locator(VIEWER)).to_have_attribute("data-framing", framing)
+    expect(viewer.get_by_label("A frame of my own")).to_be_checked()
+    # A double click brings the default back, to the page's control as well.
+    viewer.mouse.dblclick(*at(viewer, 0.5, 0.5))
+    expect(viewer.locator(VIEWER)).to_have_attribute("data-framing", "crop")
+    expect(viewer.get_by_label("Centre crop")).to_be_checked()
+
+
+def test_a_corner_scales_in_shape_and_an_edge_stretches(viewer: Page) -> None:
+    viewer.get_by_label("Move frame").check()
+    corner = 240 / 256
+    drag(viewer, (corner, corner), (0.6, 0.7))
+    expect(viewer.locator(VIEWER)).to_have_attribute("data-framing", re.compile(r"^16,16,\d+,\d+"))
+    settled(viewer)
+    left, top, right, bottom = (int(edge) for edge in framing_of(viewer).split(","))
+    assert right - left == pytest.approx(bottom - top, abs=1.5)
+    assert bottom == pytest.approx(0.7 * 256, abs=2)
+    drag(viewer, (right / 256, (top + bottom) / 512), (0.9, 0.3))
+    expect(viewer.locator(VIEWER)).not_to_have_attribute(
+        "data-framing", f"{left},{top},{right},{bottom}"
+    )
+    stretched = [int(edge) for edge in framing_of(viewer).split(",")]
+    assert stretched[:2] + stretched[3:] == [left, top, bottom]
+    assert stretched[2] == pytest.approx(0.9 * 256, abs=2)
+
+
+def test_the_frame_stays_within_the_photo(viewer: Page) -> None:
+    viewer.get_by_label("Move frame").check()
+    drag(viewer, (0.5, 0.5), (0.9, 0.95))
+    expect(viewer.locator(VIEWER)).to_have_attribute("data-framing", "32,32,256,256")
+
+
+def test_the_frame_by_keyboard(viewer: Page) -> None:
+    viewer.locator(CANVAS).focus()
+    for key in ("Shift+ArrowRight", "Shift+ArrowRight", "Shift+ArrowUp", "[", "]"):
+        viewer.keyboard.press(key)
+    expect(viewer.locator(VIEWER)).to_have_attribute(
+        "data-framing", re.compile(r"^\d+,\d+,\d+,\d+")
+    )
+    left, top, right, _ = (int(edge) for edge in framing_of(viewer).split(","))
+    assert left == pytest.approx(26, abs=1.5)
+    assert top == pytest.approx(11, abs=1.5)
+    assert right - left == pytest.approx(224, abs=2)
+    viewer.keyboard.press("0")
+    expect(viewer.locator(VIEWER)).to_have_attribute("data-framing", "crop")
+
+
+def test_a_late_glance_is_dropped(viewer: Page) -> None:
+    held: list[Route] = []
+
+    def hold_looks(route: Route) -> None:
+        is_look = route.request.post_data_json["fn_name"] == "scene_look"
+        held.append(route) if is_look else route.continue_()
+
+    viewer.route("**/component_server/**", hold_looks)
+    viewer.get_by_label("Move frame").check()
+    drag(viewer, (0.5, 0.5), (0.52, 0.5), (0.55, 0.5))
+    expect(viewer.locator(VIEWER)).to_have_attribute(
+        "data-framing", re.compile(r"^\d+,\d+,\d+,\d+")
+    )
+    settled(viewer)
+    assert len(held) == 1  # one at a time: those between are never asked
+    before = canvas(viewer)
+    held[0].continue_()
+    viewer.wait_for_timeout(500)
+    assert (canvas(viewer) == before).all()
+
+
+def test_escape_brings_the_frame_back(viewer: Page) -> None:
+    before = canvas(viewer)
+    viewer.get_by_label("Move frame").check()
+    drag(viewer, (0.5, 0.5), (0.55, 0.5), release=False)
+    viewer.wait_for_timeout(300)
+    viewer.keyboard.press("Escape")
+    viewer.mouse.up()
+    viewer.get_by_label("Read", exact=True).check()
+    settled(viewer)
+    viewer.mouse.move(2, 2)
+    settled(viewer)
+    assert framing_of(viewer) == "crop"
+    assert (canvas(viewer) == before).all()
+
+
+def test_choosing_a_frame_of_ones_own_gives_the_tool(viewer: Page) -> None:
+    viewer.get_by_label("A frame of my own").check()
+    expect(viewer.get_by_label("Move frame")).to_be_checked()
+    expect(viewer.locator(VIEWER)).to_have_attribute("data-framing", "crop")
+
+
+def test_another_photo_begins_with_the_default_frame(viewer: Page) -> None:
+    viewer.locator(CANVAS).focus()
+    viewer.keyboard.press("Shift+ArrowRight")
+    expect(viewer.get_by_label("A frame of my own")).to_be_checked()
+    example(viewer, "Tower")
+    expect(viewer.get_by_label("Centre crop")).to_be_checked()
+    expect(viewer.locator(VIEWER)).to_have_attribute("data-framing", "crop")
+
+
+# ---------------------------------------------------------------- duel
+
+
+@pytest.fixture
+def both(page: Page, questions: list) -> Page:
+    example(page, "Cheetah + lion")
+    changed(page, page.get_by_label("Whole photo").check)
+    settled(page)
+    questions.clear()
+    return page
+
+
+def test_a_duel_needs_no_server(both: Page, questions: list) -> None:
+    own, rival = both.locator(f"{LABELS} .cam-name").all_inner_texts()[:2]
+    requests: list[str] = []
+    both.on("request", lambda request: requests.append(request.url))
+    changed(both, lambda: both.get_by_label("Against").select_option(label=rival))
+    expect(both.locator(TITLE)).to_contain_text(own)
+    expect(both.locator(".cam-note")).to_contain_text(f"against {rival}")
+    expect(both.locator(".cam-legend-from")).to_contain_text(rival)
+    expect(both.locator(".cam-legend-to")).to_contain_text(own)
+    expect(both.locator(".cam-legend-zero")).to_have_text("0")
+    expect(both.locator(".cam-words")).to_contain_text(f"What speaks for {own} lies mostly")
+    for control in ("Evidence", "Colour map"):
+        expect(both.get_by_label(control, exact=True)).to_be_disabled()
+    for place in range(both.locator(STRIP).count() - 1):
+        changed(both, both.locator(STRIP).nth(place).click)
+    # The other label is the same duel from the other side.
+    both.locator(STRIP).last.click()
+    mine = canvas(both)
+    changed(both, both.locator(LABELS).nth(1).click)
+    expect(both.locator(".cam-note")).to_contain_text(f"against {own}")
+    theirs = canvas(both)
+    warm = lambda picture: picture[..., 0].mean() - picture[..., 2].mean()  # noqa: E731
+    half = mine.shape[1] // 2
+    assert warm(mine[:, half:]) > warm(theirs[:, half:])  # red on the lion, and then blue
+    assert warm(mine[:, :half]) < warm(theirs[:, :half])
+    changed(both, lambda: both.keyboard.press("d"))
+    expect(both.get_by_label("Against")).to_have_value("")
+    assert requests == []
+
+
+def test_any_label_can_be_the_rival(both: Page) -> None:
+    both.get_by_label("Add a label").fill("teapot")
+    both.get_by_label("Add a label").press("Enter")
+    expect(both.locator(TITLE)).to_contain_text("teapot")
+    both.locator(LABELS).first.click()
+    changed(both, lambda: both.get_by_label("Against").select_option(label="teapot"))
+    expect(both.locator(".cam-note")).to_contain_text("against teapot")
+    # At a finer layer, too, whose maps have not been asked for yet.
+    layer = both.get_by_label("Layer", exact=True)
+    changed(both, lambda: layer.select_option("blocks.5.1.conv_pwl"))
+    expect(both.locator(".cam-note")).to_contain_text("against teapot")
+
+
+def test_what_is_taken_from_a_duel_is_the_duel(
+    both: Page, server: str, explainer: Explainer
+) -> None:
+    both.get_by_label("Against").select_option(index=1)
+    both.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    both.get_by_text("Take away").click()
+    copied: Callable[[], str] = lambda: both.evaluate("navigator.clipboard.readText()")  # noqa: E731
+    both.get_by_role("button", name="Copy as Python").click()
+    expect(both.locator(".cam-said")).to_contain_text("Python lines are copied")
+    lines = copied()
+    with both.expect_download() as waiting:
+        both.get_by_role("button", name="Map (.npy)").click()
+    assert "-against-" in waiting.value.suggested_filename
+    names: dict = {}
+    exec(lines, names)
+    explanation = names["explanation"]
+    assert explanation.versus is not None
+    np.testing.assert_allclose(explanation.cam, np.load(waiting.value.path()), atol=1e-6)
+    with both.expect_download() as waiting:
+        both.get_by_role("button", name="Numbers (JSON)").click()
+    assert waiting.value.path().read_text().count(f'"{explanation.versus.label}"') >= 2
+    expected = canvas(both)
+    both.get_by_role("button", name="Copy link").click()
+    expect(both.locator(".cam-said")).to_have_text("The link is copied.")
+    both.goto(copied())
+    expect(both.locator(".cam-note")).to_contain_text(f"against {explanation.versus.label}")
+    settled(both)
+    both.get_by_label("Read", exact=True).check()
+    assert (canvas(both) == expected).all()
+
+
+def test_a_duel_in_a_file(browser: Browser, lion: Explanation, tmp_path: Any) -> None:
+    file = tmp_path / "lion.html"
+    file.write_text(lion.to_html(), encoding="utf-8")
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto(file.as_uri())
+    expect(page.locator(TITLE)).to_contain_text("lion")
+    expect(page.locator(".cam-ask")).to_be_hidden()  # it needs a model to answer
+    changed(page, lambda: page.keyboard.press("d"))
+    expect(page.locator(".cam-words")).to_contain_text("What speaks for lion")
+    for key in ("h", "z", "Shift+ArrowRight", "]", "0"):
+        page.keyboard.press(key)  # these need a server, and do nothing
+    expect(page.locator(TITLE)).to_contain_text("lion")
+    context.close()
+
+
+def test_a_duel_that_was_explained_is_in_its_file(
+    browser: Browser, explainer: Explainer, tmp_path: Any
+) -> None:
+    file = tmp_path / "duel.html"
+    explained = explainer.explain(get_image("lion.jpg"), target="tiger", versus="teapot")
+    file.write_text(explained.to_html(), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(file.as_uri())
+    expect(page.locator(TITLE)).to_contain_text("tiger")
+    expect(page.locator(".cam-note")).to_contain_text("against teapot")
+    page.close()

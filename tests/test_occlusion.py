@@ -1,0 +1,331 @@
+"""Hiding parts of what the model saw: worked out by hand, with a model of one line."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from skimage.measure import label
+
+from camdemo import occlusion
+from camdemo.errors import ChoiceError, RegionError
+from camdemo.records import FILLS, Box, Transform
+
+SEEN = Box(10, 20, 18, 28)  # 8 x 8 pixels of the photo: with a side of 4, each pixel is 2 x 2
+HALVES = Transform(8, 4, "bilinear", (0.5, 0.25, 0.5), (0.5, 0.25, 0.25))
+MEAN = (1.0, 0.5, 0.25)
+
+
+def mask_of(*regions: Box, box: Box = SEEN, side: int = 4) -> list[list[int]]:
+    mask = occlusion.mask_of(regions, box, side)
+    assert mask.dtype == bool
+    return mask.astype(int).tolist()
+
+
+# -- masks
+
+
+@pytest.mark.parametrize(
+    ("region", "rows", "columns"),
+    [
+        (SEEN, [0, 1, 2, 3], [0, 1, 2, 3]),
+        (Box(10, 20, 12, 24), [0, 1], [0]),
+        (Box(14, 26, 18, 28), [3], [2, 3]),
+        # What counts is the pixel's centre, at 11, 13, 15, 17 across and 21, 23, 25, 27 down;
+        # left and top belong to the region, right and bottom don't.
+        (Box(11, 21, 13, 23), [0], [0]),
+        (Box(12, 22, 14, 24), [1], [1]),
+        (Box(12, 22, 16, 23), [], []),
+        (Box(13, 25, 18, 26), [2], [1, 2, 3]),
+        # What lies outside of the seen part does not count.
+        (Box(0, 0, 12, 22), [0], [0]),
+        (Box(17, 0, 900, 900), [0, 1, 2, 3], [3]),
+        (Box(-5, 24, 900, 25), [], []),
+        (Box(-5, 24, 900, 26), [2], [0, 1, 2, 3]),
+    ],
+)
+def test_a_mask_has_the_pixels_whose_centres_are_in_the_region(
+    region: Box, rows: list, columns: list
+) -> None:
+    expected = [[int(row in rows and column in columns) for column in range(4)] for row in range(4)]
+    if rows:
+        assert mask_of(region) == expected
+    else:
+        with pytest.raises(RegionError, match="within what the model saw"):
+            mask_of(region)
+
+
+def test_regions_add_up() -> None:
+    corner, row, outside = Box(10, 20, 12, 22), Box(10, 20, 18, 22), Box(0, 0, 5, 5)
+    bottom = Box(16, 26, 18, 28)
+    assert mask_of(corner, bottom) == [[1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]]
+    assert mask_of(corner, row, corner) == mask_of(row)
+    assert mask_of(outside, corner) == mask_of(corner)
+
+
+def test_a_squeezed_frame_has_squeezed_pixels() -> None:
+    # 8 x 4 pixels of the photo: centres at 1, 3, 5, 7 across and 0.5, 1.5, 2.5, 3.5 down.
+    expected = [[0, 0, 0, 0], [1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]]
+    assert mask_of(Box(1, 1, 4, 3), box=Box(0, 0, 8, 4)) == expected
+
+
+@pytest.mark.parametrize(
+    "regions",
+    [[], [Box(0, 0, 10, 20)], [Box(18, 20, 30, 28)], [Box(0, 0, 5, 5), Box(30, 30, 40, 40)]],
+    ids=len,
+)
+def test_what_the_model_never_saw_can_not_be_hidden(regions: list) -> None:
+    with pytest.raises(RegionError, match="Nothing of it is within what the model saw"):
+        mask_of(*regions)
+
+
+@pytest.mark.parametrize("region", [Box(12, 22, 12, 26), Box(12, 22, 16, 22), Box(16, 26, 12, 22)])
+def test_a_region_without_area_is_named(region: Box) -> None:
+    with pytest.raises(RegionError, match=f"The region {region.text} has no area"):
+        mask_of(SEEN, region)
+
+
+@pytest.mark.parametrize(
+    ("mask", "says"),
+    [
+        (np.ones((4, 4), np.uint8), r"type uint8 and shape \(4, 4\).*bool.*\(4, 4\)"),
+        (np.ones((4, 4), np.float32), "type float32"),
+        (np.ones((4, 5), bool), r"shape \(4, 5\)"),
+        (np.ones((5, 5), bool), r"shape \(5, 5\)"),
+        (np.ones((1, 4, 4), bool), r"shape \(1, 4, 4\)"),
+        (np.ones(16, bool), r"shape \(16,\)"),
+        (np.zeros((4, 4), bool), "Nothing of it"),
+    ],
+)
+def test_a_mask_that_does_not_fit_is_refused(mask: np.ndarray, says: str) -> None:
+    with pytest.raises(RegionError, match=says):
+        occlusion.check(mask, 4)
+
+
+def test_a_mask_that_fits_is_given_back() -> None:
+    mask = np.eye(4, dtype=bool)
+    assert occlusion.check(mask, 4) is mask
+
+
+# -- what takes the place of hidden pixels
+
+
+def test_the_mean_colour_is_normalised_like_the_input() -> None:
+    filled = occlusion.filling(np.zeros((1, 3, 4, 4), np.float32), "mean", HALVES, MEAN)
+    assert filled.shape == (3, 4, 4)
+    assert filled.dtype == np.float32
+    # (1 - 0.5) / 0.5, (0.5 - 0.25) / 0.25, (0.25 - 0.5) / 0.25
+    for channel, expected in zip(filled, (1, 1, -1), strict=True):
+        assert (channel == expected).all()
+
+
+def test_noise_is_grey_and_the_same_each_time() -> None:
+    inputs = np.zeros((1, 3, 64, 64), np.float32)
+    filled = occlusion.filling(inputs, "noise", HALVES, MEAN)
+    assert filled.shape == (3, 64, 64)
+    assert filled.dtype == np.float32
+    mean, std = (np.reshape(each, (3, 1, 1)) for each in (HALVES.mean, HALVES.std))
+    greys = filled * std + mean
+    np.testing.assert_allclose(greys[1:], greys[[0, 0]], atol=1e-6)
+    assert 0 <= greys.min() < 0.01
+    assert 0.99 < greys.max() <= 1
+    assert greys[0].mean() == pytest.approx(0.5, abs=0.02)
+    assert len(np.unique(greys[0])) > 4000  # every pixel has a grey of its own
+    assert (filled == occlusion.filling(inputs + 1, "noise", HALVES, MEAN)).all()
+
+
+def test_a_blurred_constant_is_that_constant() -> None:
+    inputs = np.full((1, 3, 32, 32), [[[-2]], [[0.5]], [[3]]], np.float32)
+    filled = occlusion.filling(inputs, "blur", HALVES, MEAN)
+    assert filled.dtype == np.float32
+    np.testing.assert_allclose(filled, inputs[0], atol=1e-5)
+
+
+def test_blur_spreads_a_dot_over_ten_pixels_of_224() -> None:
+    inputs = np.zeros((1, 3, 112, 112), np.float32)
+    inputs[0, 1, 40, 60] = 1
+    before = inputs.copy()
+    red, green, blue = occlusion.filling(inputs, "blur", HALVES, MEAN)
+    assert (inputs == before).all()
+    assert not red.any()  # colours stay apart
+    assert not blue.any()
+    assert green.sum() == pytest.approx(1, abs=1e-3)
+    assert np.unravel_index(green.argmax(), green.shape) == (40, 60)
+    # A Gauss bell of 5 pixels of 112: exp(-1/2) of the peak after 5 pixels, either way.
+    for row, column in ((45, 60), (35, 60), (40, 65), (40, 55)):
+        assert green[row, column] / green.max() == pytest.approx(np.exp(-0.5), rel=0.01)
+    assert np.abs(np.diff(green)).max() < 0.2 * green.max()
+
+
+def test_fillings_differ() -> None:
+    inputs = np.random.default_rng(0).normal(size=(1, 3, 32, 32)).astype(np.float32)
+    blur, mean, noise = (occlusion.filling(inputs, fill, HALVES, MEAN) for fill in FILLS)
+    for one, other in ((blur, mean), (mean, noise), (noise, blur)):
+        assert np.abs(one - other).max() > 0.1
+
+
+@pytest.mark.parametrize("fill", ["black", "", "BLUR", None, 0, ["blur"], "x" * 100_000])
+def test_another_filling_is_refused(fill: object) -> None:
+    with pytest.raises(ChoiceError, match=r"no fill .*Allowed: blur, mean, noise") as refused:
+        occlusion.filling(np.zeros((1, 3, 4, 4), np.float32), fill, HALVES, MEAN)
+    assert len(str(refused.value)) < 200
+
+
+# -- hiding
+
+INPUTS = np.array([[[[1, 2], [3, 4]], [[5, 6], [7, 8]], [[9, 10], [11, 12]]]], np.float32)
+FILLED = -INPUTS[0]
+CORNER = np.array([[True, False], [False, False]])
+
+
+def test_occlude_puts_the_filling_where_the_mask_is() -> None:
+    masks = np.array([[[True, False], [False, False]], [[False, True], [True, True]]])
+    first, second = occlusion.occlude(INPUTS, masks, FILLED)
+    assert first.tolist() == [[[-1, 2], [3, 4]], [[-5, 6], [7, 8]], [[-9, 10], [11, 12]]]
+    assert second.tolist() == [[[1, -2], [-3, -4]], [[5, -6], [-7, -8]], [[9, -10], [-11, -12]]]
+    assert first.dtype == np.float32
+    assert INPUTS.min() == 1  # the input stays as it was
+
+
+class Score:
+    """The mean of red, of green and of blue: a model of three labels that counts its batches."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        self.batches.append(len(batch))
+        return batch.mean(axis=(2, 3))
+
+
+def test_hide_by_hand() -> None:
+    # Red is -1 2 3 4 without its first pixel, and 1 -2 -3 -4 with that alone.
+    hidden = occlusion.hide(Score(), INPUTS, CORNER, FILLED)
+    kept = occlusion.hide(Score(), INPUTS, CORNER, FILLED, keep=True)
+    assert hidden.tolist() == [8 / 4, 16 / 4, 24 / 4]
+    assert kept.tolist() == [-8 / 4, -16 / 4, -24 / 4]
+
+
+def test_to_keep_one_part_is_to_hide_the_other() -> None:
+    keep = occlusion.hide(Score(), INPUTS, CORNER, FILLED, keep=True)
+    hide = occlusion.hide(Score(), INPUTS, ~CORNER, FILLED)
+    assert (keep == hide).all()
+
+
+@pytest.mark.parametrize(("keep", "expected"), [(False, 12 / 16), (True, 4 / 16)])
+def test_hide_elsewhere_is_the_mean_over_places(keep: bool, expected: float) -> None:
+    # White on black: wherever four pixels of sixteen are hidden, twelve are left.
+    mask = np.zeros((4, 4), bool)
+    mask[:2, :2] = True
+    score = Score()
+    white, black = np.ones((1, 3, 4, 4), np.float32), np.zeros((3, 4, 4), np.float32)
+    assert occlusion.hide_elsewhere(score, white, mask, black, keep).tolist() == [expected] * 3
+    assert score.batches == [16]  # all places in one batch
+
+
+def test_hide_elsewhere_hides_other_places() -> None:
+    # What one pixel of four is worth depends on where: 1 2 3 4 in red, twice that when it turns.
+    places = occlusion.elsewhere(CORNER)
+    worth = [10 - 2 * INPUTS[0, 0][place].sum() for place in places]
+    assert len(set(worth)) == 4
+    red = occlusion.hide_elsewhere(Score(), INPUTS, CORNER, FILLED)[0]
+    assert red == pytest.approx(np.mean(worth) / 4)
+    assert red != occlusion.hide(Score(), INPUTS, CORNER, FILLED)[0]
+
+
+# -- the yardstick's random places
+
+
+def cut(mask: np.ndarray) -> np.ndarray:
+    """The part of the mask that has all of it: its shape, wherever it lies."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def shapes(mask: np.ndarray) -> list[tuple]:
+    """The shapes of the connected pieces, in an order that does not depend on where they lie."""
+    numbers = label(mask, connectivity=2)
+    pieces = [cut(numbers == number) for number in range(1, numbers.max() + 1)]
+    return sorted((piece.shape, piece.tobytes()) for piece in pieces)
+
+
+def letter(side: int = 16) -> np.ndarray:
+    """An F: no turning and no mirroring gives it back."""
+    mask = np.zeros((side, side), bool)
+    mask[2:9, 3] = mask[2, 3:7] = mask[5, 3:6] = True
+    return mask
+
+
+def squares(side: int = 24) -> np.ndarray:
+    """Three pieces, which cover a third of the frame."""
+    mask = np.zeros((side, side), bool)
+    mask[:10, :10] = mask[12:20, 12:20] = mask[22:24, :14] = True
+    return mask
+
+
+def dots(count: int, side: int = 32) -> np.ndarray:
+    """So many pieces of a pixel each, none beside another, in no order."""
+    places = np.random.default_rng(5).permutation(side * side // 4)[:count]
+    mask = np.zeros((side, side), bool)
+    mask[places // (side // 2) * 2, places % (side // 2) * 2] = True
+    return mask
+
+
+@pytest.mark.parametrize("mask", [letter(), squares(), dots(32), dots(33), dots(200)])
+def test_elsewhere_as_much_is_hidden(mask: np.ndarray) -> None:
+    places = occlusion.elsewhere(mask)
+    assert places.shape == (16, *mask.shape)
+    assert places.dtype == bool
+    assert places.sum(axis=(1, 2)).tolist() == [mask.sum()] * 16
+
+
+def test_a_piece_keeps_its_shape_and_stays_within_the_frame() -> None:
+    places = occlusion.elsewhere(letter(), count=100)
+    assert all(shapes(place) == shapes(letter()) for place in places)  # not cut by an edge
+    assert len({place.tobytes() for place in places}) > 50  # of 10 x 13
+    assert places[:, 0].any()  # from edge
+    assert places[:, -1].any()
+    assert places[:, :, 0].any()
+    assert places[:, :, -1].any()  # to edge
+
+
+def test_each_of_several_pieces_keeps_its_shape() -> None:
+    places = occlusion.elsewhere(squares())
+    # Pieces that happen to touch are one piece of another shape.
+    apart = [place for place in places if len(shapes(place)) == 3]
+    assert len(apart) >= 4
+    assert all(shapes(place) == shapes(squares()) for place in apart)
+    assert not any(is_rolled(place, squares()) for place in apart)  # each goes its own way
+
+
+def test_pieces_that_do_not_fit_side_by_side_overlap_as_little_as_they_can() -> None:
+    mask = np.zeros((8, 8), bool)
+    mask[:, :4] = mask[:, 5:] = True
+    # Four columns, then three: they fit unless the four begin at the third, and leave 2 and 2.
+    counts = occlusion.elsewhere(mask, count=60).sum(axis=(1, 2))
+    assert set(counts.tolist()) == {7 * 8, 6 * 8}
+
+
+def is_rolled(place: np.ndarray, mask: np.ndarray) -> bool:
+    """Whether it is the mask moved as a whole, coming in again at the opposite edge."""
+    side = len(mask)
+    shifts = np.ndindex(side, side)
+    return any((np.roll(mask, shift, (0, 1)) == place).all() for shift in shifts)
+
+
+def test_more_than_32_pieces_move_as_a_whole() -> None:
+    assert all(is_rolled(place, dots(33)) for place in occlusion.elsewhere(dots(33), count=4))
+    assert not any(is_rolled(place, dots(32)) for place in occlusion.elsewhere(dots(32), count=4))
+
+
+@pytest.mark.parametrize("mask", [letter(), squares(), dots(33)])
+def test_the_same_question_has_the_same_answer(mask: np.ndarray) -> None:
+    before = mask.copy()
+    places = occlusion.elsewhere(mask)
+    assert (places == occlusion.elsewhere(mask)).all()
+    assert (mask == before).all()
+    assert len({place.tobytes() for place in places}) > 8
+    assert (places != occlusion.elsewhere(mask, seed=1)).any()
+
+
+def test_elsewhere_of_everything_is_everything() -> None:
+    assert occlusion.elsewhere(np.ones((6, 6), bool)).all()

@@ -1,0 +1,113 @@
+"""What a browser may ask: everything else is refused with a sentence, whatever it is."""
+
+from __future__ import annotations
+
+import base64
+import math
+
+import numpy as np
+import pytest
+
+from camdemo.errors import CamdemoError
+from camdemo.ui import questions
+
+
+def text_of(mask: np.ndarray) -> str:
+    """What the viewer sends of a mask."""
+    return base64.b64encode(np.packbits(mask).tobytes()).decode("ascii")
+
+
+# -- masks
+
+
+def test_a_mask_by_hand() -> None:
+    # 1000 0000 and 1100 0001 are the bytes 0x80 and 0xc1: two rows of four bits each.
+    assert text_of(np.unpackbits(np.array([0x80, 0xC1], np.uint8))) == "gME="
+    mask = questions.mask({"mask": "gME="}, 4)
+    assert mask.dtype == bool
+    assert mask.astype(int).tolist() == [[1, 0, 0, 0], [0, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 1]]
+
+
+@pytest.mark.parametrize("side", [1, 3, 4, 224, 240, 260, 299])  # those of all models, too
+def test_every_mask_arrives(side: int) -> None:
+    for seed in range(4):
+        mask = np.random.default_rng(seed).random((side, side)) < 0.3
+        assert (questions.mask({"mask": text_of(mask)}, side) == mask).all()
+
+
+def test_bits_behind_the_last_pixel_do_not_count() -> None:
+    mask = questions.mask({"mask": base64.b64encode(b"\x80\x7f").decode()}, 3)  # 9 of 16 bits
+    assert mask.astype(int).tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 0]]
+
+
+GOOD = text_of(np.ones((224, 224), bool))
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        *["", "=", GOOD[:-4], GOOD + "////", GOOD[:-1], GOOD + "=", GOOD * 100, "A" * 10**7],
+        *[GOOD[:-2] + "==", GOOD[:-1] + "/", "====" + GOOD[4:]],  # a byte too few, too many
+        *["!" + GOOD[1:], "-_" + GOOD[2:], " " + GOOD[1:], "\n" + GOOD[1:], "\0" + GOOD[1:]],
+        *["é" + GOOD[1:], "\ud800" + GOOD[1:], "Ａ" + GOOD[1:]],
+        *[None, 0, 1.5, True, math.nan, [], [GOOD], {"mask": GOOD}, [True] * 224**2],
+        *[GOOD.encode(), bytearray(GOOD.encode()), np.ones((224, 224), bool)],
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_what_is_no_mask_is_refused(sent: object) -> None:
+    with pytest.raises(CamdemoError) as refused:
+        questions.mask({"mask": sent}, 224)
+    assert str(refused.value) == "The mask must be base64 of 224 x 224 bits."
+
+
+def test_a_mask_of_another_model_is_refused() -> None:
+    with pytest.raises(CamdemoError, match="240 x 240 bits"):
+        questions.mask({"mask": GOOD}, 240)
+    with pytest.raises(CamdemoError, match="224 x 224 bits"):
+        questions.mask({}, 224)
+
+
+# -- framings, layers and labels
+
+
+def test_what_is_asked_are_the_arguments_of_explain() -> None:
+    asked = {"framing": "12,0,345,333", "layer": "blocks.3", "target": 291, "versus": 0}
+    assert questions.framing_and_labels(asked | {"id": "token", "more": [1]}) == asked
+    assert questions.framing_and_labels({"framing": "crop"}) == {"framing": "crop"}
+    without = {"framing": "crop", "layer": None, "target": None, "versus": None}
+    assert questions.framing_and_labels(without) == {"framing": "crop"}
+
+
+OF_ANOTHER_TYPE = [
+    *[{"framing": sent} for sent in (None, 5, 0.5, True, b"crop", ["crop"], [1, 2, 3, 4], {})],
+    *[{"layer": sent} for sent in (5, 0.5, True, False, [], ["blocks.3"], {"name": "blocks.3"})],
+    *[
+        {name: sent}
+        for name in ("target", "versus")
+        for sent in ("lion", "291", "", 291.0, math.nan, math.inf, True, False, [291], {"index": 1})
+    ],
+]
+
+
+@pytest.mark.parametrize("wrong", OF_ANOTHER_TYPE, ids=str)
+def test_another_type_is_refused(wrong: dict) -> None:
+    with pytest.raises(CamdemoError) as refused:
+        questions.framing_and_labels({"framing": "crop"} | wrong)
+    assert str(refused.value) == (
+        "Framing and layer must be texts, target and versus label indices."
+    )
+
+
+def test_without_a_framing_nothing_is_asked() -> None:
+    with pytest.raises(CamdemoError, match="Framing"):
+        questions.framing_and_labels({"layer": "blocks.3"})
+
+
+def test_layers_and_targets() -> None:
+    assert questions.layers_and_targets({}) == (None, None)
+    asked = {"layers": ["a", "b"], "targets": [1, 2, 3]}
+    assert questions.layers_and_targets(asked) == (["a", "b"], [1, 2, 3])
+    for wrong in ({"layers": []}, {"targets": [1] * 9}, {"targets": [True]}, {"layers": "a"}):
+        with pytest.raises(CamdemoError):
+            questions.layers_and_targets(asked | wrong)
