@@ -104,13 +104,13 @@ class Explanation:
         return "positive" if self.versus is None else "signed"
 
     def hide(
-        self, regions: Sequence[Box] | np.ndarray, fill: Fill = "blur", keep: bool = False
+        self, regions: Box | Sequence[Box] | np.ndarray, fill: Fill = "blur", keep: bool = False
     ) -> Occlusion:
         """Ask back: what is left of the explained label when a part of the photo is hidden?
 
         Args:
-            regions: boxes in pixels of `image`, which add up; or a mask of the network's input,
-                bool (side, side).
+            regions: a box or several in pixels of `image`, which add up; or a mask of the
+                network's input, bool (side, side).
             fill: what takes their place: "blur", "mean" (the mean colour of the photos that the
                 network was trained on) or "noise". It matters: see `occlusion.filling`.
             keep: whether the regions are kept, and the rest of what the model saw is hidden.
@@ -123,7 +123,8 @@ class Explanation:
         if isinstance(regions, np.ndarray):
             mask = regions
         else:
-            mask = occlusion.mask_of(regions, self.box, side)
+            boxes = [regions] if isinstance(regions, Box) else regions
+            mask = occlusion.mask_of(boxes, self.box, side)
         now = self.explainer.hide(self, mask, fill, keep)
         elsewhere = self.explainer.hide_elsewhere(self, mask, fill, keep)
         index = self.target.index

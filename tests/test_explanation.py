@@ -228,6 +228,7 @@ def test_hidden_boxes_add_up(explanation: Explanation) -> None:
     assert found == explanation.hide(tuple(boxes[::-1]))
     assert found.share == pytest.approx(together.mean())
     assert found.after != explanation.hide(boxes[:1]).after
+    assert explanation.hide(boxes[0]) == explanation.hide(boxes[:1])
 
 
 def test_keep_hides_the_rest(explanation: Explanation) -> None:

@@ -262,6 +262,15 @@ def squares(side: int = 24) -> np.ndarray:
     return mask
 
 
+def target(side: int = 24) -> np.ndarray:
+    """A ring, and a dot within it."""
+    mask = np.zeros((side, side), bool)
+    mask[3:10, 3:10] = True
+    mask[4:9, 4:9] = False
+    mask[6, 6] = True
+    return mask
+
+
 def dots(count: int, side: int = 32) -> np.ndarray:
     """So many pieces of a pixel each, none beside another, in no order."""
     places = np.random.default_rng(5).permutation(side * side // 4)[:count]
@@ -270,7 +279,7 @@ def dots(count: int, side: int = 32) -> np.ndarray:
     return mask
 
 
-@pytest.mark.parametrize("mask", [letter(), squares(), dots(32), dots(33), dots(200)])
+@pytest.mark.parametrize("mask", [letter(), squares(), target(), dots(32), dots(33), dots(200)])
 def test_elsewhere_as_much_is_hidden(mask: np.ndarray) -> None:
     places = occlusion.elsewhere(mask)
     assert places.shape == (16, *mask.shape)
