@@ -35,7 +35,7 @@ def main() -> None:
         demo = build_demo(explainer, deck)
     except CamdemoError as error:
         sys.exit(str(error))
-    demo.queue(max_size=64).launch(**launch_options())
+    demo.queue(max_size=64).launch(**launch_options(deck))
 
 
 def photos_in(folder: Path) -> dict[str, str]:

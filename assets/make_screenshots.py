@@ -48,9 +48,9 @@ def main() -> None:
 
 
 def animate(page: Page, path: Path) -> None:
-    """Labels, layers, opacity and views, as keys change them; about seven seconds."""
-    keys = ["", "", "2", "2", "1", *["ArrowLeft"] * 5, *["ArrowRight"] * 5, "e", "e", "e", "c", "c"]
-    keys += ["-"] * 5 + ["+"] * 5
+    """Labels, layers, evidence, the hottest part hidden, a duel; about eight seconds."""
+    keys = ["", "", "2", "2", "1", *["ArrowLeft"] * 5, *["ArrowRight"] * 5, "e", "e", "e"]
+    keys += ["h", "", "", "", "x", "d", "", "", *["ArrowLeft"] * 3, *["ArrowRight"] * 3, "d", ""]
     frames = []
     for key in keys:
         if key:

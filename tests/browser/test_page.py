@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,6 +105,18 @@ def test_broken_file_is_explained_and_the_result_stays(page: Page, tmp_path: Pat
     expect(page.locator(TITLE)).to_have_text("lion · 90 %")
     example(page, "Cheetah")
     expect(page.locator(TITLE)).to_contain_text("cheetah")
+
+
+def test_examples_work_from_any_folder(
+    page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a Space the packages, and with them the photos, lie outside the working directory."""
+    assert not Path(get_image("lion.jpg")).is_relative_to(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # nor do they lie there
+    example(page, "Lion")
+    expect(page.get_by_test_id("image").locator("img").first).to_be_visible()
+    expect(page.get_by_test_id("toast-body")).to_have_count(0)
 
 
 def test_missing_weights_keep_the_model_and_the_result(lion: Page) -> None:

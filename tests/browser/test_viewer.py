@@ -178,8 +178,9 @@ def deck_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         with Image.open(get_image(f"{name}.jpg")) as photo:
             photo.convert("RGB").save(folder / f"{place}-{name}.png")
     (folder / "notes.txt").write_text("not a photo")
-    demo = build_demo(Explainer(Settings(model="efficientnet_lite0")), photos_in(Path(folder)))
-    yield demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())[1]
+    deck = photos_in(Path(folder))
+    demo = build_demo(Explainer(Settings(model="efficientnet_lite0")), deck)
+    yield demo.launch(prevent_thread_lock=True, quiet=True, **launch_options(deck))[1]
     demo.close()
 
 
