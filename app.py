@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import signal
 import sys
 import threading
 from pathlib import Path
 
 from camdemo import CamdemoError, Explainer, Settings
+from camdemo.settings import add_flags
 
 _PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
 
 
 def main() -> None:
-    """Serve the page on 127.0.0.1:7860 or the next free port.
-
-    GRADIO_SERVER_NAME and GRADIO_SERVER_PORT choose another address; a Space sets them.
-    """
+    """Serve the page, on 127.0.0.1:7860 or the next free port unless told otherwise."""
     parser = argparse.ArgumentParser(description="What did it see, and where did it look?")
     parser.add_argument(
         "--deck",
@@ -24,18 +24,30 @@ def main() -> None:
         metavar="FOLDER",
         help="show the photos of a folder; Page Up and Page Down step through them without a wait",
     )
+    add_flags(parser)
     options = parser.parse_args()
+    log_to_stderr()
     try:
         deck = photos_in(options.deck) if options.deck else None
-        explainer = Explainer(Settings.from_environment())
+        explainer = Explainer(Settings.from_environment(flags=options))
         # Torch takes as long to import as the page takes to build: do both at once.
         threading.Thread(target=explainer.warm_up, daemon=True).start()
-        from camdemo.ui.blocks import build_demo, launch_options
+        from camdemo.ui.blocks import build_demo
+        from camdemo.ui.serving import launch_options
 
         demo = build_demo(explainer, deck)
     except CamdemoError as error:
         sys.exit(str(error))
-    demo.queue(max_size=64).launch(**launch_options(deck))
+    # Whoever stops the process wants what Ctrl-C does: the server finishes what runs, and ends.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    demo.queue(max_size=explainer.settings.max_queue).launch(**launch_options(explainer, deck))
+
+
+def log_to_stderr() -> None:
+    """One line of JSON a request; see camdemo/ui/journal.py."""
+    log = logging.getLogger("camdemo")
+    log.setLevel(logging.INFO)
+    log.addHandler(logging.StreamHandler())
 
 
 def photos_in(folder: Path) -> dict[str, str]:

@@ -13,7 +13,8 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
 from camdemo import Explainer, Settings  # noqa: E402
-from camdemo.ui.blocks import build_demo, launch_options  # noqa: E402
+from camdemo.ui.blocks import build_demo  # noqa: E402
+from camdemo.ui.serving import launch_options  # noqa: E402
 from tests.browser import chromium  # noqa: E402
 from tests.browser.conftest import OPTIONS  # noqa: E402
 from tests.browser.steps import example, settled  # noqa: E402
@@ -24,7 +25,7 @@ def main() -> None:
     explainer = Explainer(Settings(model="efficientnet_lite0"))
     explainer.warm_up()
     demo = build_demo(explainer)
-    address = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options())[1]
+    address = demo.launch(prevent_thread_lock=True, quiet=True, **launch_options(explainer))[1]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium.find_or_install(playwright), args=OPTIONS
@@ -36,7 +37,7 @@ def main() -> None:
         page.mouse.move(0, 0)
         page.wait_for_timeout(500)  # the pointer's hover colours fade
         page.screenshot(path=HERE / "screenshot.png")
-        page.set_viewport_size({"width": 1120, "height": 800})
+        page.set_viewport_size({"width": 1280, "height": 860})
         example(page, "Cheetah + lion")
         page.get_by_label("Whole photo").check()
         page.wait_for_timeout(1000)

@@ -46,11 +46,12 @@ def done(step):
 import torch, torchvision, timm, captum.attr, gradio, cv2
 from camdemo import Explainer, images, layers, networks, attribution, models
 import camdemo.ui.blocks as blocks
+from camdemo.ui import serving
 last = time.perf_counter()
 explainer = Explainer()
 demo = blocks.build_demo(explainer)
 done("building the page")
-demo.queue().launch(quiet=True, prevent_thread_lock=True, **blocks.launch_options())
+demo.queue().launch(quiet=True, prevent_thread_lock=True, **serving.launch_options(explainer))
 done("starting Gradio's server")
 spec = models.find("efficientnet_lite0")
 network = networks.load(spec)

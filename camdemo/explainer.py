@@ -39,6 +39,7 @@ class Explainer:
         self._discovering = threading.Lock()
         self._decided = threading.Event()  # cleared while `warm_up` chooses the default
         self._decided.set()
+        self._warm = threading.Event()
 
     def models(self) -> tuple[ModelSpec, ...]:
         """The catalogue; `ready` tells whether the weights are on this machine now."""
@@ -80,6 +81,11 @@ class Explainer:
             self._decided.set()
         with suppress(CamdemoError):  # whoever asks for this model will be told
             self.explain(np.zeros((8, 8, 3), np.uint8))
+        self._warm.set()
+
+    def is_ready(self) -> bool:
+        """Whether `warm_up` is done: the next explanation finds everything in memory."""
+        return self._warm.is_set()
 
     def _try_notebook_weights(self) -> None:
         with suppress(CamdemoError):
@@ -171,7 +177,7 @@ class Explainer:
             )
 
         started = time.perf_counter()
-        image = images.read(photo)
+        image = images.read(photo, 10**6 * self.settings.max_megapixels)
         decoded = time.perf_counter()
         region = images.seen_region(image.size, spec.transform, framing)
         inputs = images.prepare(image, region, spec.transform)

@@ -21,11 +21,11 @@ from .records import FRAMINGS, Box, Framing, Transform
 
 Photo = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 
-MAX_PIXELS = 50_000_000
+MAX_PIXELS = 50_000_000  # unless the caller says otherwise
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # JPEG is phones' MPO, too
 _FRAME = re.compile(r"\s*\d{1,6}(\s*,\s*\d{1,6}){3}\s*", re.ASCII)
 _EDGES = "Give left, top, right and bottom in pixels of the upright photo."
-_ACCEPTED = "Send a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF of at most 50 megapixels."
+_ACCEPTED = "Send a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF."
 
 # What EXIF's orientations ask for; 1 is upright.
 _TURNS = {
@@ -44,7 +44,7 @@ _WORTH_THREADS = 2_000_000  # pixels from which two threads are faster; see `_re
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-def read(photo: Photo) -> Image.Image:
+def read(photo: Photo, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """The photo upright, as a Pillow image in mode RGB.
 
     Takes a path, the bytes of a file, a Pillow image, or a uint8 array (H, W), (H, W, 3) or
@@ -52,27 +52,28 @@ def read(photo: Photo) -> Image.Image:
     16-bit values are scaled to 8; the orientation in EXIF is applied.
 
     Raises:
-        ImageError: not a photo of a known format, damaged, empty, or over `MAX_PIXELS`.
+        ImageError: not a photo of a known format, damaged, empty, or over `max_pixels`, which
+            are counted before anything is decoded.
     """
     try:
         image = _open(photo)
-        if image.width * image.height > MAX_PIXELS:
-            raise _too_large(f"{image.width} x {image.height} pixels")
+        if image.width * image.height > max_pixels:
+            raise _too_large(f"{image.width} x {image.height} pixels", max_pixels)
         image.load()
         upright = _to_rgb(_upright(image))
         return upright.copy() if upright is photo else upright  # what is given stays its owner's
     except ImageError:
         raise
     except Image.DecompressionBombError as error:  # Pillow's own limit, from 179 megapixels on
-        raise _too_large("too many pixels") from error
+        raise _too_large("too many pixels", max_pixels) from error
     except FileNotFoundError as error:
         raise ImageError(f"There is no file {os.fspath(photo)!r}.") from error  # type: ignore[arg-type]
     except Exception as error:  # decoders raise whatever they like on damaged files
         raise ImageError(f"This is not a photo that can be read. {_ACCEPTED}") from error
 
 
-def _too_large(size: str) -> ImageError:
-    limit = MAX_PIXELS // 10**6
+def _too_large(size: str, max_pixels: int) -> ImageError:
+    limit = max_pixels // 10**6
     return ImageError(f"The photo has {size}, more than {limit} megapixels. Send a smaller one.")
 
 

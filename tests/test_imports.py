@@ -47,7 +47,7 @@ LEVELS: list[dict[str, set[str]]] = [
         "cli": WORDS | {"models", "weights", "settings", "explainer"},
         "ui": WORDS | {"scene", "standalone"},
     },
-    {"__main__": {"cli"}, "app": {"__init__", "ui"}},
+    {"__main__": {"cli"}, "app": {"__init__", "settings", "ui"}},
 ]
 # What a module may know by name for its type hints, under `if TYPE_CHECKING`.
 TYPES = {"ui": {"explainer", "explanation"}}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
 from camdemo.errors import SettingError
 from camdemo.models import NAMES
-from camdemo.settings import Settings
+from camdemo.settings import Settings, add_flags
 
 
 def test_an_empty_environment_gives_the_defaults():
@@ -18,6 +20,17 @@ def test_an_empty_environment_gives_the_defaults():
 def test_both_are_read():
     given = {"CAMDEMO_MODEL": " vgg16\n", "CAMDEMO_CACHE_MODELS": " 3 ", "OTHER": "x"}
     assert Settings.from_environment(given) == Settings(model="vgg16", cache_models=3)
+
+
+def test_a_flag_comes_before_the_environment():
+    parser = argparse.ArgumentParser()
+    add_flags(parser)
+    flags = parser.parse_args(["--cache-models", "2", "--host", "0.0.0.0"])
+    given = {"CAMDEMO_CACHE_MODELS": "4", "CAMDEMO_MAX_UPLOAD": "7"}
+    read = Settings.from_environment(given, flags)
+    assert read == Settings(cache_models=2, max_upload=7, host="0.0.0.0")
+    with pytest.raises(SettingError, match=r"--port='65536': .*at most 65535"):
+        Settings.from_environment({}, parser.parse_args(["--port", "65536"]))
 
 
 def test_the_process_environment_is_the_default(monkeypatch):

@@ -49,20 +49,6 @@ def theme() -> gr.themes.Base:
     return calm.set(body_text_color_subdued="*neutral_500")
 
 
-def launch_options(deck: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What `demo.launch` needs for this page to look as it should, and to show its photos.
-
-    Gradio shows no file from outside the working directory, where an installed package's
-    photos or a deck may well lie: they are named here, one by one.
-    """
-    return {
-        "theme": theme(),
-        "css_paths": [STATIC / "page.css"],
-        "footer_links": ["api"],
-        "allowed_paths": list((examples.photos() if deck is None else deck).values()),
-    }
-
-
 def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> gr.Blocks:
     """The page over an explainer, or over anything with its methods.
 

@@ -24,6 +24,7 @@ from tqdm import tqdm
 from .. import scene, standalone
 from ..errors import CamdemoError, ImageError
 from . import examples, questions
+from .journal import answers, note
 
 if TYPE_CHECKING:
     from ..explainer import Explainer
@@ -102,8 +103,10 @@ class Scenes:
         key = (hashlib.sha256(content).digest(), asked)
         with self._lock:
             found = self._answers.get(key)
+        note(bytes=len(content), remembered=found is not None)
         if found is None:
             explanation = self.explainer.explain(content, model, **question)
+            note(**_facts_of(explanation))
             found = _without_photo(explanation), explanation.scene(complete=False)
         with self._lock:
             self._answers[key] = found
@@ -127,27 +130,25 @@ class Scenes:
                 self._kept.popitem(last=False)
         return content
 
+    @answers("maps")
     def maps(self, question: Any) -> dict[str, Any]:
         """Maps for a browser: {"maps": [...], "labels": [...]}, or {"error": a sentence}.
 
         The question comes from outside: {"id": token, "layers": names or None for every stage,
         "targets": indices or None for those on the page, "exact": whether whole}.
         """
-        try:
-            kept = self._find(question)
-            explanation, content = kept.explanation, kept.content
-            layers, targets = questions.layers_and_targets(question)
-            if targets is None:
-                targets = [label["index"] for label in content["labels"]]
-            found = self.explainer.maps(explanation, layers, targets)
-            added = [
-                self.explainer.prediction(explanation.probabilities, index) for index in targets
-            ]
-        except CamdemoError as error:
-            return {"error": str(error)}
+        kept = self._find(question)
+        explanation, content = kept.explanation, kept.content
+        layers, targets = questions.layers_and_targets(question)
+        if targets is None:
+            targets = [label["index"] for label in content["labels"]]
+        found = self.explainer.maps(explanation, layers, targets)
+        chances = explanation.probabilities
+        added = [self.explainer.prediction(chances, index) for index in targets]
         exact = question.get("exact") is True and len(found) == 1
         return {"maps": scene.packets(found, exact), "labels": scene.labels(added)}
 
+    @answers("hide")
     def hide(self, question: Any) -> dict[str, Any]:
         """What the model answers when a part is hidden: {"probabilities", "first"}, or an error.
 
@@ -156,21 +157,19 @@ class Scenes:
         """
         return self._ask_back(question, self.explainer.hide)
 
+    @answers("hide elsewhere")
     def hide_elsewhere(self, question: Any) -> dict[str, Any]:
         """The same on average with the mask at random places: the yardstick."""
         return self._ask_back(question, self.explainer.hide_elsewhere)
 
     def _ask_back(self, question: Any, ask: Callable[..., np.ndarray]) -> dict[str, Any]:
-        try:
-            explanation = self._find(question).explanation
-            mask = questions.mask(question, explanation.inputs.shape[-1])
-            fill, keep = question.get("fill"), question.get("keep") is True
-            now = ask(explanation, mask, fill, keep)
-        except CamdemoError as error:
-            return {"error": str(error)}
+        explanation = self._find(question).explanation
+        mask = questions.mask(question, explanation.inputs.shape[-1])
+        now = ask(explanation, mask, question.get("fill"), question.get("keep") is True)
         first = scene.labels(self.explainer.top(now)[:1])[0]
         return {"probabilities": scene.base64_of(now.astype("<f4")), "first": first}
 
+    @answers("look")
     def look(self, question: Any) -> dict[str, Any]:
         """A glance through another frame, while it is dragged: {"labels", "maps", "target"}.
 
@@ -178,44 +177,37 @@ class Scenes:
         "framing": a frame in pixels of that copy, "layer", "target" (None for the most probable),
         "versus"}.
         """
-        try:
-            kept = self._find(question)
-            copy = base64.b64decode(kept.content["photo"].partition(",")[2])
-            asked = questions.framing_and_labels(question)
-            explanation = self.explainer.explain(copy, kept.explanation.model.name, **asked)
-        except CamdemoError as error:
-            return {"error": str(error)}
+        kept = self._find(question)
+        copy = base64.b64decode(kept.content["photo"].partition(",")[2])
+        asked = questions.framing_and_labels(question)
+        explanation = self.explainer.explain(copy, kept.explanation.model.name, **asked)
         return {
             "labels": scene.labels(explanation.labels_shown()),
             "maps": scene.packets(explanation.maps_shown()),
             "target": explanation.target.index,
         }
 
+    @answers("reframe")
     def reframe(self, question: Any) -> dict[str, Any]:
         """The photo again in another framing: a scene, or {"error": a sentence}.
 
         The question: {"id": token, "framing": its text, "layer", "target", "versus"}.
         """
-        try:
-            kept = self._find(question)
-            asked = questions.framing_and_labels(question)
-            facts = {name: kept.content[name] for name in _ASKED_AGAIN}
-            return self.answer(kept.path, kept.explanation.model.name, asked, **facts)
-        except CamdemoError as error:
-            return {"error": str(error)}
+        kept = self._find(question)
+        asked = questions.framing_and_labels(question)
+        facts = {name: kept.content[name] for name in _ASKED_AGAIN}
+        return self.answer(kept.path, kept.explanation.model.name, asked, **facts)
 
+    @answers("page")
     def page(self, question: Any) -> dict[str, Any]:
         """The page to take away: {"html": text}, or {"error": a sentence}."""
-        try:
-            kept = self._find(question)
-            complete = kept.content | {
-                "maps": scene.packets(kept.explanation.maps()),
-                "complete": True,
-                "id": "",
-                "original": "",
-            }
-        except CamdemoError as error:
-            return {"error": str(error)}
+        kept = self._find(question)
+        complete = kept.content | {
+            "maps": scene.packets(kept.explanation.maps()),
+            "complete": True,
+            "id": "",
+            "original": "",
+        }
         return {"html": standalone.page(complete)}
 
     def _find(self, question: Any) -> _Scene:
@@ -226,7 +218,17 @@ class Scenes:
             if not isinstance(token, str) or token not in self._kept:
                 raise CamdemoError(EXPIRED)
             self._kept.move_to_end(token)
-            return self._kept[token]
+            kept = self._kept[token]
+        note(model=kept.explanation.model.name)
+        return kept
+
+
+def _facts_of(explanation: Explanation) -> dict[str, Any]:
+    """What the log tells of an explanation."""
+    width, height = explanation.image.size
+    timings = explanation.timings
+    stages = {f"{name}_ms": round(getattr(timings, name), 1) for name in timings.__slots__}
+    return {"model": explanation.model.name, "width": width, "height": height} | stages
 
 
 def _without_photo(explanation: Explanation) -> Explanation:

@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from camdemo import Explainer, Settings, networks
-from camdemo.ui.blocks import build_demo, launch_options
+from camdemo.ui.blocks import build_demo
+from camdemo.ui.serving import launch_options
 
 from . import chromium
 
@@ -27,9 +28,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         explainer = Explainer(Settings(model="efficientnet_lite0"))
         explainer.warm_up()
         demo = build_demo(explainer)
-        _, address, _ = demo.queue().launch(
-            server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, **launch_options()
-        )
+        options = launch_options(explainer) | {"server_name": "127.0.0.1"}
+        _, address, _ = demo.queue().launch(prevent_thread_lock=True, quiet=True, **options)
         yield address
         demo.close()
 

@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from app import photos_in
 from camdemo import Explainer, Settings
-from camdemo.ui.blocks import build_demo, launch_options
+from camdemo.ui.blocks import build_demo
+from camdemo.ui.serving import launch_options
 
 from .steps import LABELS, STRIP, TITLE, canvas, changed, example, frame, settled
 
@@ -179,8 +180,10 @@ def deck_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             photo.convert("RGB").save(folder / f"{place}-{name}.png")
     (folder / "notes.txt").write_text("not a photo")
     deck = photos_in(Path(folder))
-    demo = build_demo(Explainer(Settings(model="efficientnet_lite0")), deck)
-    yield demo.launch(prevent_thread_lock=True, quiet=True, **launch_options(deck))[1]
+    explainer = Explainer(Settings(model="efficientnet_lite0"))
+    demo = build_demo(explainer, deck)
+    options = launch_options(explainer, deck)
+    yield demo.launch(prevent_thread_lock=True, quiet=True, **options)[1]
     demo.close()
 
 

@@ -1,0 +1,71 @@
+"""One line of JSON a request: what was asked, how long it took and how it ended.
+
+Never a photo's content or name, and nothing that a client wrote: only what the server found.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any
+
+from ..errors import CamdemoError
+
+log = logging.getLogger("camdemo")
+SORRY = "Something went wrong on the server. Please try again."
+_facts: ContextVar[dict[str, Any] | None] = ContextVar("facts", default=None)
+
+
+@contextmanager
+def request(kind: str) -> Iterator[None]:
+    """Log a request when it ends, with what was noted meanwhile."""
+    facts: dict[str, Any] = {"request": kind}
+    token = _facts.set(facts)
+    outcome, started = "failed", time.perf_counter()
+    try:
+        yield
+        outcome = "done"
+    except CamdemoError as error:
+        outcome = type(error).__name__
+        raise
+    except Exception as error:
+        # The place and not the message, in which the name of a photo can be.
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        note(error=type(error).__name__, at=f"{last.filename}:{last.lineno}")
+        raise
+    finally:
+        _facts.reset(token)
+        facts |= {"outcome": outcome, "ms": round(1000 * (time.perf_counter() - started), 1)}
+        log.info(json.dumps(facts))
+
+
+def note(**facts: Any) -> None:
+    """Add facts to the line of the request that is being answered, if there is one."""
+    line = _facts.get()
+    if line is not None:
+        line |= facts
+
+
+def answers(kind: str) -> Callable[[Callable[..., dict]], Callable[..., dict]]:
+    """A viewer's question: logged, and what goes wrong is answered by {"error": a sentence}."""
+
+    def decorate(answer: Callable[..., dict]) -> Callable[..., dict]:
+        @wraps(answer)
+        def answer_or_error(*arguments: Any) -> dict:
+            try:
+                with request(kind):
+                    return answer(*arguments)
+            except CamdemoError as error:
+                return {"error": str(error)}
+            except Exception:  # the line in the log has the place
+                return {"error": SORRY}
+
+        return answer_or_error
+
+    return decorate

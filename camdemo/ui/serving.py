@@ -1,0 +1,79 @@
+"""How the page is served: limits, security headers, and an answer for probes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from . import examples
+from .blocks import STATIC, theme
+
+if TYPE_CHECKING:
+    from ..explainer import Explainer
+
+# Nothing comes from another host. Gradio's page needs inline scripts, and evaluates those of
+# components; a Space shows the page inside another one, so that framing is not forbidden.
+_POLICY = "; ".join(
+    [
+        "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+    ]
+)
+_HEADERS = {
+    "content-security-policy": _POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "permissions-policy": "geolocation=(), microphone=(), payment=(), usb=()",
+}
+
+
+def launch_options(explainer: Explainer, deck: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What `demo.launch` needs for this page: its looks, its photos, its limits and headers.
+
+    Gradio shows no file from outside the working directory, where an installed package's
+    photos or a deck may well lie: they are named here, one by one.
+    """
+    settings = explainer.settings
+
+    async def health(_request: Request) -> JSONResponse:
+        ready = explainer.is_ready()
+        return JSONResponse({"status": "ready" if ready else "starting"}, 200 if ready else 503)
+
+    return {
+        "theme": theme(),
+        "css_paths": [STATIC / "page.css"],
+        "footer_links": ["api"],
+        "allowed_paths": list((examples.photos() if deck is None else deck).values()),
+        "max_file_size": settings.max_upload * 10**6,
+        "server_name": settings.host or None,
+        "server_port": settings.port or None,
+        "root_path": settings.root_path or None,
+        "app_kwargs": {
+            "routes": [Route("/health", health)],
+            "middleware": [Middleware(_SecurityHeaders)],
+        },
+    }
+
+
+class _SecurityHeaders:
+    """Adds the headers to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_HEADERS)
+            await send(message)
+
+        await self.app(scope, receive, with_headers)
