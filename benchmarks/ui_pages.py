@@ -73,14 +73,14 @@ class Side:
 def open_pages(browser: Browser) -> Iterator[tuple[Side, Side]]:
     """Ours and the plain page, open and ready for the first press; closed at the end."""
     with ExitStack() as stack:
-        ours = stack.enter_context(_serving("app.py"))
-        plain = stack.enter_context(_serving("-m", "benchmarks.plain_page"))
+        ours, _ = stack.enter_context(serving("app.py"))
+        plain, _ = stack.enter_context(serving("-m", "benchmarks.plain_page"))
         yield _visit(browser, ours, OURS), _visit(browser, plain, PLAIN)
 
 
 @contextmanager
-def _serving(*command: str) -> Iterator[str]:
-    """Serve a page from a process of its own. Yields its address once it answers."""
+def serving(*command: str) -> Iterator[tuple[str, subprocess.Popen]]:
+    """Serve a page from a process of its own. Yields its address, once it answers, and it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -92,7 +92,11 @@ def _serving(*command: str) -> Iterator[str]:
     }
     address = f"http://127.0.0.1:{port}"
     process = subprocess.Popen(
-        [sys.executable, *command], cwd=_ROOT, env=environment, stdout=subprocess.DEVNULL
+        [sys.executable, *command],
+        cwd=_ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         end = time.monotonic() + _START
@@ -100,7 +104,7 @@ def _serving(*command: str) -> Iterator[str]:
             if process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"{' '.join(command)} does not answer at {address}")
             time.sleep(0.2)
-        yield address
+        yield address, process
     finally:
         process.terminate()
         process.wait()

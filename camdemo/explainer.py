@@ -11,17 +11,23 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from . import images, labels, models, weights
-from .cache import Loaded, ModelCache
+from .cache import ModelCache
 from .errors import CamdemoError
 from .explanation import Explanation
 from .images import Photo
 from .records import Fill, Framing, LayerInfo, ModelSpec, Prediction, Timings
 from .settings import Settings
+from .worker import Rank, Worker
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Result = TypeVar("Result")
 
 _PATIENCE = 5.0  # seconds that the start waits for the notebook's weights
 
@@ -35,6 +41,7 @@ class Explainer:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self._cache = ModelCache(self.settings.cache_models)
+        self._worker = Worker()
         self._layers: dict[str, tuple[LayerInfo, ...]] = {}
         self._discovering = threading.Lock()
         self._decided = threading.Event()  # cleared while `warm_up` chooses the default
@@ -182,11 +189,13 @@ class Explainer:
         region = images.seen_region(image.size, spec.transform, framing)
         inputs = images.prepare(image, region, spec.transform)
         prepared = time.perf_counter()
-        loaded = self._load(spec, progress)
-        waited = time.perf_counter()
-        with loaded.lock:
-            cam, logits = attribution.grad_cam(loaded.network, where, _tensor(inputs), index, rival)
-        explained = time.perf_counter()
+
+        def explain(network: nn.Module) -> tuple[np.ndarray, np.ndarray, float]:
+            begun = time.perf_counter()
+            maps = attribution.grad_cam(network, where, _tensor(inputs), index, rival)
+            return *maps, time.perf_counter() - begun
+
+        cam, logits, seconds = self._run(spec, Rank.FIRST_MAP, explain, progress)
 
         probabilities = _softmax(logits)
         chosen = attribution.best(logits, rival) if index is None else index
@@ -203,7 +212,7 @@ class Explainer:
             timings=Timings(
                 decode=1000 * (decoded - started),
                 prepare=1000 * (prepared - decoded),
-                explain=1000 * (explained - waited),
+                explain=1000 * seconds,
             ),
             inputs=inputs,
             probabilities=probabilities,
@@ -237,9 +246,12 @@ class Explainer:
             asked = [layer for layer in offered if layer.name in names]
         for target in targets:
             self.find_label(target)
-        loaded = self._load(explanation.model, None)
-        with loaded.lock:
-            return sweep.sweep(loaded.network, asked, _tensor(explanation.inputs), targets)
+        inputs = _tensor(explanation.inputs)
+        return self._run(
+            explanation.model,
+            Rank.SWEEP if layers is None else Rank.ANSWER,
+            lambda network: sweep.sweep(network, asked, inputs, targets),
+        )
 
     def hide(
         self, explanation: Explanation, mask: np.ndarray, fill: Fill = "blur", keep: bool = False
@@ -285,11 +297,10 @@ class Explainer:
         spec, inputs = explanation.model, explanation.inputs
         occlusion.check(mask, inputs.shape[-1])
         filled = occlusion.filling(inputs, fill, spec.transform, models.TRAINING_MEAN)
-        loaded = self._load(spec, None)
 
         def score(batch: np.ndarray) -> np.ndarray:
-            with loaded.lock:
-                return _softmax(networks.logits(loaded.network, batch))
+            rank = Rank.ANSWER if len(batch) == 1 else Rank.YARDSTICK
+            return _softmax(self._run(spec, rank, lambda network: networks.logits(network, batch)))
 
         return score, filled
 
@@ -305,13 +316,20 @@ class Explainer:
         """The index of a label given by its name or its index; see `labels.find`."""
         return labels.find(self.labels(), target)
 
-    def _load(self, spec: ModelSpec, progress: weights.Progress | None) -> Loaded:
-        """The network, from memory, from its file, or after a download that can take minutes."""
-        loaded = self._cache.find(spec)
-        if loaded is None:
+    def _run(
+        self,
+        spec: ModelSpec,
+        rank: Rank,
+        function: Callable[[nn.Module], Result],
+        progress: weights.Progress | None = None,
+    ) -> Result:
+        """Run a function of the network on the worker's thread, where it is loaded, too.
+
+        Only a download, which can take minutes, is waited for by whoever asked.
+        """
+        if spec not in self._cache:
             self.fetch(spec.name, progress)
-            loaded = self._cache.load(spec)
-        return loaded
+        return self._worker.run(rank, lambda: function(self._cache.load(spec)))
 
 
 def _tensor(values: np.ndarray) -> Any:

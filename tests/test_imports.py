@@ -35,12 +35,12 @@ LEVELS: list[dict[str, set[str]]] = [
         "labels": WORDS,
         "scene": WORDS | {"render"},
     },
-    {"standalone": WORDS | {"scene"}, "cache": WORDS | {"networks"}},
+    {"standalone": WORDS | {"scene"}, "cache": WORDS | {"networks"}, "worker": set()},
     {"explanation": WORDS | {"images", "render", "occlusion", "scene", "standalone"}},
     {  # the one door to all of the above
         "explainer": WORDS
         | {"models", "images", "layers", "weights", "networks", "settings"}
-        | {"attribution", "sweep", "occlusion", "labels", "cache", "explanation"}
+        | {"attribution", "sweep", "occlusion", "labels", "cache", "worker", "explanation"}
     },
     {  # the faces: the page is handed its explainer, so that a remote one can take its place
         "__init__": WORDS | {"settings", "explanation", "explainer"},

@@ -1,0 +1,275 @@
+"""A crowd: `python -m benchmarks.load`, or `make load`. Visits to our page and to the plain one.
+
+A visit is what one listener does: upload a photo of their own, look at three layers and at two
+other labels. Ours needs one request for the first map and one for all others; the plain page one
+for each look. Some visitors of ours change the model, add a label or hide a region besides; the
+plain page can't, so that ours does more for its visit. Traffic goes to 127.0.0.1 alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import itertools
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import httpx
+from PIL import Image
+
+from . import stage
+from .timing import table
+from .ui_pages import serving
+
+CROWDS = (1, 8, 32, 100)  # users at once
+SECONDS = 12.0  # a crowd and a page, after which nobody comes any more
+PATIENCE = 60.0  # seconds after which a user is gone
+MODELS = ("efficientnet_lite1", "efficientnet_lite2")
+HIDDEN = base64.b64encode(bytes(28 * 112) + b"\xff" * 28 * 112).decode()  # the lower half
+
+
+@dataclass
+class Tally:
+    """What a crowd saw."""
+
+    first: list[float] = field(default_factory=list)  # seconds from the upload to the first map
+    visits: int = 0
+    errors: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Client:
+    """One user's browser: a session of Gradio's protocol over HTTP."""
+
+    http: httpx.AsyncClient
+    config: dict
+    session: str = field(default_factory=lambda: secrets.token_hex(6))
+
+    def component(self, label: str) -> int:
+        """The number of a component by its label or its id in the page."""
+        for one in self.config["components"]:
+            if label in (one["props"].get("label"), one["props"].get("elem_id")):
+                return one["id"]
+        raise LookupError(label)
+
+    def event(self, label: str, kind: str) -> int:
+        """The number of what runs at an event of a component."""
+        target = [self.component(label), kind]
+        for one in self.config["dependencies"]:
+            if target in [list(each) for each in one["targets"]]:
+                return one["id"]
+        raise LookupError(f"{label}.{kind}")
+
+    async def upload(self, photo: bytes) -> dict:
+        files = {"files": ("photo.jpg", photo, "image/jpeg")}
+        answer = await self.http.post("/gradio_api/upload", files=files)
+        answer.raise_for_status()
+        return {"path": answer.json()[0], "meta": {"_type": "gradio.FileData"}}
+
+    async def run(self, event: int, data: list) -> list:
+        """Queue an event and wait for what it returns."""
+        question = {
+            "data": data,
+            "fn_index": event,
+            "session_hash": self.session,
+            "event_data": None,
+        }
+        answer = await self.http.post("/gradio_api/queue/join", json=question)
+        answer.raise_for_status()
+        parameters = {"session_hash": self.session}
+        async with self.http.stream("GET", "/gradio_api/queue/data", params=parameters) as lines:
+            async for line in lines.aiter_lines():
+                if not line.startswith("data:"):
+                    continue
+                message = json.loads(line[5:])
+                if message["msg"] == "process_completed":
+                    if not message["success"]:
+                        raise RuntimeError(str(message["output"].get("error")))
+                    return message["output"]["data"]
+        raise RuntimeError("the stream ended before the answer")
+
+    async def ask(self, name: str, question: dict) -> dict:
+        """Call one of the viewer's functions."""
+        answer = await self.http.post(
+            "/gradio_api/component_server",
+            json={
+                "data": question,
+                "component_id": self.component("viewer"),
+                "fn_name": name,
+                "session_hash": self.session,
+            },
+        )
+        answer.raise_for_status()
+        found = answer.json()
+        if "error" in found:
+            raise RuntimeError(found["error"])
+        return found
+
+
+Visit = Callable[[Client, bytes, int, Tally], Awaitable[None]]
+
+
+async def our_visit(client: Client, photo: bytes, number: int, tally: Tally) -> None:
+    """Upload, first map, all others; then layers and labels cost no request."""
+    start = time.perf_counter()
+    file = await client.upload(photo)
+    change = client.event("Photo", "change")
+    viewer = (await client.run(change, [file, "", "efficientnet_lite0", "crop"]))[0]
+    tally.first.append(time.perf_counter() - start)
+    token = json.loads(viewer)["id"]
+    await client.ask("scene_maps", {"id": token, "layers": None, "targets": None})
+    if number % 4 == 1:
+        model = MODELS[number // 4 % len(MODELS)]
+        await client.run(client.event("Framing", "input"), [file, "", model, "crop", ""])
+    elif number % 4 == 2:
+        await client.ask("scene_maps", {"id": token, "layers": None, "targets": [number % 1000]})
+    elif number % 4 == 3:
+        question = {"id": token, "mask": HIDDEN, "fill": "blur", "keep": False}
+        await client.ask("scene_hide", question)
+
+
+async def plain_visit(client: Client, photo: bytes, number: int, tally: Tally) -> None:
+    """Upload, first map, three layers and two other labels: a request each."""
+    del number
+    start = time.perf_counter()
+    file = await client.upload(photo)
+    looks = [("bn2", "most probable")]
+    looks += [(layer, "most probable") for layer in ("blocks.6", "blocks.5", "blocks.4")]
+    looks += [("blocks.4", "second"), ("blocks.4", "third")]
+    event = client.event("Photo", "change")
+    for place, (layer, label) in enumerate(looks):
+        await client.run(event, [file, layer, label, 0.5, "jet"])
+        if not place:
+            tally.first.append(time.perf_counter() - start)
+
+
+async def crowd(address: str, users: int, visit: Visit, photos: Iterator[bytes]) -> Tally:
+    """So many users, each with visit after visit until the time is over."""
+    tally, numbers = Tally(), itertools.count()
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=address, timeout=PATIENCE, limits=limits) as http:
+        config = (await http.get("/config")).json()
+        end = time.perf_counter() + SECONDS
+
+        async def user() -> None:
+            while time.perf_counter() < end:
+                try:
+                    await visit(Client(http, config), next(photos), next(numbers), tally)
+                    tally.visits += 1
+                except Exception as error:  # what a user would see as a failure
+                    tally.errors.append(f"{type(error).__name__}: {error}"[:200])
+
+        await asyncio.gather(*(user() for _ in range(users)))
+    return tally
+
+
+async def light_among_heavy(
+    address: str, visit: Visit, photos: Iterator[bytes]
+) -> tuple[list[float], list[float]]:
+    """The first maps of a user who comes now and then, alone and beside 32 without a pause."""
+    alone, beside = Tally(), Tally()
+    async with httpx.AsyncClient(base_url=address, timeout=PATIENCE) as http:
+        config = (await http.get("/config")).json()
+
+        async def light(tally: Tally) -> None:
+            for number in range(15):
+                await visit(Client(http, config), next(photos), 4 * number, tally)
+                await asyncio.sleep(0.5)
+
+        await light(alone)
+        heavy = asyncio.create_task(crowd(address, 32, visit, photos))
+        await asyncio.sleep(2)
+        await light(beside)
+        await heavy
+    return alone.first, beside.first
+
+
+def photos_of_their_own() -> Iterator[bytes]:
+    """Endless photos of 500 x 333, no two the same."""
+    photo = Image.open(io.BytesIO(stage.photo_bytes(500, 333)))
+    for number in itertools.count():
+        photo.putpixel((number % 500, number // 500 % 333), (number % 256, 0, 0))
+        file = io.BytesIO()
+        photo.save(file, "JPEG", quality=92)
+        yield file.getvalue()
+
+
+@contextmanager
+def _usage(pid: int) -> Iterator[dict[str, float]]:
+    """CPU seconds that a process used within this context, and its peak memory in MB."""
+    found: dict[str, float] = {}
+    before = _cpu(pid)
+    yield found
+    found["cpu"] = _cpu(pid) - before
+    status = Path(f"/proc/{pid}/status").read_text()
+    found["peak"] = int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _share(values: list[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+def main() -> None:
+    """Print the tables."""
+    photos = photos_of_their_own()
+    crowds = [int(each) for each in sys.argv[1:]] or CROWDS
+    with (
+        serving("app.py") as (ours, our_process),
+        serving("-m", "benchmarks.plain_page") as (plain, plain_process),
+    ):
+        sides = [
+            ("ours", ours, our_process, our_visit),
+            ("plain page", plain, plain_process, plain_visit),
+        ]
+        rows, rates = [], {}
+        for users in crowds:
+            for name, address, process, visit in sides:
+                with _usage(process.pid) as used:
+                    start = time.perf_counter()
+                    tally = asyncio.run(crowd(address, users, visit, photos))
+                    seconds = time.perf_counter() - start
+                rates[users, name] = rate = tally.visits / seconds
+                first = tally.first or [float("nan")]
+                rows.append(
+                    [
+                        f"{users} users, {name}",
+                        f"{rate:.2f}",
+                        f"{1000 * median(first):.0f}",
+                        f"{1000 * _share(first, 0.95):.0f}",
+                        f"{1000 * _share(first, 0.99):.0f}",
+                        str(len(tally.errors)),
+                        f"{used['cpu'] / max(tally.visits, 1):.2f}",
+                        f"{used['peak']:.0f}",
+                    ]
+                )
+                for error in sorted(set(tally.errors))[:3]:
+                    print(f"{name}, {users} users: {error}", file=sys.stderr)
+        header = ["", "visits a second", "first map, ms", "p95", "p99", "errors"]
+        print(table([*header, "server CPU, s a visit", "peak memory, MB"], rows))
+        for users in crowds:
+            ratio = rates[users, "ours"] / rates[users, "plain page"]
+            print(f"\n{users} users: {ratio:.1f} times the plain page's visits.")
+        alone, beside = asyncio.run(light_among_heavy(ours, our_visit, photos))
+        p95 = _share(alone, 0.95), _share(beside, 0.95)
+        print(
+            f"\nA light user's first map, p95: {1000 * p95[0]:.0f} ms alone, "
+            f"{1000 * p95[1]:.0f} ms beside 32 heavy ones: {p95[1] / p95[0]:.1f} times."
+        )
+
+
+if __name__ == "__main__":
+    main()
