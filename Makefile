@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 # make bench-ui  measure the page in Chromium
+# make load      a crowd on the page, and on a plain one
 # make screenshots  take README.md's pictures from the real page
-.PHONY: run test lint format bench bench-ui screenshots
+.PHONY: run test lint format bench bench-ui load screenshots
 
 run: $(VENV)/run.done
 	@$(BIN)/python app.py
@@ -30,6 +31,9 @@ bench: $(VENV)/bench.done
 bench-ui: $(VENV)/dev.done
 	@$(BIN)/python tests/browser/chromium.py
 	@$(BIN)/python -m benchmarks.ui
+
+load: $(VENV)/dev.done
+	@$(BIN)/python -m benchmarks.load
 
 screenshots: $(VENV)/dev.done
 	@$(BIN)/python assets/make_screenshots.py

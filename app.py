@@ -13,6 +13,7 @@ from camdemo import CamdemoError, Explainer, Settings
 from camdemo.settings import add_flags
 
 _PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
+_LAST_SECONDS = 3  # for what runs when the process is stopped; open pages never end by themselves
 
 
 def main() -> None:
@@ -40,7 +41,10 @@ def main() -> None:
         sys.exit(str(error))
     # Whoever stops the process wants what Ctrl-C does: the server finishes what runs, and ends.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    demo.queue(max_size=explainer.settings.max_queue).launch(**launch_options(explainer, deck))
+    demo.queue(max_size=explainer.settings.max_queue)
+    demo.launch(prevent_thread_lock=True, **launch_options(explainer, deck))
+    demo.server.config.timeout_graceful_shutdown = _LAST_SECONDS
+    demo.block_thread()
 
 
 def log_to_stderr() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from ..records import COLORMAPS, EVIDENCE, FRAMINGS
+from . import journal
 from .errors import errors_for_client
 from .photo import AS_SENT, path_of
 
@@ -37,7 +38,7 @@ def add_endpoints(explainer: Explainer) -> None:
         path = path_of(image)
         if path is None:
             raise gr.Error("There is no image. Send one as the first argument.")
-        with errors_for_client():
+        with errors_for_client(), journal.request("api explain"):
             explanation = explainer.explain(
                 path,
                 model=model or None,
@@ -46,6 +47,7 @@ def add_endpoints(explainer: Explainer) -> None:
                 framing=framing,
                 versus=_label_or_index(versus),
             )
+            journal.note(**journal.facts_of(explanation))
             picture = explanation.overlay(colormap, opacity, evidence or None)
         scores = {shown.label: shown.probability for shown in explanation.predictions}
         return picture, scores, explanation.summary()

@@ -13,7 +13,7 @@ import gradio as gr
 
 from ..errors import CamdemoError
 from ..records import FRAMINGS, ModelSpec
-from . import examples, links
+from . import examples, journal, links
 from .api import add_endpoints
 from .errors import errors_for_page
 from .photo import AS_SENT, path_of
@@ -64,9 +64,11 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
     def explained(photo: str, name: str, model: str | None, framing: str, **more: Any) -> dict:
         """The scene of one photo; `name` is that of an example, or empty for an upload."""
         question = {"framing": framing, **more}
-        if name:
-            return scenes.answer(photo, model, question, **examples.facts(name, deck))
-        return scenes.answer(photo, model, question, original="gradio_api/file=" + quote(photo))
+        facts = {"original": "gradio_api/file=" + quote(photo)}
+        with journal.request("explain"):
+            return scenes.answer(
+                photo, model, question, **(examples.facts(name, deck) if name else facts)
+            )
 
     with gr.Blocks(title="camdemo", analytics_enabled=False, delete_cache=(600, 3600)) as demo:
         headline = gr.HTML(_headline(""), elem_id="headline")

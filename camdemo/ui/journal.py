@@ -13,9 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import CamdemoError
+
+if TYPE_CHECKING:
+    from ..explanation import Explanation
 
 log = logging.getLogger("camdemo")
 SORRY = "Something went wrong on the server. Please try again."
@@ -50,6 +53,14 @@ def note(**facts: Any) -> None:
     line = _facts.get()
     if line is not None:
         line |= facts
+
+
+def facts_of(explanation: Explanation) -> dict[str, Any]:
+    """What the log tells of an explanation: model, size of the photo, milliseconds by stage."""
+    width, height = explanation.image.size
+    timings = explanation.timings
+    stages = {f"{name}_ms": round(getattr(timings, name), 1) for name in timings.__slots__}
+    return {"model": explanation.model.name, "width": width, "height": height} | stages
 
 
 def answers(kind: str) -> Callable[[Callable[..., dict]], Callable[..., dict]]:

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from .. import scene, standalone
 from ..errors import CamdemoError, ImageError
 from . import examples, questions
-from .journal import answers, note
+from .journal import answers, facts_of, note
 
 if TYPE_CHECKING:
     from ..explainer import Explainer
@@ -106,7 +106,7 @@ class Scenes:
         note(bytes=len(content), remembered=found is not None)
         if found is None:
             explanation = self.explainer.explain(content, model, **question)
-            note(**_facts_of(explanation))
+            note(**facts_of(explanation))
             found = _without_photo(explanation), explanation.scene(complete=False)
         with self._lock:
             self._answers[key] = found
@@ -221,14 +221,6 @@ class Scenes:
             kept = self._kept[token]
         note(model=kept.explanation.model.name)
         return kept
-
-
-def _facts_of(explanation: Explanation) -> dict[str, Any]:
-    """What the log tells of an explanation."""
-    width, height = explanation.image.size
-    timings = explanation.timings
-    stages = {f"{name}_ms": round(getattr(timings, name), 1) for name in timings.__slots__}
-    return {"model": explanation.model.name, "width": width, "height": height} | stages
 
 
 def _without_photo(explanation: Explanation) -> Explanation:

@@ -1,0 +1,86 @@
+"""The log: one line of JSON a request, with nothing in it that a stranger wrote or showed."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+from gradio.media import get_image
+
+from camdemo import Explainer, ImageError, Settings
+from camdemo.ui import journal
+from camdemo.ui.scenes import Scenes
+
+SECRET = "holiday-with-my-secret-name.jpg"
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> list[dict]:
+    caplog.set_level(logging.INFO, "camdemo")
+
+    class Lines(list):
+        def __iter__(self):
+            return iter([json.loads(record.getMessage()) for record in caplog.records])
+
+    return Lines()
+
+
+def test_a_request_is_one_line(lines):
+    with journal.request("explain"):
+        journal.note(model="vgg16")
+        journal.note(width=3)
+    (line,) = lines
+    assert line.pop("ms") >= 0
+    assert line == {"request": "explain", "model": "vgg16", "width": 3, "outcome": "done"}
+
+
+def test_a_refusal_and_a_failure_are_outcomes(lines):
+    with pytest.raises(ImageError), journal.request("explain"):
+        raise ImageError(SECRET)
+    with pytest.raises(OSError, match=SECRET), journal.request("explain"):
+        raise OSError(SECRET)
+    refused, failed = lines
+    assert refused["outcome"] == "ImageError"
+    assert (failed["outcome"], failed["error"]) == ("failed", "OSError")
+    assert Path(__file__).name in failed["at"]
+    assert SECRET not in json.dumps([refused, failed])
+
+
+def test_notes_outside_of_a_request_are_nobodys(lines):
+    journal.note(model="vgg16")
+    with journal.request("maps"):
+        pass
+    (line,) = lines
+    assert "model" not in line
+
+
+def test_what_a_viewer_asks_is_answered_in_words_whatever_happens(lines):
+    @journal.answers("maps")
+    def broken(question: dict) -> dict:
+        return {"maps": question["no such entry"]}
+
+    assert broken({}) == {"error": journal.SORRY}
+    (line,) = lines
+    assert (line["outcome"], line["error"]) == ("failed", "KeyError")
+
+
+def test_a_visit_leaves_numbers_and_no_names(lines, tmp_path):
+    photo = tmp_path / SECRET
+    photo.write_bytes(Path(get_image("lion.jpg")).read_bytes())
+    scenes = Scenes(Explainer(Settings(model="efficientnet_lite0")))
+    with journal.request("explain"):
+        token = scenes.answer(str(photo), None, {"framing": "crop"})["id"]
+    scenes.maps({"id": token, "layers": ["<b>nonsense"], "targets": None})
+    scenes.maps({"id": token, "layers": None, "targets": None})
+    explained, refused, swept = lines
+    assert explained["model"] == "efficientnet_lite0"
+    assert (explained["width"], explained["height"]) == (256, 256)
+    assert explained["bytes"] == photo.stat().st_size
+    assert explained["remembered"] is False
+    assert min(explained[f"{stage}_ms"] for stage in ("decode", "prepare", "explain")) >= 0
+    assert (refused["request"], refused["outcome"]) == ("maps", "ChoiceError")
+    assert (swept["request"], swept["outcome"]) == ("maps", "done")
+    told = json.dumps([explained, refused, swept])
+    assert not any(text in told for text in (SECRET, str(tmp_path), token, "nonsense", "lion"))
