@@ -17,7 +17,7 @@ import numpy as np
 
 from . import images, labels, models, weights
 from .cache import ModelCache
-from .errors import CamdemoError
+from .errors import CamdemoError, WeightsError
 from .explanation import Explanation
 from .images import Photo
 from .records import Fill, Framing, LayerInfo, ModelSpec, Prediction, Timings
@@ -325,10 +325,23 @@ class Explainer:
     ) -> Result:
         """Run a function of the network on the worker's thread, where it is loaded, too.
 
-        Only a download, which can take minutes, is waited for by whoever asked.
+        Only a download, which can take minutes, is waited for by whoever asked. A file that was
+        damaged after its download is moved aside, and fetched once more.
         """
         if spec not in self._cache:
             self.fetch(spec.name, progress)
+        try:
+            return self._worker.run(rank, lambda: function(self._cache.load(spec)))
+        except WeightsError:
+            kept = weights.set_aside(spec)
+            if kept is None:
+                raise
+        try:
+            self.fetch(spec.name, progress)
+        except WeightsError as error:
+            raise WeightsError(
+                f"The weights file of {spec.title} was damaged, and is kept as {kept}. {error}"
+            ) from error
         return self._worker.run(rank, lambda: function(self._cache.load(spec)))
 
 

@@ -101,6 +101,24 @@ def fetch(spec: ModelSpec, url: str, progress: Progress | None = None) -> Path:
     return path
 
 
+def set_aside(spec: ModelSpec) -> Path | None:
+    """Move a downloaded file out of the way if its SHA-256 does not start as its name says.
+
+    Returns:
+        Where it is kept now; None if it is what it says, is not there, or came with a package.
+    """
+    path = path_of(spec)
+    if spec.source == "bundled" or not path.is_file():
+        return None
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest.startswith(path.stem.rpartition("-")[2]):
+        return None
+    kept = path.with_name(path.name + ".damaged")
+    os.replace(path, kept)
+    return kept
+
+
 class _Download:
     """One running download; `finished` is set when it ended, well or not."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import threading
 import weakref
@@ -21,7 +22,7 @@ from camdemo import Explainer, Explanation, Settings, models, networks, occlusio
 from camdemo.errors import CamdemoError, ChoiceError, RangeError, RegionError, WeightsError
 from camdemo.records import FILLS, Box, ModelSpec
 
-from .tiny_models import Small, install
+from .tiny_models import Small, install, randomise
 
 LITE0, LITE1, LITE2, V2 = models.NAMES[:4]
 
@@ -382,6 +383,47 @@ def test_a_failed_load_can_be_tried_again(
         with pytest.raises(WeightsError):
             explainer.explain(photo, LITE0)
     assert explainer.explain(photo, LITE0).model.name == LITE0
+
+
+@pytest.fixture
+def truncated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A download of which a part has been lost since, in a torch hub folder of its own."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    path = weights.path_of(models.find("squeezenet1_1"))
+    path.parent.mkdir(parents=True)
+    torch.save(networks.skeleton(models.find("squeezenet1_1")).to_empty(device="cpu"), path)
+    os.truncate(path, path.stat().st_size // 2)
+    return path
+
+
+def test_a_damaged_file_is_moved_aside_and_fetched_once_more(
+    truncated: Path, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[str] = []
+
+    def fetch(spec: ModelSpec, _progress: object) -> None:
+        network = networks.skeleton(spec).to_empty(device="cpu")
+        torch.save(randomise(network).state_dict(), weights.path_of(spec))
+        fetched.append(spec.name)
+
+    monkeypatch.setattr(networks, "fetch", fetch)
+    half = truncated.read_bytes()
+    explainer = Explainer()
+    for _ in range(2):
+        assert explainer.explain(photo, "squeezenet1_1").model.name == "squeezenet1_1"
+    assert fetched == ["squeezenet1_1"]
+    assert truncated.with_name(truncated.name + ".damaged").read_bytes() == half
+
+
+def test_a_damaged_file_that_can_not_be_fetched_is_explained(
+    truncated: Path, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks, "url_of", lambda spec: f"http://127.0.0.1:9/{spec.weights}")
+    explainer = Explainer(Settings(model=LITE0))
+    with pytest.raises(WeightsError, match=r"was damaged, and is kept as .*damaged.* fetch squeeze"):
+        explainer.explain(photo, "squeezenet1_1")
+    assert not truncated.exists()
+    assert explainer.explain(photo).model.name == LITE0  # and the next request works
 
 
 # -- many who ask at once

@@ -320,3 +320,20 @@ print(sum(file.suffix == ".part" for file in weights.hub_folder().iterdir()))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "1\n"
     assert leftovers(folder) == []
+
+
+def test_only_a_file_that_is_not_what_its_name_says_is_set_aside(folder):
+    content = b"weights"
+    spec = dataclasses.replace(SPEC, weights=f"net-{hashlib.sha256(content).hexdigest()[:8]}.pth")
+    assert weights.set_aside(spec) is None  # there is none
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / spec.weights).write_bytes(content)
+    assert weights.set_aside(spec) is None
+    (folder / spec.weights).write_bytes(content[:-1])
+    kept = weights.set_aside(spec)
+    assert kept is not None
+    assert kept.read_bytes() == content[:-1]
+    assert not (folder / spec.weights).exists()
+    bundled = models.find("efficientnet_lite0")
+    assert weights.set_aside(bundled) is None
+    assert weights.is_ready(bundled)
