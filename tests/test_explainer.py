@@ -420,7 +420,9 @@ def test_a_damaged_file_that_can_not_be_fetched_is_explained(
 ) -> None:
     monkeypatch.setattr(networks, "url_of", lambda spec: f"http://127.0.0.1:9/{spec.weights}")
     explainer = Explainer(Settings(model=LITE0))
-    with pytest.raises(WeightsError, match=r"was damaged, and is kept as .*damaged.* fetch squeeze"):
+    with pytest.raises(
+        WeightsError, match=r"was damaged, and is kept as .*damaged.* fetch squeeze"
+    ):
         explainer.explain(photo, "squeezenet1_1")
     assert not truncated.exists()
     assert explainer.explain(photo).model.name == LITE0  # and the next request works

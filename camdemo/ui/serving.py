@@ -28,6 +28,7 @@ _POLICY = "; ".join(
         "form-action 'self'",
     ]
 )
+_THREADS = 256
 _HEADERS = {
     "content-security-policy": _POLICY,
     "x-content-type-options": "nosniff",
@@ -54,6 +55,9 @@ def launch_options(explainer: Explainer, deck: Mapping[str, str] | None = None) 
         "footer_links": ["api"],
         "allowed_paths": list((examples.photos() if deck is None else deck).values()),
         "max_file_size": settings.max_upload * 10**6,
+        # Threads that wait for the worker. With as many sweeps waiting as there are threads, no
+        # first map could overtake them.
+        "max_threads": _THREADS,
         "server_name": settings.host or None,
         "server_port": settings.port or None,
         "root_path": settings.root_path or None,
