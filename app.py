@@ -13,7 +13,7 @@ from camdemo import CamdemoError, Explainer, Settings
 from camdemo.settings import add_flags
 
 _PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
-_LAST_SECONDS = 3  # for what runs when the process is stopped; open pages never end by themselves
+_LAST_SECONDS = 2  # for what runs when the process is stopped; open pages never end by themselves
 
 
 def main() -> None:
