@@ -11,23 +11,21 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import images, labels, models, weights
 from .cache import ModelCache
-from .errors import CamdemoError, WeightsError
+from .errors import CamdemoError
 from .explanation import Explanation
 from .images import Photo
 from .records import Fill, Framing, LayerInfo, ModelSpec, Prediction, Timings
 from .settings import Settings
-from .worker import Rank, Worker
+from .worker import Rank
 
 if TYPE_CHECKING:
     from torch import nn
-
-Result = TypeVar("Result")
 
 _PATIENCE = 5.0  # seconds that the start waits for the notebook's weights
 
@@ -41,7 +39,6 @@ class Explainer:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self._cache = ModelCache(self.settings.cache_models)
-        self._worker = Worker()
         self._layers: dict[str, tuple[LayerInfo, ...]] = {}
         self._discovering = threading.Lock()
         self._decided = threading.Event()  # cleared while `warm_up` chooses the default
@@ -135,11 +132,7 @@ class Explainer:
             ChoiceError: no such model.
             WeightsError: they can't be had.
         """
-        spec = models.find(model)
-        if not weights.is_ready(spec):
-            from . import networks
-
-            networks.fetch(spec, progress)
+        self._cache.fetch(models.find(model), progress)
 
     def explain(
         self,
@@ -195,7 +188,7 @@ class Explainer:
             maps = attribution.grad_cam(network, where, _tensor(inputs), index, rival)
             return *maps, time.perf_counter() - begun
 
-        cam, logits, seconds = self._run(spec, Rank.FIRST_MAP, explain, progress)
+        cam, logits, seconds = self._cache.run(spec, Rank.FIRST_MAP, explain, progress)
 
         probabilities = _softmax(logits)
         chosen = attribution.best(logits, rival) if index is None else index
@@ -247,7 +240,7 @@ class Explainer:
         for target in targets:
             self.find_label(target)
         inputs = _tensor(explanation.inputs)
-        return self._run(
+        return self._cache.run(
             explanation.model,
             Rank.SWEEP if layers is None else Rank.ANSWER,
             lambda network: sweep.sweep(network, asked, inputs, targets),
@@ -300,7 +293,9 @@ class Explainer:
 
         def score(batch: np.ndarray) -> np.ndarray:
             rank = Rank.ANSWER if len(batch) == 1 else Rank.YARDSTICK
-            return _softmax(self._run(spec, rank, lambda network: networks.logits(network, batch)))
+            return _softmax(
+                self._cache.run(spec, rank, lambda network: networks.logits(network, batch))
+            )
 
         return score, filled
 
@@ -315,34 +310,6 @@ class Explainer:
     def find_label(self, target: int | str | None) -> int | None:
         """The index of a label given by its name or its index; see `labels.find`."""
         return labels.find(self.labels(), target)
-
-    def _run(
-        self,
-        spec: ModelSpec,
-        rank: Rank,
-        function: Callable[[nn.Module], Result],
-        progress: weights.Progress | None = None,
-    ) -> Result:
-        """Run a function of the network on the worker's thread, where it is loaded, too.
-
-        Only a download, which can take minutes, is waited for by whoever asked. A file that was
-        damaged after its download is moved aside, and fetched once more.
-        """
-        if spec not in self._cache:
-            self.fetch(spec.name, progress)
-        try:
-            return self._worker.run(rank, lambda: function(self._cache.load(spec)))
-        except WeightsError:
-            kept = weights.set_aside(spec)
-            if kept is None:
-                raise
-        try:
-            self.fetch(spec.name, progress)
-        except WeightsError as error:
-            raise WeightsError(
-                f"The weights file of {spec.title} was damaged, and is kept as {kept}. {error}"
-            ) from error
-        return self._worker.run(rank, lambda: function(self._cache.load(spec)))
 
 
 def _tensor(values: np.ndarray) -> Any:

@@ -19,6 +19,7 @@ from PIL import Image
 from torch import nn
 
 from camdemo import Explainer, Explanation, Settings, models, networks, occlusion, weights
+from camdemo.cache import ModelCache
 from camdemo.errors import CamdemoError, ChoiceError, RangeError, RegionError, WeightsError
 from camdemo.records import FILLS, Box, ModelSpec
 
@@ -362,7 +363,7 @@ def test_two_who_ask_at_once_load_once(
 ) -> None:
     # Neither goes on before both have found that the network is not there.
     both = threading.Barrier(2, timeout=60)
-    monkeypatch.setattr(Explainer, "fetch", lambda *_: both.wait())
+    monkeypatch.setattr(ModelCache, "fetch", lambda *_: both.wait())
     explainer = Explainer()
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(lambda _: explainer.explain(photo, LITE0).cam, range(2))

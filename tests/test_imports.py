@@ -25,6 +25,7 @@ LEVELS: list[dict[str, set[str]]] = [
         "layers": WORDS,
         "render": WORDS,
         "weights": WORDS,
+        "worker": set(),
     },
     {  # what puts one craft to use
         "networks": WORDS | {"weights"},
@@ -35,7 +36,7 @@ LEVELS: list[dict[str, set[str]]] = [
         "labels": WORDS,
         "scene": WORDS | {"render"},
     },
-    {"standalone": WORDS | {"scene"}, "cache": WORDS | {"networks"}, "worker": set()},
+    {"standalone": WORDS | {"scene"}, "cache": WORDS | {"weights", "networks", "worker"}},
     {"explanation": WORDS | {"images", "render", "occlusion", "scene", "standalone"}},
     {  # the one door to all of the above
         "explainer": WORDS
