@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from . import models
 from .errors import CamdemoError
 from .explainer import Explainer
+from .labels import label_or_index
 from .records import COLORMAPS, EVIDENCE, percent
 from .settings import Settings
 from .weights import Progress
@@ -41,8 +42,15 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--json", action="store_true", help="print all numbers as JSON")
     explain.add_argument("--model", help="default: MobileNetV2 if it is here, else Lite0")
     explain.add_argument("--layer", help="default: the last stage")
-    explain.add_argument("--target", help="a label or its index; default: the most probable")
-    explain.add_argument("--versus", metavar="LABEL", help="a label to compare with, or its index")
+    explain.add_argument(
+        "--target", type=label_or_index, help="a label or its index; default: the most probable"
+    )
+    explain.add_argument(
+        "--versus",
+        type=label_or_index,
+        metavar="LABEL",
+        help="a label to compare with, or its index",
+    )
     explain.add_argument(
         "--framing",
         default="crop",
@@ -79,8 +87,8 @@ def _explain(explainer: Explainer, options: argparse.Namespace) -> None:
         options.photo,
         model=options.model,
         layer=options.layer,
-        target=_label_or_index(options.target),
-        versus=_label_or_index(options.versus),
+        target=options.target,
+        versus=options.versus,
         framing=options.framing,
         progress=_progress_bar(),
     )
@@ -102,10 +110,6 @@ def _explain(explainer: Explainer, options: argparse.Namespace) -> None:
     print(f"Map of {explanation.target.text}{against} ({where})")
     if caveat := explanation.caveat(options.evidence):
         print(caveat)
-
-
-def _label_or_index(text: str | None) -> int | str | None:
-    return int(text) if text and text.lstrip("-").isdecimal() else text
 
 
 def _models(explainer: Explainer, _options: argparse.Namespace) -> None:

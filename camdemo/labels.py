@@ -1,4 +1,4 @@
-"""Labels: finding one by name or index, and the most probable ones."""
+"""Labels: reading and finding one by name or index, and the most probable ones."""
 
 from __future__ import annotations
 
@@ -33,6 +33,12 @@ def find(names: Sequence[str], target: int | str | None) -> int | None:
     if isinstance(target, bool) or not isinstance(target, int) or not 0 <= target < len(names):
         raise RangeError("label index", target, 0, len(names) - 1)
     return target
+
+
+def label_or_index(text: str) -> str | int:
+    """What a text means that a client or a terminal gives: "291" is an index, "lion" a label."""
+    is_index = text.isascii() and text.removeprefix("-").isdigit() and len(text) < 9
+    return int(text) if is_index else text
 
 
 def top(names: Sequence[str], probabilities: np.ndarray) -> tuple[Prediction, ...]:

@@ -45,8 +45,8 @@ LEVELS: list[dict[str, set[str]]] = [
     },
     {  # the faces: the page is handed its explainer, so that a remote one can take its place
         "__init__": WORDS | {"settings", "explanation", "explainer"},
-        "cli": WORDS | {"models", "weights", "settings", "explainer"},
-        "ui": WORDS | {"scene", "standalone"},
+        "cli": WORDS | {"labels", "models", "weights", "settings", "explainer"},
+        "ui": WORDS | {"labels", "scene", "standalone"},
     },
     {"__main__": {"cli"}, "app": {"__init__", "settings", "ui"}},
 ]

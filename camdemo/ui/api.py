@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from ..labels import label_or_index
 from ..records import COLORMAPS, EVIDENCE, FRAMINGS
 from . import journal
 from .errors import errors_for_client
@@ -103,7 +104,4 @@ def _label_or_index(target: Any) -> Any:
     """What a client means by "lion", "291", 291 or ""; the explainer checks it."""
     if not isinstance(target, str):
         return target
-    text = target.strip()
-    if text.isascii() and text.lstrip("-").isdigit() and len(text) < 9:
-        return int(text)
-    return text or None
+    return label_or_index(target.strip()) if target.strip() else None
