@@ -72,11 +72,10 @@ class Settings:
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """A flag for each setting."""
     for option in fields(Settings):
-        default = option.metadata["otherwise"] or option.default
         parser.add_argument(
             _flag(option.name),
             metavar="TEXT" if isinstance(option.default, str) else "N",
-            help=f"{option.metadata['meaning']}; default: {default}",
+            help=f"{option.metadata['meaning']}; default: {_default(option)}",
         )
 
 
@@ -84,12 +83,16 @@ def table() -> str:
     """The settings as a Markdown table for README.md."""
     rows = ["| Flag | Environment variable | Meaning | Default |", "|---|---|---|---|"]
     for option in fields(Settings):
-        default = option.metadata["otherwise"] or option.default
         rows.append(
             f"| `{_flag(option.name)}` | `{_variable(option.name)}` "
-            f"| {option.metadata['meaning']} | {default} |"
+            f"| {option.metadata['meaning']} | {_default(option)} |"
         )
     return "\n".join(rows)
+
+
+def _default(option: Any) -> str | int:
+    """What happens unless it is set, for people."""
+    return option.metadata["otherwise"] or option.default
 
 
 def _flag(name: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import filecmp
 import html
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -23,7 +22,6 @@ from .viewer import as_value, cam_viewer
 if TYPE_CHECKING:
     from ..explainer import Explainer
 
-STATIC = Path(__file__).parent / "static"
 TITLE = "What did it see, and where did it look?"
 
 _OWN = "own"  # in the page's control: a frame that was moved on the photo
@@ -38,15 +36,6 @@ _SHOWN = """() => {
   const { example, framing } = document.getElementById("viewer").dataset;
   return [example, ["crop", "whole"].includes(framing) ? framing : "own", framing];
 }"""
-
-
-def theme() -> gr.themes.Base:
-    """Gradio's own, in a calmer colour; the fonts are those of the visitor's system."""
-    system = ["system-ui", "sans-serif"]
-    mono = ["ui-monospace", "monospace"]
-    calm = gr.themes.Default(primary_hue="teal", neutral_hue="slate", font=system, font_mono=mono)
-    # Gradio's own quiet text is too pale to be read by many: 2.6 to 1, where 4.5 is the least.
-    return calm.set(body_text_color_subdued="*neutral_500")
 
 
 def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> gr.Blocks:

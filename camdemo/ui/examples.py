@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from PIL import Image, ImageOps
 _SIDE = 400  # pixels of each half of the composed picture
 
 
+@cache
 def photos() -> dict[str, str]:
-    """The path of each example by its name. Nothing is written but one temporary file."""
+    """The path of each example by its name. Nothing is written but one temporary file, once."""
     cheetah, lion, tower = (get_image(f"{name}.jpg") for name in ("cheetah", "lion", "tower"))
     both = str(_side_by_side(cheetah, lion))
     return {"Cheetah": cheetah, "Lion": lion, "Tower": tower, "Cheetah + lion": both}
