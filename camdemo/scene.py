@@ -30,7 +30,7 @@ def palettes() -> dict[str, str]:
     """The 256 colours of every map, as base64 of RGB bytes; "signed" is the diverging one."""
     colours = {name: render.palette(name, "positive") for name in COLORMAPS}
     colours["signed"] = render.palette(COLORMAPS[0], "signed")
-    return {name: _base64(table.tobytes()) for name, table in colours.items()}
+    return {name: base64_of(table) for name, table in colours.items()}
 
 
 def packets(maps: Mapping[MapKey, np.ndarray], exact: bool = False) -> list[dict[str, Any]]:
@@ -50,10 +50,10 @@ def _packet(layer: str, target: int, cam: np.ndarray, exact: bool) -> dict[str, 
         "width": cam.shape[1],
     }
     if exact or max(cam.shape) <= _EXACT_GRID:
-        return packet | {"type": "f4", "data": _base64(np.ascontiguousarray(cam, "<f4").tobytes())}
+        return packet | {"type": "f4", "data": base64_of(cam.astype("<f4"))}
     largest = float(np.abs(cam).max())
     steps = np.rint(cam * (32767 / largest)) if largest else cam
-    data = _base64(steps.astype("<i2").tobytes())
+    data = base64_of(steps.astype("<i2"))
     return packet | {"type": "i2", "largest": largest, "data": data}
 
 

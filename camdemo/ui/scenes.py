@@ -71,7 +71,9 @@ class Scenes:
         for name, path in tqdm(photos.items(), "Deck", unit=" photos"):
             explanation = self.explainer.explain(path)
             content = explanation.scene() | examples.facts(name, photos)
-            self.deck.append(self._remember(explanation, content, path, self._deck))
+            opened = _opened(_without_photo(explanation), content, path)
+            self._deck[opened.content["id"]] = opened
+            self.deck.append(opened.content)
 
     def deck_scene(self, question: Any) -> dict[str, Any]:
         """One scene of the deck by its place: {"place": 0 ...}, or {"error": a sentence}."""
@@ -108,27 +110,16 @@ class Scenes:
             explanation = self.explainer.explain(content, model, **question)
             note(**facts_of(explanation))
             found = _without_photo(explanation), explanation.scene(complete=False)
-        with self._lock:
-            self._answers[key] = found
-            self._answers.move_to_end(key)
-            while len(self._answers) > _KEPT:
-                self._answers.popitem(last=False)
         explanation, answer = found
-        return self._remember(explanation, answer | facts, path, self._kept)
+        opened = _opened(explanation, answer | facts, path)
+        with self._lock:
+            _keep(self._answers, key, found)
+            _keep(self._kept, opened.content["id"], opened)
+        return opened.content
 
     def labels(self) -> list[str]:
         """The names of all labels, in the order of their indices."""
         return list(self.explainer.labels())
-
-    def _remember(
-        self, explanation: Explanation, content: dict[str, Any], path: str, where: _Kept
-    ) -> dict[str, Any]:
-        content = content | {"id": secrets.token_urlsafe(16)}
-        with self._lock:
-            where[content["id"]] = _Scene(_without_photo(explanation), content, path)
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        return content
 
     @answers("maps")
     def maps(self, question: Any) -> dict[str, Any]:
@@ -221,6 +212,19 @@ class Scenes:
             kept = self._kept[token]
         note(model=kept.explanation.model.name)
         return kept
+
+
+def _opened(explanation: Explanation, content: dict[str, Any], path: str) -> _Scene:
+    """The scene under a token of its own."""
+    return _Scene(explanation, content | {"id": secrets.token_urlsafe(16)}, path)
+
+
+def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any) -> None:
+    """Remember a value as the latest, and forget the least used ones."""
+    kept[key] = value
+    kept.move_to_end(key)
+    while len(kept) > _KEPT:
+        kept.popitem(last=False)
 
 
 def _without_photo(explanation: Explanation) -> Explanation:

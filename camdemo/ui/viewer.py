@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -52,47 +53,36 @@ def cam_viewer(scenes: Scenes) -> gr.HTML:
     module that defines a subclass of a component.)
     """
 
-    # Functions, since Gradio marks them, which it can't do with methods; and they become
-    # attributes of the component, where "page" and the like have a meaning already.
-    def scene_maps(question: Any) -> dict:
-        return scenes.maps(question)
-
-    def scene_page(question: Any) -> dict:
-        return scenes.page(question)
-
-    def scene_hide(question: Any) -> dict:
-        return scenes.hide(question)
-
-    def scene_hide_elsewhere(question: Any) -> dict:
-        return scenes.hide_elsewhere(question)
-
-    def scene_look(question: Any) -> dict:
-        return scenes.look(question)
-
-    def scene_reframe(question: Any) -> dict:
-        return scenes.reframe(question)
-
-    def scene_labels(_question: Any) -> list[str]:
-        return scenes.labels()
-
-    def scene_of_deck(question: Any) -> dict:
-        return scenes.deck_scene(question)
-
+    answers: dict[str, Callable[[Any], Any]] = {
+        "scene_maps": scenes.maps,
+        "scene_hide": scenes.hide,
+        "scene_hide_elsewhere": scenes.hide_elsewhere,
+        "scene_look": scenes.look,
+        "scene_reframe": scenes.reframe,
+        "scene_page": scenes.page,
+        "scene_labels": lambda _question: scenes.labels(),
+        "scene_of_deck": scenes.deck_scene,
+    }
     deck = f"const DECK_SIZE = {json.dumps(len(scenes.deck))};"
     return gr.HTML(
         html_template=static("viewer.html"),
         css_template=static("viewer.css"),
         js_on_load="\n".join([script(), deck, _MOUNT]),
-        server_functions=[
-            scene_maps,
-            scene_hide,
-            scene_hide_elsewhere,
-            scene_look,
-            scene_reframe,
-            scene_page,
-            scene_labels,
-            scene_of_deck,
-        ],
+        server_functions=[_as_function(*answer) for answer in answers.items()],
         elem_id="viewer",
         apply_default_css=False,
     )
+
+
+def _as_function(name: str, answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A function under a name of its own.
+
+    Gradio marks it, which it can't do with a method, and makes it an attribute of the component,
+    where "page" and the like have a meaning already.
+    """
+
+    def function(question: Any) -> Any:
+        return answer(question)
+
+    function.__name__ = name
+    return function
