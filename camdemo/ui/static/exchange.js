@@ -62,7 +62,7 @@ function exchange(viewer) {
     if (state.scene === scene && labelOf(scene, index)) viewer.chooseLabel(index);
   }
 
-  return { begin, keep, ask, askForMissing, addLabel };
+  return { begin, ask, askForMissing, addLabel };
 }
 
 /** The scenes of a deck, all in memory so that a step needs no wait. */

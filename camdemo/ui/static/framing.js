@@ -62,17 +62,12 @@ function framePixels([left, top, right, bottom], { width, height }, across = 1, 
 
 /** Paint the outline where it is now, with its grips. */
 function paintFrame(context, frame) {
-  const line = Math.max(2, context.canvas.width / 400);
-  const [left, top, right, bottom] = frame;
-  for (const [colour, thickness] of [["#000000", 2 * line], ["#ffffff", line]]) {
-    Object.assign(context, { strokeStyle: colour, fillStyle: colour, lineWidth: thickness });
-    context.strokeRect(left, top, right - left, bottom - top);
+  outline(context, frame, (half) => {
     for (const grip of GRIPS) {
       const [x, y] = placeOfGrip(frame, grip);
-      const half = 2.5 * line + thickness / 2;
       context.fillRect(x - half, y - half, 2 * half, 2 * half);
     }
-  }
+  });
 }
 
 /** What moves the frame: a tool for the pointer, and steps for the keyboard. */
@@ -96,7 +91,7 @@ function framing(viewer) {
         const box = framePixels(next, canvas);
         next = null;
         const answer = await host.look({ id: scene.id, framing: box.join(","), layer, target: label(), versus });
-        if (state.scene.id !== scene.id || !state.frame) return; // explained or left meanwhile
+        if (state.scene?.id !== scene.id || !state.frame) return; // explained or left meanwhile
         if (answer.error) {
           viewer.say(answer.error);
           return;
@@ -122,11 +117,14 @@ function framing(viewer) {
     viewer.wait(1);
     const answer = await host.reframe({ id: scene.id, framing: text, layer, target: label(), versus });
     viewer.wait(-1);
-    if (state.scene.id !== scene.id) return;
-    if (answer.error) await leave();
-    else await viewer.show(answer);
-    if (answer.error) viewer.say(answer.error);
-    else host.changed?.();
+    if (state.scene?.id !== scene.id) return;
+    if (answer.error) {
+      await leave();
+      viewer.say(answer.error);
+      return;
+    }
+    await viewer.show(answer);
+    host.changed?.();
   }
 
   /** Back to where the frame was before it moved. */

@@ -12,8 +12,8 @@ function heatOfViewer(viewer) {
     const map = viewer.mapOf(layer, target);
     if (!map) return null;
     const shared = state.shared && state.versus === null;
-    const all = state.scene.labels.map((label) => viewer.mapOf(layer, label.index)).filter(Boolean);
-    return displayRange(rangeOf(shared ? all : [map]), evidence());
+    const all = () => state.scene.labels.map(({ index }) => viewer.mapOf(layer, index)).filter(Boolean);
+    return displayRange(rangeOf(shared ? all() : [map]), evidence());
   }
 
   /** Two labels against each other are shown in diverging colours, zero in neutral. */

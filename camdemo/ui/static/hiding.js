@@ -23,18 +23,12 @@ function stepHistory(viewer, by) {
   viewer.askBack();
 }
 
-/** A cell of the map as a rectangle of the photo. */
-function rectOf(map, [left, top, right, bottom], row, column) {
-  const [width, height] = [(right - left) / map.width, (bottom - top) / map.height];
-  return [left + column * width, top + row * height, left + (column + 1) * width, top + (row + 1) * height];
-}
-
 /** Hide a cell of the map, or show it again. */
-function toggleCell(viewer, { row, column }) {
+function toggleCell(viewer, cell) {
   const { state } = viewer;
   const map = viewer.mapOf(state.layer, state.target);
   if (!map) return;
-  const rect = rectOf(map, state.scene.box, row, column);
+  const rect = rectOf(map, state.scene.box, cell);
   const regions = regionsNow(state);
   const others = regions.filter(({ rects }) => String(rects) !== String([rect]));
   changeRegions(viewer, others.length < regions.length ? others : [...regions, { rects: [rect] }]);
@@ -50,7 +44,8 @@ function hottestRegion({ state, mapOf }) {
   const order = Array.from(map.values.keys()).sort((a, b) => map.values[b] - map.values[a]);
   const count = Math.max(1, Math.round((order.length * hottestShare(state)) / 100));
   const hottest = order.slice(0, count).filter((cell) => map.values[cell] > 0);
-  const rects = hottest.map((cell) => rectOf(map, state.scene.box, Math.floor(cell / map.width), cell % map.width));
+  const rects = hottest.map((cell) =>
+    rectOf(map, state.scene.box, { row: Math.floor(cell / map.width), column: cell % map.width }));
   return rects.length ? { rects } : null;
 }
 

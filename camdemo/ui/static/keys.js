@@ -73,12 +73,13 @@ function keysOf(viewer) {
 /** The keys that ask the model again: what the pointer can hide and move, they can, too. */
 function askingKeys(viewer) {
   const { state, framing } = viewer;
+  const { undo, redo, clear } = hidingActions(viewer);
   const STEP = 0.02; // of the photo
   return {
     h: () => (state.reading && state.cell ? toggleCell(viewer, state.cell) : hideHottest(viewer)),
-    z: () => stepHistory(viewer, -1),
-    y: () => stepHistory(viewer, 1),
-    x: () => hidingActions(viewer).clear(),
+    z: undo,
+    y: redo,
+    x: clear,
     "shift ArrowLeft": () => framing.shift(-STEP, 0),
     "shift ArrowRight": () => framing.shift(STEP, 0),
     "shift ArrowUp": () => framing.shift(0, -STEP),

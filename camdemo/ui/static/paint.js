@@ -79,14 +79,18 @@ function dimMargin(context, [left, top, right, bottom]) {
   );
 }
 
-/** Outline one cell of a map. */
-function outlineCell(context, map, [left, top, right, bottom], { row, column }) {
-  const width = (right - left) / map.width;
-  const height = (bottom - top) / map.height;
+/** A cell of a map as a rectangle of the photo: left, top, right, bottom. */
+function rectOf(map, [left, top, right, bottom], { row, column }) {
+  const [width, height] = [(right - left) / map.width, (bottom - top) / map.height];
+  return [left + column * width, top + row * height, left + (column + 1) * width, top + (row + 1) * height];
+}
+
+/** Outline a rectangle in white on black, which is seen on any photo; `more` adds to each colour. */
+function outline(context, [left, top, right, bottom], more = () => {}) {
   const line = Math.max(2, context.canvas.width / 400);
   for (const [colour, thickness] of [["#000000", 2 * line], ["#ffffff", line]]) {
-    context.strokeStyle = colour;
-    context.lineWidth = thickness;
-    context.strokeRect(left + column * width, top + row * height, width, height);
+    Object.assign(context, { strokeStyle: colour, fillStyle: colour, lineWidth: thickness });
+    context.strokeRect(left, top, right - left, bottom - top);
+    more(2.5 * line + thickness / 2);
   }
 }

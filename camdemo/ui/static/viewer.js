@@ -79,7 +79,7 @@ function mountViewer(root, host) {
       const context = canvas.getContext("2d");
       const map = mapOf(state.layer, state.target);
       paint(context, state, state.photo, state.scene.box, viewer.heat.current());
-      if (map && state.cell && state.view !== "photo") outlineCell(context, map, state.scene.box, state.cell);
+      if (map && state.cell && state.view !== "photo") outline(context, rectOf(map, state.scene.box, state.cell));
       const regions = [...regionsNow(state), ...(state.draft ? [state.draft] : [])];
       if (regions.length) paintHidden(context, state, regions);
       if (state.tool === "frame" || state.frame) paintFrame(context, state.frame ?? state.scene.box);
@@ -149,6 +149,7 @@ function mountViewer(root, host) {
     }
     const { layer, versus } = state;
     const pinned = samePhoto ? state.pinned : null;
+    viewer.drag = null; // of another photo, or of another map
     Object.assign(state, { scene, photo, pinned, cell: null, draft: null, answer: null, frame: null });
     Object.assign(state, scene.wanted ?? {});
     viewer.begin(scene.maps);
