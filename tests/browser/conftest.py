@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from gradio.media import get_image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from camdemo import Explainer, Settings, networks
+from camdemo import Explainer, Explanation, Settings, networks
 from camdemo.ui.blocks import build_demo
 from camdemo.ui.serving import launch_options
 
@@ -32,6 +33,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         _, address, _ = demo.queue().launch(prevent_thread_lock=True, quiet=True, **options)
         yield address
         demo.close()
+
+
+@pytest.fixture(scope="session")
+def explainer() -> Explainer:
+    """What the page's answers are compared with."""
+    return Explainer(Settings(model="efficientnet_lite0"))
+
+
+@pytest.fixture(scope="session")
+def lion(explainer: Explainer) -> Explanation:
+    return explainer.explain(get_image("lion.jpg"))
 
 
 @pytest.fixture(scope="session")

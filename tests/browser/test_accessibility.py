@@ -10,11 +10,10 @@ from typing import Any
 import axe_playwright_python
 import numpy as np
 import pytest
-from gradio.media import get_image
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from camdemo import Explainer, Settings
+from camdemo import Explanation
 
 from .steps import LABELS, STRIP, TITLE, VIEWER, changed, choose_model, example, settled
 
@@ -87,10 +86,9 @@ def test_axe_finds_nothing_on_the_page(themed: Page) -> None:
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> str:
+def file(tmp_path_factory: pytest.TempPathFactory, lion: Explanation) -> str:
     path = tmp_path_factory.mktemp("file") / "lion.html"
-    explanation = Explainer(Settings(model="efficientnet_lite0")).explain(get_image("lion.jpg"))
-    path.write_text(explanation.to_html(), encoding="utf-8")
+    path.write_text(lion.to_html(), encoding="utf-8")
     return path.as_uri()
 
 

@@ -12,7 +12,7 @@ import pytest
 from gradio.media import get_image
 from playwright.sync_api import Browser, Page, Request, Route, expect
 
-from camdemo import Box, Explainer, Explanation, Settings, occlusion
+from camdemo import Box, Explainer, Explanation, occlusion
 from camdemo.records import percent
 
 from .steps import LABELS, STRIP, TITLE, VIEWER, canvas, changed, choose_model, example, settled
@@ -21,16 +21,6 @@ ASKED = f"{VIEWER} .cam-asked"
 CANVAS = f"{VIEWER} canvas.cam-picture"
 SIDE = 224
 YARDSTICK = re.compile(r"on average\.")
-
-
-@pytest.fixture(scope="module")
-def explainer() -> Explainer:
-    return Explainer(Settings(model="efficientnet_lite0"))
-
-
-@pytest.fixture(scope="module")
-def lion(explainer: Explainer) -> Explanation:
-    return explainer.explain(get_image("lion.jpg"))
 
 
 @pytest.fixture

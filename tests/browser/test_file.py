@@ -11,21 +11,11 @@ import pytest
 from gradio.media import get_image
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
-from camdemo import Explainer, Explanation, Prediction, Settings
+from camdemo import Explainer, Explanation, Prediction
 
 from .steps import LABELS, STRIP, TITLE, changed, frame, settled
 
 FINER = "blocks.5.1.conv_pw"
-
-
-@pytest.fixture(scope="module")
-def explainer() -> Explainer:
-    return Explainer(Settings(model="efficientnet_lite0"))
-
-
-@pytest.fixture(scope="module")
-def lion(explainer: Explainer) -> Explanation:
-    return explainer.explain(get_image("lion.jpg"))
 
 
 @pytest.fixture(scope="module")
