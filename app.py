@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import threading
@@ -30,7 +31,7 @@ def main() -> None:
     log_to_stderr()
     try:
         deck = photos_in(options.deck) if options.deck else None
-        explainer = Explainer(Settings.from_environment(flags=options))
+        explainer = Explainer(Settings.from_environment(flags=options), lanes=os.cpu_count() or 1)
         # Torch takes as long to import as the page takes to build: do both at once.
         threading.Thread(target=explainer.warm_up, daemon=True).start()
         from camdemo.ui.blocks import build_demo

@@ -1,9 +1,11 @@
-"""The networks in memory: fetched where they are missing, loaded once, and run in turn."""
+"""The networks in memory: fetched where they are missing, loaded once, and run by rank."""
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from . import weights
@@ -18,12 +20,17 @@ Result = TypeVar("Result")
 
 
 class ModelCache:
-    """Up to `limit` networks, least recently used out first. Safe to share between threads."""
+    """Up to `limit` networks, least recently used out first. Safe to share between threads.
 
-    def __init__(self, limit: int) -> None:
+    Up to `lanes` functions run at the same time; see `Worker`.
+    """
+
+    def __init__(self, limit: int, lanes: int = 1) -> None:
         self._limit = limit
-        self._loaded: OrderedDict[str, nn.Module] = OrderedDict()  # changed by the worker alone
-        self._worker = Worker()
+        self._loaded: OrderedDict[str, list[nn.Module]] = OrderedDict()  # each with its free twins
+        self._lock = threading.Lock()
+        self._loading = threading.Lock()
+        self._worker = Worker(lanes)
 
     def fetch(self, spec: ModelSpec, progress: weights.Progress | None = None) -> None:
         """Make sure that the weights are on this machine; see `weights.fetch`.
@@ -43,7 +50,7 @@ class ModelCache:
         function: Callable[[nn.Module], Result],
         progress: weights.Progress | None = None,
     ) -> Result:
-        """Run a function of the network on the worker's thread, where it is loaded, too.
+        """Run a function of the network in one of the worker's lanes, where it is loaded, too.
 
         Only a download, which can take minutes, is waited for by whoever asked. A file that was
         damaged after its download is moved aside, and fetched once more.
@@ -53,7 +60,8 @@ class ModelCache:
         """
 
         def work() -> Result:
-            return function(self._load(spec))
+            with self._borrowed(spec) as network:
+                return function(network)
 
         if spec.name not in self._loaded:
             self.fetch(spec, progress)
@@ -71,13 +79,36 @@ class ModelCache:
             ) from error
         return self._worker.run(rank, work)
 
-    def _load(self, spec: ModelSpec) -> nn.Module:
-        """The network, from memory or from its file."""
+    def give_way(self, rank: Rank) -> None:
+        """Within a long function of that rank, run what is more urgent; see `Worker`."""
+        self._worker.give_way(rank)
+
+    @contextmanager
+    def _borrowed(self, spec: ModelSpec) -> Iterator[nn.Module]:
+        """A network that nobody else runs meanwhile: hooks on it are one caller's alone."""
         from . import networks
 
-        if spec.name not in self._loaded:
-            self._loaded[spec.name] = networks.load(spec)
-        self._loaded.move_to_end(spec.name)
-        while len(self._loaded) > self._limit:
-            self._loaded.popitem(last=False)
-        return self._loaded[spec.name]
+        twins = self._twins(spec)
+        with self._lock:  # one always stays, to be copied
+            network = twins.pop() if len(twins) > 1 else None
+        network = network or networks.twin(twins[0])
+        try:
+            yield network
+        finally:
+            twins.append(network)
+
+    def _twins(self, spec: ModelSpec) -> list[nn.Module]:
+        """The network and those twins that nobody runs, from memory or from its file."""
+        from . import networks
+
+        with self._lock:
+            if spec.name in self._loaded:
+                self._loaded.move_to_end(spec.name)
+                return self._loaded[spec.name]
+        with self._loading:  # others go on with what is in memory meanwhile
+            twins = self._loaded.get(spec.name) or [networks.load(spec)]
+            with self._lock:
+                self._loaded[spec.name] = twins
+                while len(self._loaded) > self._limit:
+                    self._loaded.popitem(last=False)
+            return twins

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,11 +35,15 @@ class Explainer:
     """Explains photos with the models of the catalogue. Safe to share between threads.
 
     Up to `settings.cache_models` networks stay in memory, least recently used out first.
+
+    Args:
+        lanes: how many networks run at the same time. One has all cores, which is fastest for
+            one person; several have a core each, which is best for a crowd (see `worker`).
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, lanes: int = 1) -> None:
         self.settings = settings or Settings()
-        self._cache = ModelCache(self.settings.cache_models)
+        self._cache = ModelCache(self.settings.cache_models, lanes)
         self._layers: dict[str, tuple[LayerInfo, ...]] = {}
         self._discovering = threading.Lock()
         self._decided = threading.Event()  # cleared while `warm_up` chooses the default
@@ -240,11 +245,13 @@ class Explainer:
         for target in targets:
             self.find_label(target)
         inputs = _tensor(explanation.inputs)
-        return self._cache.run(
-            explanation.model,
-            Rank.SWEEP if layers is None else Rank.ANSWER,
-            lambda network: sweep.sweep(network, asked, inputs, targets),
-        )
+        rank = Rank.SWEEP if layers is None else Rank.ANSWER
+
+        def compute(network: nn.Module) -> dict[tuple[str, int], np.ndarray]:
+            between = partial(self._cache.give_way, rank)
+            return sweep.sweep(network, asked, inputs, targets, between)
+
+        return self._cache.run(explanation.model, rank, compute)
 
     def hide(
         self, explanation: Explanation, mask: np.ndarray, fill: Fill = "blur", keep: bool = False
@@ -293,9 +300,11 @@ class Explainer:
 
         def score(batch: np.ndarray) -> np.ndarray:
             rank = Rank.ANSWER if len(batch) == 1 else Rank.YARDSTICK
-            return _softmax(
-                self._cache.run(spec, rank, lambda network: networks.logits(network, batch))
-            )
+            parts = np.split(batch, range(networks.AT_ONCE, len(batch), networks.AT_ONCE))
+            answers = [
+                self._cache.run(spec, rank, partial(networks.logits, batch=part)) for part in parts
+            ]
+            return _softmax(np.concatenate(answers))
 
         return score, filled
 

@@ -7,6 +7,7 @@ model can be listed before its weights are here.
 
 from __future__ import annotations
 
+import copy
 import re
 from functools import cache
 from pathlib import Path
@@ -24,7 +25,9 @@ _OPTIONS: dict[str, dict[str, bool]] = {
     "googlenet": {"transform_input": True, "aux_logits": False, "init_weights": False},
     "inception_v3": {"transform_input": True, "aux_logits": False, "init_weights": False},
 }
-_AT_ONCE = 4  # photos in one forward; see `logits`
+# Photos in one forward: sixteen at once take twice as long as four times four, for what lies
+# between two layers then no longer fits into the processor's cache.
+AT_ONCE = 4
 _AUXILIARY = re.compile(r"^(aux1|aux2|AuxLogits)\.")
 # The file of DenseNet-121 says `norm.1` where today's code says `norm1`.
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.")
@@ -71,15 +74,16 @@ def load(spec: ModelSpec) -> nn.Module:
     return model.to(memory_format=layout)
 
 
-def logits(model: nn.Module, batch: np.ndarray) -> np.ndarray:
-    """What the network answers a batch: float32 (n, 3, side, side) -> (n, labels).
+def twin(model: nn.Module) -> nn.Module:
+    """The same network over the same numbers: hooks on one do nothing to the other."""
+    numbers = {id(each): each for each in (*model.parameters(), *model.buffers())}
+    return copy.deepcopy(model, numbers)
 
-    Four at a time: sixteen at once take twice as long, for what lies between two layers then
-    no longer fits into the processor's cache.
-    """
+
+def logits(model: nn.Module, batch: np.ndarray) -> np.ndarray:
+    """What the network answers a batch: float32 (n, 3, side, side) -> (n, labels)."""
     with torch.inference_mode():
-        parts = torch.from_numpy(batch).split(_AT_ONCE)
-        return torch.cat([model(part) for part in parts]).numpy()
+        return model(torch.from_numpy(batch)).numpy()
 
 
 def _fit(spec: ModelSpec, state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:

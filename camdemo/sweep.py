@@ -7,7 +7,7 @@ The maps are Captum's: tests/test_sweep.py holds them to it, network by network.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 import numpy as np
@@ -15,11 +15,16 @@ import torch
 from torch import Tensor, nn
 
 from .layers import tap_many
+from .norms import FrozenNorms
 from .records import LayerInfo
 
 
 def sweep(
-    model: nn.Module, layers: Sequence[LayerInfo], inputs: Tensor, targets: Sequence[int]
+    model: nn.Module,
+    layers: Sequence[LayerInfo],
+    inputs: Tensor,
+    targets: Sequence[int],
+    between: Callable[[], None] = lambda: None,
 ) -> dict[tuple[str, int], np.ndarray]:
     """The Grad-CAM maps of all `layers` for all `targets`; see `attribution.grad_cam`.
 
@@ -28,6 +33,8 @@ def sweep(
         layers: in the order of execution.
         inputs: float32 (1, 3, side, side).
         targets: indices of labels.
+        between: called before each label: a sweep is long, and others may be in a hurry. The
+            network is as it was found then, and may be run.
 
     Returns:
         {(name of the layer, target): float32 (layer.height, layer.width)}, signed.
@@ -36,8 +43,10 @@ def sweep(
     with ExitStack() as stack:
         stack.enter_context(torch.enable_grad())
         grids = stack.enter_context(tap_many(model, layers))
+        stack.enter_context(FrozenNorms())
         logits = model(inputs)
     for target in targets:
+        between()
         gradients = torch.autograd.grad(
             logits[0, target], list(grids.values()), retain_graph=True, materialize_grads=True
         )

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from camdemo import Explainer, Explanation, Settings, models, networks, occlusio
 from camdemo.cache import ModelCache
 from camdemo.errors import CamdemoError, ChoiceError, RangeError, RegionError, WeightsError
 from camdemo.records import FILLS, Box, ModelSpec
+from camdemo.worker import Rank
 
 from .tiny_models import Small, install, randomise
 
@@ -259,6 +260,25 @@ def test_hide_elsewhere_is_the_mean_of_the_answers(
     assert (found == explainer.hide_elsewhere(explanation, mask, "mean", True)).all()
 
 
+def test_the_yardstick_comes_in_parts_between_which_others_are_served(
+    explanation: Explanation, mask: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts: list[tuple[Rank, int]] = []
+    run = ModelCache.run
+
+    def watched(self: ModelCache, spec: ModelSpec, rank: Rank, function: Callable) -> object:
+        def counted(network: nn.Module) -> np.ndarray:
+            answer = function(network)
+            parts.append((rank, len(answer)))
+            return answer
+
+        return run(self, spec, rank, counted)
+
+    monkeypatch.setattr(ModelCache, "run", watched)
+    explanation.explainer.hide_elsewhere(explanation, mask, "blur", False)
+    assert parts == [(Rank.YARDSTICK, networks.AT_ONCE)] * (occlusion.PLACES // networks.AT_ONCE)
+
+
 def test_to_keep_everything_changes_nothing(explanation: Explanation) -> None:
     everything = np.ones((224, 224), bool)
     for ask in (explanation.explainer.hide, explanation.explainer.hide_elsewhere):
@@ -442,11 +462,12 @@ def restless() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("names", [[LITE0], [LITE0, LITE1, LITE2, V2]], ids=["one", "four"])
+@pytest.mark.parametrize("lanes", [1, 3])
 def test_eight_threads_get_what_one_gets(
-    toys: None, restless: None, photo: np.ndarray, names: list[str]
+    toys: None, restless: None, photo: np.ndarray, names: list[str], lanes: int
 ) -> None:
     # Two networks fit into memory, so that with four of them some are loaded again and again.
-    explainer = Explainer(Settings(cache_models=2))
+    explainer = Explainer(Settings(cache_models=2), lanes)
     questions = [
         (names[i % len(names)], ("first", "first.0", "second", "second.1")[i // 4 % 4], 37 * i)
         for i in range(24)
@@ -464,3 +485,23 @@ def test_eight_threads_get_what_one_gets(
         for found in pool.map(ask, range(8)):
             for cam, right in zip(found, expected, strict=True):
                 np.testing.assert_allclose(cam, right, rtol=0, atol=1e-5 * np.ptp(right))
+
+
+def test_a_crowd_in_several_lanes_gets_to_the_bit_what_a_lone_visitor_gets() -> None:
+    """First maps overtake sweeps in the middle of them, on the same network."""
+    explainer = Explainer(Settings(model=LITE0), lanes=2)
+    photos = [get_image(f"{name}.jpg") for name in ("lion", "cheetah", "tower")]
+
+    def visit(path: str) -> tuple[np.ndarray, dict]:
+        explanation = explainer.explain(path)
+        targets = [one.index for one in explanation.predictions]
+        return explanation.cam, explainer.maps(explanation, None, targets)
+
+    alone = {path: visit(path) for path in photos}
+    with ThreadPoolExecutor(12) as pool:
+        crowd = list(pool.map(visit, photos * 4))
+    for path, (cam, maps) in zip(photos * 4, crowd, strict=True):
+        np.testing.assert_array_equal(cam, alone[path][0])
+        assert maps.keys() == alone[path][1].keys()
+        for key, values in maps.items():
+            np.testing.assert_array_equal(values, alone[path][1][key])

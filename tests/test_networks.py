@@ -288,14 +288,24 @@ def test_labels():
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 17])
 def test_a_batch_gets_an_answer_each_in_its_order(count):
     batch = np.random.default_rng(0).normal(size=(count, 3, 32, 32)).astype(np.float32)
-    seen = []
-    model = Small()
-    model.register_forward_hook(lambda _, given, out: seen.append(len(given[0])))
-    found = networks.logits(model, batch)
+    found = networks.logits(Small(), batch)
     assert found.shape == (count, 1000)
     assert found.dtype == np.float32
     for given, answer in zip(batch, found, strict=True):
         expected = Small()(torch.from_numpy(given[np.newaxis]))[0]
         np.testing.assert_allclose(answer, expected, rtol=1e-4, atol=1e-5)
-    assert sum(seen) == count
-    assert max(seen) <= 4  # see `logits`
+
+
+def test_a_twin_shares_the_numbers_and_not_the_hooks():
+    network = networks.load(models.find("efficientnet_lite0"))
+    twin = networks.twin(network)
+    for one, other in zip(network.parameters(), twin.parameters(), strict=True):
+        assert one is other
+    for one, other in zip(network.buffers(), twin.buffers(), strict=True):
+        assert one is other
+    twin.bn2.register_forward_hook(lambda *_: pytest.fail("the hook of the other one ran"))
+    batch = np.zeros((1, 3, 224, 224), np.float32)
+    networks.logits(network, batch)
+    assert not twin.training
+    with pytest.raises(pytest.fail.Exception):
+        networks.logits(twin, batch)

@@ -1,14 +1,17 @@
-"""One thread for all networks: turns by rank and arrival, results and errors to whoever asked."""
+"""Lanes for all networks: turns by rank and arrival, results and errors to whoever asked."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
+import torch
 
-from camdemo.worker import Rank, Worker
+from camdemo.worker import Abandoned, Rank, Worker, gone
 
 
 def test_everything_runs_on_one_thread_and_not_on_the_callers():
@@ -51,12 +54,75 @@ def test_first_maps_overtake_what_waits_and_equals_keep_their_order():
             (Rank.ANSWER, "answer"),
             (Rank.FIRST_MAP, "first map"),
         ]:
-            waiting = worker._jobs.qsize()
-            pool.submit(worker.run, rank, lambda name=name: order.append(name))
-            while worker._jobs.qsize() == waiting:
-                time.sleep(0.001)
+            ask_and_wait_in_line(pool, worker, rank, lambda name=name: order.append(name))
         go.set()
     assert order == ["first map", "answer", "sweep", "second sweep", "yardstick"]
+
+
+def ask_and_wait_in_line(
+    pool: ThreadPoolExecutor, worker: Worker, rank: Rank, job: Callable[[], object]
+) -> None:
+    waiting = len(worker._jobs)
+    pool.submit(worker.run, rank, job)
+    while len(worker._jobs) == waiting:
+        time.sleep(0.001)
+
+
+def test_a_long_job_gives_way_to_what_is_more_urgent_and_to_nothing_else():
+    worker = Worker()
+    order: list[str] = []
+    begun, go = threading.Event(), threading.Event()
+
+    def sweep() -> None:
+        order.append("begun")
+        begun.set()
+        assert go.wait(10)
+        worker.give_way(Rank.SWEEP)
+        order.append("done")
+
+    with ThreadPoolExecutor(8) as pool:
+        pool.submit(worker.run, Rank.SWEEP, sweep)
+        assert begun.wait(10)
+        for rank in (Rank.YARDSTICK, Rank.SWEEP, Rank.ANSWER, Rank.FIRST_MAP):
+            job = partial(order.append, rank.name)
+            ask_and_wait_in_line(pool, worker, rank, job)
+        go.set()
+    assert order == ["begun", "FIRST_MAP", "ANSWER", "done", "SWEEP", "YARDSTICK"]
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3])
+def test_as_many_run_at_once_as_there_are_lanes(lanes):
+    worker = Worker(lanes)
+    together = threading.Barrier(lanes)
+
+    def meet() -> int:
+        together.wait(10)  # breaks unless all lanes come
+        return threading.get_ident()
+
+    with ThreadPoolExecutor(lanes) as pool:
+        threads = list(pool.map(lambda _: worker.run(Rank.ANSWER, meet), range(lanes)))
+    assert len(set(threads)) == lanes
+
+
+def test_several_lanes_have_a_core_each_and_a_single_one_has_all():
+    before = torch.get_num_threads()
+    assert Worker(2).run(Rank.ANSWER, torch.get_num_threads) == 1
+    assert torch.get_num_threads() == before  # the caller's own are untouched
+
+
+def test_nothing_is_done_for_who_has_gone():
+    worker, done = Worker(), []
+    left = threading.Event()
+    token = gone.set(left)
+    try:
+        worker.run(Rank.ANSWER, lambda: done.append("here"))
+        left.set()
+        with pytest.raises(Abandoned):
+            worker.run(Rank.ANSWER, lambda: done.append("gone"))
+    finally:
+        gone.reset(token)
+    worker.run(Rank.ANSWER, lambda: done.append("somebody else"))
+    assert done == ["here", "somebody else"]
 
 
 def test_what_fails_is_told_to_whoever_asked_and_the_next_one_is_served():

@@ -1,0 +1,103 @@
+"""Where the server's processor time of one visit goes: `python -m benchmarks.stages`.
+
+The stages of our own code are run in this process, in one lane as on the page, and their
+processor time is taken; what a visit to the served page costs beyond their sum is Gradio's (the
+upload, the queue, the event streams) and the interpreter's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from statistics import median
+
+import httpx
+import torch
+
+from camdemo import Explainer, Settings, attribution, images, layers, models, networks, scene, sweep
+
+from . import stage
+from .load import Client, Tally, our_visit, photos_of_their_own, usage
+from .timing import table
+from .ui_pages import serving
+
+ROUNDS = 15
+VISITS = 25
+MODEL = "efficientnet_lite0"
+
+
+def measure() -> str:
+    """The table: each stage, its processor milliseconds, and its share of a visit."""
+    whole = _visit_to_the_page()
+    seconds = _stages()
+    seconds["Gradio: upload, queue, event streams; and the rest"] = whole - sum(seconds.values())
+    seconds["one visit"] = whole
+    rows = [[name, f"{each:.1f}", f"{each / whole:.0%}"] for name, each in seconds.items()]
+    return table(["Stage", "processor ms", "share"], rows)
+
+
+def _visit_to_the_page() -> float:
+    """Processor milliseconds of the served page for one visit that only looks."""
+    photos = photos_of_their_own()
+
+    async def visit(address: str, count: int) -> None:
+        async with httpx.AsyncClient(base_url=address, timeout=60) as http:
+            config = (await http.get("/config")).json()
+            for _ in range(count):
+                await our_visit(Client(http, config), next(photos), 0, Tally())
+
+    with serving("app.py") as (address, process):
+        asyncio.run(visit(address, 3))
+        tally = Tally()
+        with usage(process.pid, tally):
+            asyncio.run(visit(address, VISITS))
+    return 1000 * tally.cpu / VISITS
+
+
+def _stages() -> dict[str, float]:
+    """Processor milliseconds of each stage, as one lane runs it."""
+    torch.set_num_threads(1)
+    explainer = Explainer(Settings(model=MODEL))
+    spec = models.find(MODEL)
+    network = networks.load(spec)
+    offered = explainer.layers(MODEL)
+    stages, last = [one for one in offered if one.stage], layers.default(offered)
+    file = stage.photo_bytes(500, 333)
+    image = images.read(file)
+    region = images.seen_region(image.size, spec.transform, "crop")
+    inputs = torch.from_numpy(images.prepare(image, region, spec.transform))
+    explanation = explainer.explain(file)
+    targets = [one.index for one in explanation.predictions]
+    maps = explanation.maps()
+
+    forward = _time(lambda: networks.logits(network, inputs.numpy()))
+    explain = _time(lambda: attribution.grad_cam(network, last, inputs))
+    return {
+        "decode": _time(lambda: images.read(file)),
+        "resize and normalise": _time(lambda: images.prepare(image, region, spec.transform)),
+        "first map: forward": forward,
+        "first map: backward": explain - forward,
+        "encode the photo's copy and the scene": _time(
+            lambda: json.dumps(explanation.scene(complete=False))
+        ),
+        "all other maps: forward and five backward passes": _time(
+            lambda: sweep.sweep(network, stages, inputs, targets)
+        ),
+        "encode the maps": _time(lambda: json.dumps(scene.packets(maps))),
+    }
+
+
+def _time(run: Callable[[], object]) -> float:
+    run()
+    times = []
+    for _ in range(ROUNDS):
+        started = time.process_time()
+        run()
+        times.append(1000 * (time.process_time() - started))
+    return median(times)
+
+
+if __name__ == "__main__":
+    print(measure())
