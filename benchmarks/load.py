@@ -14,7 +14,6 @@ import io
 import itertools
 import json
 import os
-import secrets
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -29,6 +28,7 @@ from PIL import Image
 from . import stage
 from .timing import table
 from .ui_pages import serving
+from .visitor import Client
 
 CROWDS = (1, 8, 32, 100)  # users at once
 ROUNDS = 2  # of both pages in turns
@@ -50,75 +50,6 @@ class Tally:
     seconds: float = 0.0
     cpu: float = 0.0  # seconds of the server's processor
     peak: float = 0.0  # MB of the server's memory
-
-
-@dataclass(frozen=True)
-class Client:
-    """One user's browser: a session of Gradio's protocol over HTTP."""
-
-    http: httpx.AsyncClient
-    config: dict
-    session: str = field(default_factory=lambda: secrets.token_hex(6))
-
-    def component(self, label: str) -> int:
-        """The number of a component by its label or its id in the page."""
-        for one in self.config["components"]:
-            if label in (one["props"].get("label"), one["props"].get("elem_id")):
-                return one["id"]
-        raise LookupError(label)
-
-    def event(self, label: str, kind: str) -> int:
-        """The number of what runs at an event of a component."""
-        target = [self.component(label), kind]
-        for one in self.config["dependencies"]:
-            if target in [list(each) for each in one["targets"]]:
-                return one["id"]
-        raise LookupError(f"{label}.{kind}")
-
-    async def upload(self, photo: bytes) -> dict:
-        files = {"files": ("photo.jpg", photo, "image/jpeg")}
-        answer = await self.http.post("/gradio_api/upload", files=files)
-        answer.raise_for_status()
-        return {"path": answer.json()[0], "meta": {"_type": "gradio.FileData"}}
-
-    async def run(self, event: int, data: list) -> list:
-        """Queue an event and wait for what it returns."""
-        question = {
-            "data": data,
-            "fn_index": event,
-            "session_hash": self.session,
-            "event_data": None,
-        }
-        answer = await self.http.post("/gradio_api/queue/join", json=question)
-        answer.raise_for_status()
-        parameters = {"session_hash": self.session}
-        async with self.http.stream("GET", "/gradio_api/queue/data", params=parameters) as lines:
-            async for line in lines.aiter_lines():
-                if not line.startswith("data:"):
-                    continue
-                message = json.loads(line[5:])
-                if message["msg"] == "process_completed":
-                    if not message["success"]:
-                        raise RuntimeError(str(message["output"].get("error")))
-                    return message["output"]["data"]
-        raise RuntimeError("the stream ended before the answer")
-
-    async def ask(self, name: str, question: dict) -> dict:
-        """Call one of the viewer's functions."""
-        answer = await self.http.post(
-            "/gradio_api/component_server",
-            json={
-                "data": question,
-                "component_id": self.component("viewer"),
-                "fn_name": name,
-                "session_hash": self.session,
-            },
-        )
-        answer.raise_for_status()
-        found = answer.json()
-        if "error" in found:
-            raise RuntimeError(found["error"])
-        return found
 
 
 Visit = Callable[[Client, bytes, int, Tally], Awaitable[None]]

@@ -19,9 +19,10 @@ import torch
 from camdemo import Explainer, Settings, attribution, images, layers, models, networks, scene, sweep
 
 from . import stage
-from .load import Client, Tally, our_visit, photos_of_their_own, usage
+from .load import Tally, our_visit, photos_of_their_own, usage
 from .timing import table
 from .ui_pages import serving
+from .visitor import Client
 
 ROUNDS = 15
 VISITS = 25

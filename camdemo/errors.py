@@ -6,7 +6,8 @@
     ├── RangeError      a number outside its limits
     ├── RegionError     a part of the photo that can't be framed or hidden
     ├── WeightsError    a model's weights can't be had
-    └── SettingError    an environment variable that can't be understood
+    ├── SettingError    an environment variable that can't be understood
+    └── Abandoned       whoever asked has gone, so that it was not done
 
 Every message says what was given, what is allowed and what to do next; the page, the API
 and the command line print it as it stands.
@@ -34,6 +35,10 @@ class WeightsError(CamdemoError):
 
 class SettingError(CamdemoError):
     """An environment variable that can't be understood."""
+
+
+class Abandoned(CamdemoError):
+    """Whoever asked has gone, so that it was not done."""
 
 
 class RangeError(CamdemoError):

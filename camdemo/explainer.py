@@ -48,6 +48,8 @@ class Explainer:
         self._discovering = threading.Lock()
         self._decided = threading.Event()  # cleared while `warm_up` chooses the default
         self._decided.set()
+        self._settled = threading.Event()  # cleared while `warm_up` runs
+        self._settled.set()
         self._warm = threading.Event()
 
     def models(self) -> tuple[ModelSpec, ...]:
@@ -82,6 +84,7 @@ class Explainer:
         The notebook's weights are waited for a few seconds; a download that takes longer
         goes on for later.
         """
+        self._settled.clear()
         if not self.settings.model:
             self._decided.clear()
             attempt = threading.Thread(target=self._try_notebook_weights, daemon=True)
@@ -91,10 +94,19 @@ class Explainer:
         with suppress(CamdemoError):  # whoever asks for this model will be told
             self.explain(np.zeros((8, 8, 3), np.uint8))
         self._warm.set()
+        self._settled.set()
 
     def is_ready(self) -> bool:
         """Whether `warm_up` is done: the next explanation finds everything in memory."""
         return self._warm.is_set()
+
+    def is_getting_ready(self) -> bool:
+        """Whether `warm_up` runs now: an explanation has to wait for it."""
+        return not self._settled.is_set()
+
+    def wait_until_ready(self, seconds: float) -> None:
+        """Wait for the end of `warm_up`, but not longer."""
+        self._settled.wait(seconds)
 
     def _try_notebook_weights(self) -> None:
         with suppress(CamdemoError):

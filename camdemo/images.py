@@ -38,6 +38,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _LONGEST = 8  # resized whole up to this many inputs' length; see `prepare`
+_STRIP = 256  # rows that are converted at once
 _WORTH_THREADS = 2_000_000  # pixels from which two threads are faster; see `_resize`
 
 # Pillow warns of odd metadata and of large files; neither is an error here.
@@ -111,26 +112,40 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         return Image.fromarray(_to_eight_bits(np.asarray(image))).convert("RGB")
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
+        return _over_white(image)
     return image.convert("RGB")
 
 
+def _over_white(image: Image.Image) -> Image.Image:
+    """Strip by strip: all at once, three copies of 50 megapixels would take most of a gigabyte."""
+    over = Image.new("RGB", image.size)
+    for top in range(0, image.height, _STRIP):
+        strip = image.crop((0, top, image.width, min(top + _STRIP, image.height))).convert("RGBA")
+        white = Image.new("RGBA", strip.size, "white")
+        over.paste(Image.alpha_composite(white, strip).convert("RGB"), (0, top))
+    return over
+
+
 def _to_eight_bits(values: np.ndarray) -> np.ndarray:
-    """Grey values of any kind as uint8.
+    """Grey values of any kind, (H, W), as uint8.
 
     16-bit values are taken for what they are. 32-bit integers and floats don't tell what
     white is: it is the first of 1 (floats only), 255, 65535 and the maximum that holds them.
     """
+
+    def finite(rows: slice) -> np.ndarray:
+        return np.nan_to_num(values[rows].astype(np.float32), posinf=0, neginf=0)
+
+    strips = [slice(top, top + _STRIP) for top in range(0, len(values), _STRIP)]
     white = 65535.0
     if values.dtype.itemsize != 2:
         usual = [255.0, 65535.0] if values.dtype.kind in "iu" else [1.0, 255.0, 65535.0]
-        values = np.nan_to_num(values.astype(np.float32), posinf=0, neginf=0)
-        brightest = float(values.max())
+        brightest = max(float(finite(rows).max()) for rows in strips)
         white = next((limit for limit in usual if brightest <= limit), brightest)
-    scaled = values * np.float32(255 / white)
-    return np.rint(scaled).clip(0, 255).astype(np.uint8)
+    grey = np.empty(values.shape, np.uint8)
+    for rows in strips:
+        grey[rows] = np.rint(finite(rows) * np.float32(255 / white)).clip(0, 255)
+    return grey
 
 
 def seen_region(size: tuple[int, int], transform: Transform, framing: Framing) -> tuple[float, ...]:

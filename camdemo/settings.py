@@ -40,6 +40,7 @@ class Settings:
     cache_models: int = _setting(6, "how many models stay loaded, least recently used out first")
     max_upload: int = _setting(20, "MB of the largest upload")
     max_megapixels: int = _setting(50, "megapixels of the largest photo", most=1000)
+    max_disk: int = _setting(2000, "MB that uploads and results may take; the oldest go first")
     max_queue: int = _setting(200, "how many questions may wait; the next one is told to come back")
     host: str = _setting("", "the address that is served", "GRADIO_SERVER_NAME, else 127.0.0.1")
     port: int = _setting(

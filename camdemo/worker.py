@@ -25,6 +25,8 @@ from contextvars import ContextVar
 from enum import IntEnum
 from typing import Any, TypeVar
 
+from .errors import Abandoned
+
 Result = TypeVar("Result")
 _Job = tuple["Rank", int, Future, Callable[[], Any]]  # of one rank, who came first is first
 
@@ -32,10 +34,6 @@ _NICE = 10  # with all cores busy, those who answer browsers go before those who
 
 # Set when whoever asked has gone, by who serves the request; see `Worker.run`.
 gone: ContextVar[threading.Event | None] = ContextVar("gone", default=None)
-
-
-class Abandoned(Exception):
-    """What was asked was not done, because whoever asked has gone."""
 
 
 class Rank(IntEnum):

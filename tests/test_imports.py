@@ -25,7 +25,7 @@ LEVELS: list[dict[str, set[str]]] = [
         "layers": WORDS,
         "render": WORDS,
         "weights": WORDS,
-        "worker": set(),
+        "worker": {"errors"},
         "norms": set(),
     },
     {  # what puts one craft to use
@@ -47,7 +47,7 @@ LEVELS: list[dict[str, set[str]]] = [
     {  # the faces: the page is handed its explainer, so that a remote one can take its place
         "__init__": WORDS | {"settings", "explanation", "explainer"},
         "cli": WORDS | {"labels", "models", "weights", "settings", "explainer"},
-        "ui": WORDS | {"labels", "scene", "standalone"},
+        "ui": WORDS | {"labels", "scene", "standalone", "worker"},  # of worker, who has gone
     },
     {"__main__": {"cli"}, "app": {"__init__", "settings", "ui"}},
 ]

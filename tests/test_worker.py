@@ -11,7 +11,8 @@ from functools import partial
 import pytest
 import torch
 
-from camdemo.worker import Abandoned, Rank, Worker, gone
+from camdemo.errors import Abandoned
+from camdemo.worker import Rank, Worker, gone
 
 
 def test_everything_runs_on_one_thread_and_not_on_the_callers():

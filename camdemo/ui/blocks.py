@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 TITLE = "What did it see, and where did it look?"
 
+_GETTING_READY = "Getting ready: the first model is being loaded. You can choose a photo already."
+_PATIENCE = 60.0  # seconds after which the page no longer says so
+
 _OWN = "own"  # in the page's control: a frame that was moved on the photo
 _FRAMING_TITLES = {
     "crop": "Centre crop, as validated",
@@ -60,7 +63,8 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
             )
 
     with gr.Blocks(title="camdemo", analytics_enabled=False, delete_cache=(600, 3600)) as demo:
-        headline = gr.HTML(_headline(""), elem_id="headline")
+        # Shown after a second; a server that is ready answers long before.
+        headline = gr.HTML(_headline(_GETTING_READY, late=True), elem_id="headline")
         # The name of the example on the page, empty for an upload; and the text of the framing.
         example = gr.Textbox("", visible=False, label="Example")
         frame = gr.Textbox("", visible=False, label="Frame")
@@ -88,7 +92,8 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
         def open_page(request: gr.Request) -> dict[Any, Any]:
             wanted = links.read(request.query_params, list(offered))
             name = explainer.default_model()
-            updates: dict[Any, Any] = {headline: _headline(explainer.opening_note())}
+            note = _GETTING_READY if explainer.is_getting_ready() else explainer.opening_note()
+            updates: dict[Any, Any] = {headline: _headline(note)}
             if wanted.example:
                 path = offered[wanted.example]
                 more = {"layer": wanted.layer, "target": wanted.label, "versus": wanted.versus}
@@ -105,6 +110,10 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
                     gr.Warning(html.escape(f"The link asks for what can't be shown. {error}"))
             choices = _model_choices(explainer.models())
             return updates | {model: gr.Dropdown(choices=choices, value=name), last_model: name}
+
+        def settle() -> str:
+            explainer.wait_until_ready(_PATIENCE)
+            return _headline(explainer.opening_note())
 
         def answer(upload: Any, name: Any, model: str | None, framing: str, frame: Any) -> Any:
             name = name if isinstance(name, str) and name in offered else ""
@@ -156,7 +165,8 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
         opened = [model, framing, frame, last_model, headline, viewer, photo, example]
-        demo.load(open_page, outputs=opened, **quiet)
+        loaded = demo.load(open_page, outputs=opened, **quiet)
+        loaded.then(settle, None, headline, queue=False, **quiet)
         # `input` and `clear` fire while the component still has its old value; `change` after it.
         photo.change(
             answer_photo,
@@ -191,9 +201,10 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
     return demo
 
 
-def _headline(note: str) -> str:
-    """The page's question, and one line under it where there is something to say."""
-    return f"<h1>{TITLE}</h1><p>{html.escape(note)}</p>"
+def _headline(note: str, late: bool = False) -> str:
+    """The page's question, and one line under it; a late one appears after a second."""
+    kind = ' class="late"' if late else ""
+    return f"<h1>{TITLE}</h1><p{kind}>{html.escape(note)}</p>"
 
 
 def _model_choices(specs: tuple[ModelSpec, ...]) -> list[tuple[str, str]]:

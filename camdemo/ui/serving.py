@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -15,6 +16,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import examples
+from .presence import Presence
+from .uploads import BoundedUploads
 
 if TYPE_CHECKING:
     from ..explainer import Explainer
@@ -31,6 +34,7 @@ _POLICY = "; ".join(
     ]
 )
 _THREADS = 256
+_FORM = 100_000  # bytes that a form adds to the file in it
 _HEADERS = {
     "content-security-policy": _POLICY,
     "x-content-type-options": "nosniff",
@@ -51,12 +55,13 @@ def launch_options(explainer: Explainer, deck: Mapping[str, str] | None = None) 
         ready = explainer.is_ready()
         return JSONResponse({"status": "ready" if ready else "starting"}, 200 if ready else 503)
 
+    most = settings.max_upload * 10**6
     return {
         "theme": _theme(),
         "css_paths": [_STATIC / "page.css"],
         "footer_links": ["api"],
         "allowed_paths": list((examples.photos() if deck is None else deck).values()),
-        "max_file_size": settings.max_upload * 10**6,
+        "max_file_size": most,
         # Threads that wait for the worker. With as many sweeps waiting as there are threads, no
         # first map could overtake them.
         "max_threads": _THREADS,
@@ -65,7 +70,16 @@ def launch_options(explainer: Explainer, deck: Mapping[str, str] | None = None) 
         "root_path": settings.root_path or None,
         "app_kwargs": {
             "routes": [Route("/health", health)],
-            "middleware": [Middleware(_SecurityHeaders)],
+            "max_body_size": most + _FORM,
+            "middleware": [
+                Middleware(_SecurityHeaders),
+                Middleware(Presence),
+                Middleware(
+                    BoundedUploads,
+                    folder=Path(get_upload_folder()),
+                    most=settings.max_disk * 10**6,
+                ),
+            ],
         },
     }
 
