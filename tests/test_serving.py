@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,52 +12,18 @@ import httpx
 import pytest
 from gradio.media import get_image
 
-ROOT = Path(__file__).parent.parent
+from .served import ROOT, SECRET, Served, served
 
 
 @pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, subprocess.Popen]]:
-    """app.py as it is started for good, by its flags, in a folder of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("served")
-    environment = os.environ | {
-        "GRADIO_TEMP_DIR": str(folder / "uploads"),
-        "GRADIO_ANALYTICS_ENABLED": "False",
-        "SECRET_OF_THE_HOST": "sesame",
-    }
-    flags = ["--host", "127.0.0.1", "--port", str(port), "--model", "efficientnet_lite0"]
-    log = (folder / "log").open("w")
-    started = subprocess.Popen(
-        [sys.executable, str(ROOT / "app.py"), *flags, "--max-upload", "1"],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=log,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        seen = set()
-        for _ in range(600):
-            try:
-                seen.add(httpx.get(f"{address}/health", timeout=5).status_code)
-            except httpx.TransportError:
-                assert started.poll() is None, (folder / "log").read_text()
-            if 200 in seen:
-                break
-            time.sleep(0.1)
-        assert 200 in seen
-        assert seen <= {200, 503}
-        yield address, started
-    finally:
-        started.kill()
-        log.close()
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(tmp_path_factory.mktemp("served"), "--max-upload", "1", "--max-disk", "3") as one:
+        yield one
 
 
 @pytest.fixture
-def server(process: tuple[str, subprocess.Popen]) -> str:
-    return process[0]
+def server(running: Served) -> str:
+    return running.address
 
 
 def test_health_is_plain(server: str) -> None:
@@ -100,7 +62,7 @@ def test_no_file_of_the_host_is_served(server: str, way: str, path: str) -> None
     answer = httpx.get(server + way + path)
     assert 400 <= answer.status_code < 500
     assert "root:" not in answer.text
-    assert "sesame" not in answer.text
+    assert SECRET not in answer.text
     assert "import" not in answer.text
 
 
@@ -123,19 +85,26 @@ def test_an_upload_over_the_limit_is_refused_before_it_is_kept(server: str) -> N
 
 def test_the_environment_is_nowhere_on_the_page(server: str) -> None:
     for path in ("/", "/config", "/gradio_api/info"):
-        assert "sesame" not in httpx.get(server + path).text
+        assert SECRET not in httpx.get(server + path).text
 
 
-def test_sigterm_ends_it_cleanly_although_a_client_is_connected(
-    process: tuple[str, subprocess.Popen],
-) -> None:
-    """Last of this file, for the server is gone then; one that hangs fails by its wait."""
-    address, started = process
-    with httpx.stream("GET", f"{address}/gradio_api/heartbeat/somebody"):  # a client is connected
-        started.send_signal(signal.SIGTERM)
-        assert started.wait(timeout=30) == 0
-    with pytest.raises(httpx.TransportError):
-        httpx.get(f"{address}/health")
+def test_a_body_of_many_files_is_refused_as_a_whole(server: str) -> None:
+    files = [("files", (f"{n}.jpg", bytes(900_000), "image/jpeg")) for n in range(3)]
+    assert httpx.post(f"{server}/gradio_api/upload", files=files).status_code == 413
+    huge = {"data": "x" * 2_000_000, "fn_index": 0, "session_hash": "a"}
+    assert httpx.post(f"{server}/gradio_api/queue/join", json=huge).status_code == 413
+
+
+def test_the_oldest_uploads_go_when_the_disk_is_full(running: Served) -> None:
+    def send(number: int) -> Path:
+        files = {"files": (f"{number}.jpg", bytes([number]) * 600_000, "image/jpeg")}
+        return Path(httpx.post(f"{running.address}/gradio_api/upload", files=files).json()[0])
+
+    sent = [send(number) for number in range(12)]  # 7 MB, where 3 may stay
+    there = [path.exists() for path in sent]
+    assert there == sorted(there)  # the oldest are gone, the newest are there
+    assert 3 <= sum(there) <= 6  # and the one that came after the last look
+    assert sum(path.stat().st_size for path in running.uploads.rglob("*.jpg")) < 4e6
 
 
 def test_a_line_of_the_log_is_json(tmp_path: Path) -> None:

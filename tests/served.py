@@ -1,0 +1,78 @@
+"""app.py as it is started for good: by its flags, in a folder of its own, until it is ready."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parent.parent
+SECRET = "sesame"  # in the server's environment; nobody may ever read it
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server that runs."""
+
+    address: str
+    process: subprocess.Popen
+    folder: Path
+
+    @property
+    def uploads(self) -> Path:
+        """Where what visitors send lies."""
+        return self.folder / "uploads"
+
+    def log(self) -> list[dict]:
+        """The lines about requests so far."""
+        lines = (self.folder / "log").read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith('{"request"')]
+
+
+@contextmanager
+def served(folder: Path, *flags: str) -> Iterator[Served]:
+    """Start it, wait until it is ready, and end it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {
+        "GRADIO_TEMP_DIR": str(folder / "uploads"),
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "SECRET_OF_THE_HOST": SECRET,
+    }
+    own = ["--host", "127.0.0.1", "--port", str(port), "--model", "efficientnet_lite0"]
+    log = (folder / "log").open("w")
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "app.py"), *own, *flags],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=log,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        seen = set()
+        for _ in range(600):
+            try:
+                seen.add(httpx.get(f"{address}/health", timeout=5).status_code)
+            except httpx.TransportError:
+                assert process.poll() is None, (folder / "log").read_text()
+            if 200 in seen:
+                break
+            time.sleep(0.1)
+        assert 200 in seen
+        assert seen <= {200, 503}
+        yield Served(address, process, folder)
+    finally:
+        process.kill()
+        process.wait()
+        log.close()
