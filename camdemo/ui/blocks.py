@@ -191,6 +191,7 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
             show_progress_on=viewer,
             concurrency_limit=16,
             api_visibility="private",
+            **AS_SENT,
         )
         fetched.success(**again)
         # The page keeps what it shows, so the dropdown must say what that is.

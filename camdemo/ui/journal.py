@@ -38,14 +38,23 @@ def request(kind: str) -> Iterator[None]:
         outcome = type(error).__name__
         raise
     except Exception as error:
-        # The place and not the message, in which the name of a photo can be.
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        note(error=type(error).__name__, at=f"{last.filename}:{last.lineno}")
+        note(**_where(error))
         raise
     finally:
         _facts.reset(token)
         facts |= {"outcome": outcome, "ms": round(1000 * (time.perf_counter() - started), 1)}
         log.info(json.dumps(facts))
+
+
+def failed(kind: str, error: Exception) -> None:
+    """Log a request that failed before or after it was answered by us."""
+    log.info(json.dumps({"request": kind} | _where(error) | {"outcome": "failed"}))
+
+
+def _where(error: Exception) -> dict[str, str]:
+    """The place and not the message, in which the name of a photo can be."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return {"error": type(error).__name__, "at": f"{last.filename}:{last.lineno}"}
 
 
 def note(**facts: Any) -> None:

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import examples
+from . import examples, journal
 from .presence import Presence
 from .uploads import BoundedUploads
 
@@ -70,6 +70,7 @@ def launch_options(explainer: Explainer, deck: Mapping[str, str] | None = None) 
         "root_path": settings.root_path or None,
         "app_kwargs": {
             "routes": [Route("/health", health)],
+            "exception_handlers": {KeyError: _not_found},
             "max_body_size": most + _FORM,
             "middleware": [
                 Middleware(_SecurityHeaders),
@@ -82,6 +83,12 @@ def launch_options(explainer: Explainer, deck: Mapping[str, str] | None = None) 
             ],
         },
     }
+
+
+def _not_found(_request: Request, error: Exception) -> JSONResponse:
+    """Gradio looks up what a client names, and fails where there is no such component or event."""
+    journal.failed("lookup", error)
+    return JSONResponse({"detail": "There is nothing of that name."}, 404)
 
 
 def _theme() -> gr.themes.Base:

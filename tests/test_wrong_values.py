@@ -1,0 +1,250 @@
+"""Every way in gets every wrong value: an answer in words, nothing read, nothing fetched."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from gradio.media import get_image
+
+from benchmarks.visitor import Client, Refused
+
+from .served import ROOT, SECRET, Served, served
+
+LION = get_image("lion.jpg")
+FILE = {"_type": "gradio.FileData"}
+
+# Values for a field that wants a text, a number, a name or an index.
+VALUES: list[Any] = [
+    *(None, True, False, 0, -1, 1000, 10**30, -1e308, 0.5, "NaN", "Infinity"),
+    *("", " ", "nonsense", "__class__", "../app.py", "/etc/passwd", "file:///etc/passwd"),
+    *("<script>alert(1)</script>", "x" * 100_000, "\0", "🦁", "0,0,0,0", "-1"),
+    *([], ["a", 1], [[[[]]]], {}, {"path": "/etc/passwd"}, {"__type__": "update"}),
+]
+# What may stand for a photo.
+PHOTOS: list[Any] = [
+    *(None, 7, "photo.jpg", "/etc/passwd", [], {}, {"path": None}, {"path": 5}, {"url": "x"}),
+    *({"path": path, "meta": FILE} for path in ("/etc/passwd", "/proc/self/environ", "../app.py")),
+    *({"path": str(ROOT / name), "meta": FILE} for name in ("app.py", "README.md", ".")),
+    *({"path": path, "meta": FILE} for path in ("file:///etc/passwd", "\0", "", "x" * 5000)),
+    {"path": "http://169.254.169.254/latest/meta-data", "meta": FILE},
+    {"path": "photo.jpg", "url": "http://169.254.169.254/latest/meta-data", "meta": FILE},
+    {"path": "photo.jpg", "url": "file:///etc/passwd", "meta": FILE},
+]
+ARGUMENTS = ("image", "model", "layer", "target", "framing", "colormap", "opacity", "evidence")
+USUAL: dict[str, Any] = dict(
+    zip(ARGUMENTS, [None, "", "", "", "crop", "jet", 0.5, ""], strict=True), versus=""
+)
+FORBIDDEN = (SECRET, "root:", "Traceback", "site-packages", str(ROOT))
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(tmp_path_factory.mktemp("served")) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def config(running: Served) -> dict:
+    return httpx.get(f"{running.address}/config").json()
+
+
+@pytest.fixture(scope="module")
+def lion(running: Served) -> dict:
+    """An upload of a stranger's: the example with a byte behind it, and so another file."""
+    photo = {"files": ("lion.jpg", Path(LION).read_bytes() + b"\0", "image/jpeg")}
+    sent = httpx.post(f"{running.address}/gradio_api/upload", files=photo)
+    return {"path": sent.json()[0], "meta": FILE}
+
+
+@pytest.fixture(scope="module")
+def trap() -> Iterator[tuple[str, list[str]]]:
+    """A web server on this machine that must never be asked: its address, and who asked."""
+    asked: list[str] = []
+
+    class Trap(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Trap)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+
+
+def call(running: Served, config: dict, event: int, *questions: list) -> list[tuple[str, Any]]:
+    """How an event ended for each: "done" and its values, "refused" and the words, "status"."""
+
+    async def run() -> list[tuple[str, Any]]:
+        async with httpx.AsyncClient(base_url=running.address, timeout=60) as http:
+            return [await one(http, data) for data in questions]
+
+    async def one(http: httpx.AsyncClient, data: list) -> tuple[str, Any]:
+        try:
+            return "done", await Client(http, config).run(event, data)
+        except Refused as refused:
+            return "refused", str(refused)
+        except httpx.HTTPStatusError as failed:
+            return "status", failed.response
+
+    return asyncio.run(run())
+
+
+def explain(running: Served, config: dict, *changed: dict) -> list[tuple[str, Any]]:
+    """/explain with the usual arguments but for those given, once for each."""
+    questions = [list((USUAL | one).values()) for one in changed]
+    return call(running, config, event_of(config, "explain"), *questions)
+
+
+def event_of(config: dict, name: str) -> int:
+    return next(one["id"] for one in config["dependencies"] if one["api_name"] == name)
+
+
+def check(outcome: tuple[str, Any]) -> None:
+    """Words or a 4xx, and nothing of the host in them."""
+    kind, answer = outcome
+    text = answer.text if isinstance(answer, httpx.Response) else json.dumps(answer)
+    assert not any(word in text for word in FORBIDDEN), text[:500]
+    if kind == "status":
+        assert 400 <= answer.status_code < 500, answer.status_code
+    if kind == "refused":
+        assert len(text) < 1000
+
+
+@pytest.mark.parametrize("name", [one for one in USUAL if one != "image"])
+def test_every_argument_of_explain(running: Served, config: dict, lion: dict, name: str) -> None:
+    outcomes = explain(running, config, *({"image": lion, name: value} for value in VALUES))
+    for value, outcome in zip(VALUES, outcomes, strict=True):
+        check(outcome)
+        if outcome[0] == "refused":
+            assert outcome[1] not in ("None", "null"), value  # a sentence, not silence
+
+
+@pytest.mark.parametrize("photo", PHOTOS, ids=lambda photo: str(photo)[:40])
+def test_what_may_stand_for_a_photo(running: Served, config: dict, photo: Any) -> None:
+    (outcome,) = explain(running, config, {"image": photo})
+    check(outcome)
+    assert outcome[0] != "done"
+
+
+def test_nothing_is_fetched(running: Served, config: dict, trap: tuple[str, list[str]]) -> None:
+    address, asked = trap
+    for photo in (
+        {"path": address + "/photo.jpg", "meta": FILE},
+        {"path": "photo.jpg", "url": address + "/photo.jpg", "meta": FILE},
+        {"path": None, "url": address + "/photo.jpg", "meta": FILE},
+        address + "/photo.jpg",
+    ):
+        ((kind, _),) = explain(running, config, {"image": photo})
+        assert kind != "done"
+    for way in ("file=", "proxy=", "file/", "stream/"):
+        httpx.get(f"{running.address}/gradio_api/{way}{address}/photo.jpg")
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    "event", ["Photo.change", "Framing.input", "Model.select", "viewer.select"]
+)
+def test_every_event_of_the_page(running: Served, config: dict, lion: dict, event: str) -> None:
+    label, kind = event.split(".")
+    client = Client(None, config)  # type: ignore[arg-type]
+    number = client.event(label, kind)
+    inputs = next(one for one in config["dependencies"] if one["id"] == number)["inputs"]
+    usual = [lion, "", "efficientnet_lite0", "crop", ""][: len(inputs)]
+    if event == "Model.select":
+        usual = ["efficientnet_lite0"]
+    questions: list[Any] = [[], [None] * 50, "text", None, {"a": 1}]
+    for place in range(len(inputs)):
+        for value in [*VALUES, *PHOTOS] if place == 0 else VALUES:
+            questions.append([*usual[:place], value, *usual[place + 1 :]])
+    for outcome in call(running, config, number, *questions):
+        check(outcome)
+
+
+FUNCTIONS = ("maps", "hide", "hide_elsewhere", "look", "reframe", "page", "labels", "of_deck")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_of_the_viewer(running: Served, config: dict, name: str) -> None:
+    viewer = Client(None, config).component("viewer")  # type: ignore[arg-type]
+    usual = {
+        "component_id": viewer,
+        "fn_name": f"scene_{name}",
+        "session_hash": "somebody",
+    }
+    fields = ("id", "layers", "targets", "exact", "mask", "fill", "keep", "framing", "place")
+    questions = VALUES + [{field: value} for field in fields for value in VALUES]
+    with httpx.Client(base_url=running.address, timeout=60) as http:
+        for question in questions:
+            body = usual | {"data": question}
+            answer = http.post("/gradio_api/component_server", json=body)
+            assert answer.status_code == 200, question
+            if name != "labels":
+                assert answer.json()["error"].endswith("."), question
+            assert not any(word in answer.text for word in FORBIDDEN)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"data": None},
+        {"component_id": 10**6, "fn_name": "scene_maps", "session_hash": "a", "data": {}},
+        {"component_id": "viewer", "fn_name": "scene_maps", "session_hash": "a", "data": {}},
+        {"component_id": -1, "fn_name": "__init__", "session_hash": "a", "data": {}},
+    ],
+)
+def test_no_function_but_these_can_be_called(running: Served, body: dict) -> None:
+    answer = httpx.post(f"{running.address}/gradio_api/component_server", json=body)
+    assert 400 <= answer.status_code < 500
+    assert not any(word in answer.text for word in FORBIDDEN)
+
+
+@pytest.mark.parametrize("name", ["as_example", "get_config", "__class__", "postprocess", ""])
+def test_no_method_of_the_viewer_can_be_called(running: Served, config: dict, name: str) -> None:
+    viewer = Client(None, config).component("viewer")  # type: ignore[arg-type]
+    body = {"component_id": viewer, "fn_name": name, "session_hash": "a", "data": {}}
+    answer = httpx.post(f"{running.address}/gradio_api/component_server", json=body)
+    assert answer.status_code == 404
+
+
+def test_layers(running: Served, config: dict) -> None:
+    for outcome in call(running, config, event_of(config, "layers"), *([one] for one in VALUES)):
+        check(outcome)
+        assert outcome[0] != "done"
+
+
+def test_nobody_finds_a_strangers_upload(running: Served, config: dict, lion: dict) -> None:
+    """Its address has a hash of the photo in it, and is told to nobody else."""
+    folder = lion["path"].rpartition("/")[0]
+    top = folder.rpartition("/")[0]
+    for path in (folder, top, top + "/", folder + "/..", folder + "/*"):
+        assert httpx.get(f"{running.address}/gradio_api/file={path}").status_code >= 400
+    pages = ("/", "/config", "/gradio_api/info", "/gradio_api/queue/status", "/monitoring")
+    for page in pages:
+        assert folder not in httpx.get(running.address + page).text
+    photo = {"path": lion["path"].replace("lion", "other"), "meta": FILE}
+    ((kind, _),) = explain(running, config, {"image": photo})
+    assert kind != "done"
+
+
+def test_after_all_that_the_next_one_is_served(running: Served, config: dict, lion: dict) -> None:
+    """Last of this file."""
+    ((kind, answer),) = explain(running, config, {"image": lion})
+    assert kind == "done"
+    assert answer[1]["lion"] > 0.5
+    failed = [line["request"] for line in running.log() if line["outcome"] == "failed"]
+    assert set(failed) <= {"lookup"}  # of what Gradio did not find
