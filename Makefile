@@ -5,9 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 # make bench-ui  measure the page in Chromium
-# make load      a crowd on the page, and on a plain one
+# make load      a crowd on the page, and on a plain one; where the server's time goes
+# make soak      thousands of explanations in one process, and every model in turn
 # make screenshots  take README.md's pictures from the real page
-.PHONY: run test lint format bench bench-ui load screenshots
+.PHONY: run test lint format bench bench-ui load soak screenshots
 
 run: $(VENV)/run.done
 	@$(BIN)/python app.py
@@ -34,6 +35,10 @@ bench-ui: $(VENV)/dev.done
 
 load: $(VENV)/dev.done
 	@$(BIN)/python -m benchmarks.load
+	@$(BIN)/python -m benchmarks.stages
+
+soak: $(VENV)/dev.done
+	@$(BIN)/python -m benchmarks.soak
 
 screenshots: $(VENV)/dev.done
 	@$(BIN)/python assets/make_screenshots.py

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from camdemo import CamdemoError, Explainer, Settings
 from camdemo.settings import add_flags
+from camdemo.worker import cores
 
 _PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
 _LAST_SECONDS = 2  # for what runs when the process is stopped; open pages never end by themselves
@@ -42,7 +43,8 @@ def serve(options: argparse.Namespace) -> None:
     """Build the page and serve it until the process is told to end."""
     try:
         deck = photos_in(options.deck) if options.deck else None
-        explainer = Explainer(Settings.from_environment(flags=options), lanes=os.cpu_count() or 1)
+        settings = Settings.from_environment(flags=options)
+        explainer = Explainer(settings, settings.lanes or cores())
         # Torch takes as long to import as the page takes to build: do both at once.
         threading.Thread(target=explainer.warm_up, daemon=True).start()
         from camdemo.ui.blocks import build_demo

@@ -38,6 +38,12 @@ class Settings:
         "MobileNetV2 when its weights are here or arrive within 5 s, else EfficientNet-Lite0",
     )
     cache_models: int = _setting(6, "how many models stay loaded, least recently used out first")
+    lanes: int = _setting(
+        0,
+        "how many networks run at the same time, on a core each; with 1, one runs on all cores",
+        "as many as there are cores",
+        most=256,
+    )
     max_upload: int = _setting(20, "MB of the largest upload")
     max_megapixels: int = _setting(50, "megapixels of the largest photo", most=1000)
     max_disk: int = _setting(2000, "MB that uploads and results may take; the oldest go first")

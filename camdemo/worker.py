@@ -23,6 +23,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import ContextVar
 from enum import IntEnum
+from pathlib import Path
 from typing import Any, TypeVar
 
 from .errors import Abandoned
@@ -34,6 +35,17 @@ _NICE = 10  # with all cores busy, those who answer browsers go before those who
 
 # Set when whoever asked has gone, by who serves the request; see `Worker.run`.
 gone: ContextVar[threading.Event | None] = ContextVar("gone", default=None)
+
+
+def cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """How many cores this process may use: a container's share can be less than the machine has."""
+    has_affinity = hasattr(os, "sched_getaffinity")
+    count = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    try:
+        microseconds, period = quota.read_text().split()
+        return max(1, min(count, round(int(microseconds) / int(period))))
+    except (OSError, ValueError):  # there is no such file, or it says "max"
+        return count
 
 
 class Rank(IntEnum):

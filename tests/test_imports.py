@@ -49,7 +49,7 @@ LEVELS: list[dict[str, set[str]]] = [
         "cli": WORDS | {"labels", "models", "weights", "settings", "explainer"},
         "ui": WORDS | {"labels", "scene", "standalone", "worker"},  # of worker, who has gone
     },
-    {"__main__": {"cli"}, "app": {"__init__", "settings", "ui"}},
+    {"__main__": {"cli"}, "app": {"__init__", "settings", "worker", "ui"}},
 ]
 # What a module may know by name for its type hints, under `if TYPE_CHECKING`.
 TYPES = {"ui": {"explainer", "explanation"}}

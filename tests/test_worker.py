@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from camdemo.errors import Abandoned
-from camdemo.worker import Rank, Worker, gone
+from camdemo.worker import Rank, Worker, cores, gone
 
 
 def test_everything_runs_on_one_thread_and_not_on_the_callers():
@@ -109,6 +109,18 @@ def test_several_lanes_have_a_core_each_and_a_single_one_has_all():
     before = torch.get_num_threads()
     assert Worker(2).run(Rank.ANSWER, torch.get_num_threads) == 1
     assert torch.get_num_threads() == before  # the caller's own are untouched
+
+
+@pytest.mark.parametrize(
+    ("quota", "expected"),
+    [("max 100000", 8), ("200000 100000", 2), ("50000 100000", 1), ("1600000 100000", 8), ("", 8)],
+)
+def test_a_container_may_have_fewer_cores_than_the_machine(tmp_path, monkeypatch, quota, expected):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
+    file = tmp_path / "cpu.max"
+    file.write_text(quota)
+    assert cores(file) == expected
+    assert cores(tmp_path / "none") == 8
 
 
 def test_nothing_is_done_for_who_has_gone():

@@ -92,8 +92,8 @@ def add_endpoints(explainer: Explainer) -> None:
             inputs,
             outputs,
             api_name="explain",
-            concurrency_id="explain",
-            concurrency_limit=4,
+            concurrency_id="api",  # programs that ask much don't take the places of visitors
+            concurrency_limit=2,
             **AS_SENT,
         )
     gr.api(models, api_name="models", queue=False)
