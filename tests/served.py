@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import httpx
 
+Result = TypeVar("Result")
+
 ROOT = Path(__file__).parent.parent
 SECRET = "sesame"  # in the server's environment; nobody may ever read it
+
+
+def run(visit: Coroutine[Any, Any, Result]) -> Result:
+    """`asyncio.run`, on a thread of its own: after a browser test this one has a loop already."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, visit).result()
 
 
 @dataclass(frozen=True)

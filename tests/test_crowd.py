@@ -22,7 +22,7 @@ from PIL import Image
 from benchmarks.visitor import Client, Refused
 from camdemo import Explainer, Settings
 
-from .served import Served, served
+from .served import Served, run, served
 
 MODEL = "efficientnet_lite0"
 
@@ -36,13 +36,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def visit(running: Served, what: Callable[[Callable[[], Client]], Awaitable[Any]]) -> Any:
     """Run a visit with a function that makes clients, each with a session of its own."""
 
-    async def run() -> Any:
+    async def ask() -> Any:
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(base_url=running.address, timeout=120, limits=limits) as http:
             config = (await http.get("/config")).json()
             return await what(lambda: Client(http, config))
 
-    return asyncio.run(run())
+    return run(ask())
 
 
 async def explain(client: Client, photo: bytes) -> dict:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 
 from camdemo.ui.uploads import BoundedUploads, tidy
+
+from .served import run
 
 
 def put(folder: Path, name: str, size: int, age: int) -> Path:
@@ -52,7 +53,7 @@ def test_room_is_made_by_uploads_and_by_nothing_else(tmp_path: Path) -> None:
 
     def ask(path: str, length: int) -> None:
         scope = {"type": "http", "path": path, "headers": [(b"content-length", b"%d" % length)]}
-        asyncio.run(bounded(scope, None, None))
+        run(bounded(scope, None, None))
 
     bounded = BoundedUploads(app, tmp_path, most=1000)
     first = put(tmp_path, "a", 2000, age=1)

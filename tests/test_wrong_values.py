@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from gradio.media import get_image
 
 from benchmarks.visitor import Client, Refused
 
-from .served import ROOT, SECRET, Served, served
+from .served import ROOT, SECRET, Served, run, served
 
 LION = get_image("lion.jpg")
 FILE = {"_type": "gradio.FileData"}
@@ -88,7 +87,7 @@ def trap() -> Iterator[tuple[str, list[str]]]:
 def call(running: Served, config: dict, event: int, *questions: list) -> list[tuple[str, Any]]:
     """How an event ended for each: "done" and its values, "refused" and the words, "status"."""
 
-    async def run() -> list[tuple[str, Any]]:
+    async def ask_all() -> list[tuple[str, Any]]:
         async with httpx.AsyncClient(base_url=running.address, timeout=60) as http:
             return [await one(http, data) for data in questions]
 
@@ -100,7 +99,7 @@ def call(running: Served, config: dict, event: int, *questions: list) -> list[tu
         except httpx.HTTPStatusError as failed:
             return "status", failed.response
 
-    return asyncio.run(run())
+    return run(ask_all())
 
 
 def explain(running: Served, config: dict, *changed: dict) -> list[tuple[str, Any]]:
