@@ -45,8 +45,6 @@ def serve(options: argparse.Namespace) -> None:
         deck = photos_in(options.deck) if options.deck else None
         settings = Settings.from_environment(flags=options)
         explainer = Explainer(settings, settings.lanes or cores())
-        # Torch takes as long to import as the page takes to build: do both at once.
-        threading.Thread(target=explainer.warm_up, daemon=True).start()
         from camdemo.ui.blocks import build_demo
         from camdemo.ui.serving import launch_options
 
@@ -57,6 +55,8 @@ def serve(options: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     demo.queue(max_size=explainer.settings.max_queue)
     demo.launch(prevent_thread_lock=True, **launch_options(explainer, deck))
+    # Not earlier: imports take turns, so that torch beside Gradio would only delay the page.
+    threading.Thread(target=explainer.warm_up, daemon=True).start()
     demo.server.config.timeout_graceful_shutdown = _LAST_SECONDS
     demo.block_thread()
 

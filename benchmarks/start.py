@@ -78,8 +78,8 @@ def measure() -> str:
     return "\n\n".join(
         [
             table(["From the start of `python app.py`", "s"], waits),
-            "Where the seconds go, each step alone; app.py imports torch and loads the model "
-            "while it imports Gradio and builds the page:",
+            "Where the seconds go, each step alone; app.py serves the page before it imports "
+            "torch, and loads the model behind it:",
             table(["Step", "s"], parts),
         ]
     )
