@@ -5,6 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import httpx
+import pytest
+from gradio.route_utils import delete_files_created_by_app
+
+from camdemo import Explainer, Settings
+from camdemo.ui.blocks import build_demo
+from camdemo.ui.serving import launch_options
 from camdemo.ui.uploads import BoundedUploads, tidy
 
 from .served import run
@@ -67,3 +74,24 @@ def test_room_is_made_by_uploads_and_by_nothing_else(tmp_path: Path) -> None:
     ask("/gradio_api/upload", 1)
     assert not second.exists()
     assert served == ["/config"] + ["/gradio_api/upload"] * 3
+
+
+def test_gradio_deletes_what_is_older_than_an_hour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    explainer = Explainer(Settings(model="efficientnet_lite0"))
+    demo = build_demo(explainer)
+    assert demo.delete_cache == (600, 3600)  # each ten minutes, what is older than an hour
+    options = launch_options(explainer) | {"server_name": "127.0.0.1"}
+    _, address, _ = demo.queue().launch(prevent_thread_lock=True, quiet=True, **options)
+    try:
+        files = {"files": ("photo.jpg", b"a photo", "image/jpeg")}
+        answer = httpx.post(f"{address.rstrip('/')}/gradio_api/upload", files=files)
+        sent = Path(answer.json()[0])
+        delete_files_created_by_app(demo, age=3600)
+        assert sent.exists()
+        delete_files_created_by_app(demo, age=0)  # as if an hour had gone by
+        assert not sent.exists()
+    finally:
+        demo.close()
