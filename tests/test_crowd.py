@@ -106,7 +106,7 @@ def test_under_load_everybody_gets_what_a_lone_visitor_gets(running: Served) -> 
 
 
 def test_a_full_queue_says_so_at_once_and_serves_those_in_it(running: Served) -> None:
-    sent = photos(60)
+    sent = photos(120)
 
     async def crowd(client: Callable[[], Client]) -> list[Any]:
         visitors = [client() for _ in sent]
@@ -142,9 +142,9 @@ def test_nothing_is_computed_for_viewers_that_were_closed(running: Served) -> No
                     "scene_maps", {"id": scene["id"], "layers": None, "targets": [n, n + 100]}
                 )
             )
-            for n in range(40)
+            for n in range(60)
         ]
-        await asyncio.sleep(0.5)
+        await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
         for one in asked:
             one.cancel()
         await asyncio.gather(*asked, return_exceptions=True)
@@ -152,14 +152,14 @@ def test_nothing_is_computed_for_viewers_that_were_closed(running: Served) -> No
 
     assert visit(running, leave)["labels"]
     outcomes: list[str] = []
-    for _ in range(300):
-        outcomes = [line["outcome"] for line in running.log()[before:] if line["request"] == "maps"]
-        if len(outcomes) == 40:
+    for _ in range(30):  # until no more of them end
+        time.sleep(1)
+        lines = [line for line in running.log()[before:] if line["request"] == "maps"]
+        if lines and len(lines) == len(outcomes):
             break
-        time.sleep(0.1)
-    assert len(outcomes) == 40
+        outcomes = [line["outcome"] for line in lines]
     assert set(outcomes) == {"done", "Abandoned"}
-    assert outcomes.count("Abandoned") > 20
+    assert outcomes.count("Abandoned") > outcomes.count("done")
 
 
 def test_who_vanishes_from_the_queue_leaves_it(running: Served) -> None:
