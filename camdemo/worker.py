@@ -9,7 +9,7 @@ that a sweep of EfficientNet-Lite0 takes 0.7 times as long on two cores as on on
 as much of the processor.
 
 How many threads share a network must not change while a process runs: the kernels differ in the
-last bit, and where a ReLU turns on that bit a map changes by 1 %.
+last bit, and where a ReLU turns on that bit a map changes by up to 2.5 %.
 """
 
 from __future__ import annotations
