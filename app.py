@@ -13,8 +13,8 @@ import threading
 from pathlib import Path
 
 from camdemo import CamdemoError, Explainer, Settings
+from camdemo.engine.lanes import cores
 from camdemo.settings import add_flags
-from camdemo.worker import cores
 
 _PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
 _LAST_SECONDS = 2  # for what runs when the process is stopped; open pages never end by themselves
@@ -45,8 +45,8 @@ def serve(options: argparse.Namespace) -> None:
         deck = photos_in(options.deck) if options.deck else None
         settings = Settings.from_environment(flags=options)
         explainer = Explainer(settings, settings.lanes or cores())
-        from camdemo.ui.blocks import build_demo
-        from camdemo.ui.serving import launch_options
+        from camdemo.ui.page import build_demo
+        from camdemo.ui.server.launching import launch_options
 
         demo = build_demo(explainer, deck)
     except CamdemoError as error:

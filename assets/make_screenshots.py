@@ -13,8 +13,8 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
 from camdemo import Explainer, Settings  # noqa: E402
-from camdemo.ui.blocks import build_demo  # noqa: E402
-from camdemo.ui.serving import launch_options  # noqa: E402
+from camdemo.ui.page import build_demo  # noqa: E402
+from camdemo.ui.server.launching import launch_options  # noqa: E402
 from tests.browser import chromium  # noqa: E402
 from tests.browser.conftest import OPTIONS  # noqa: E402
 from tests.browser.steps import example, settled  # noqa: E402

@@ -11,7 +11,8 @@ from pytorch_grad_cam import GradCAM as PytorchGradCam
 from torch import Tensor
 from torchcam.methods import GradCAM as TorchCam
 
-from camdemo import attribution, layers, models, networks
+from camdemo.methods import attribution, layers
+from camdemo.models import catalogue, networks
 
 from . import notebook, stage
 from .timing import interleaved_medians, table, verdict
@@ -45,7 +46,7 @@ def measure(seconds: float) -> str:
 
 
 def _rows(name: str, layer_name: str | None, seconds: float) -> list[list[str]]:
-    spec = models.find(name)
+    spec = catalogue.find(name)
     layer = layers.find(layers.discover(networks.skeleton(spec), spec.transform.crop), layer_name)
     inputs = stage.photo_tensor(spec)
     sides, close = _sides(name, layer.name, inputs)
@@ -83,7 +84,7 @@ def _sides(
     for the others. The two libraries set up their hooks once and not for each photo, which is
     what their documentation recommends for many photos.
     """
-    spec = models.find(name)
+    spec = catalogue.find(name)
     layer = layers.find(layers.discover(networks.skeleton(spec), spec.transform.crop), layer_name)
     network = networks.load(spec)
     bare, for_torchcam, for_library = (notebook.load(spec)[0] for _ in range(3))

@@ -18,7 +18,7 @@ from captum.attr import LayerGradCam
 from PIL import Image
 from torch import Tensor, nn
 
-from camdemo import weights
+from camdemo.models import weights
 from camdemo.records import ModelSpec
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from gradio.media import get_image
 from PIL import Image
 
-from camdemo import models, networks
+from camdemo.models import catalogue, networks
 
 from . import notebook
 
@@ -42,7 +42,7 @@ def draw(photo: np.ndarray, cam: np.ndarray, opacity: float, colormap: str) -> n
 
 def build() -> gr.Blocks:
     """The page, with the model loaded."""
-    model, transform = notebook.load(models.find(MODEL))
+    model, transform = notebook.load(catalogue.find(MODEL))
     labels = networks.labels()
 
     def explain(

@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from camdemo import CamdemoError, Explainer, Settings, models
-from camdemo.ui.scenes import Scenes
+from camdemo import CamdemoError, Explainer, Settings
+from camdemo.models import catalogue
+from camdemo.ui.answers import Scenes
 
 from . import stage
 from .timing import table
@@ -96,9 +97,9 @@ def soak(scenes: Scenes, count: int, visitors: int, before: int) -> list[float]:
     return levels
 
 
-def catalogue(limit: int) -> list[tuple[str, float]]:
+def every_model(limit: int) -> list[tuple[str, float]]:
     """Every model in turn with at most `limit` in memory: MB after each."""
-    names = list(models.NAMES)
+    names = list(catalogue.NAMES)
     with stage.weights_at_hand(names):
         explainer = Explainer(Settings(model=MODELS[0], cache_models=limit), lanes=2)
         photo = stage.photo_bytes(500, 333)
@@ -124,7 +125,7 @@ def main() -> None:
     last = levels[-1] - levels[-2]
     verdict = "met" if last < AIM else "missed"
     print(f"\nThe last quarter added {last:.1f} MB (aim: less than {AIM:.0f}: {verdict}).\n")
-    found = catalogue(limit=3)
+    found = every_model(limit=3)
     rows = [
         [name, f"{first:.0f}", f"{second:.0f}"]
         for (name, first), (_, second) in zip(

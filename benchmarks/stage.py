@@ -15,7 +15,8 @@ from gradio.media import get_image
 from PIL import Image
 from torch import Tensor, nn
 
-from camdemo import images, models, weights
+from camdemo.models import catalogue, weights
+from camdemo.photo import images
 from camdemo.records import ModelSpec
 
 PHOTO = "cheetah.jpg"  # it ships inside the gradio package
@@ -51,7 +52,7 @@ def weights_at_hand(names: list[str]) -> Iterator[list[str]]:
     Yields:
         The names of the models that run on random numbers.
     """
-    specs = [models.find(name) for name in names]
+    specs = [catalogue.find(name) for name in names]
     missing = [spec for spec in specs if not weights.is_ready(spec)]
     if not missing:
         yield []

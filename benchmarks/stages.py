@@ -16,7 +16,11 @@ from statistics import median
 import httpx
 import torch
 
-from camdemo import Explainer, Settings, attribution, images, layers, models, networks, scene, sweep
+from camdemo import Explainer, Settings
+from camdemo.methods import attribution, layers, sweep
+from camdemo.models import catalogue, networks
+from camdemo.photo import images
+from camdemo.viewer import scene
 
 from . import stage
 from .load import Tally, our_visit, photos_of_their_own, usage
@@ -61,7 +65,7 @@ def _stages() -> dict[str, float]:
     """Processor milliseconds of each stage, as one lane runs it."""
     torch.set_num_threads(1)
     explainer = Explainer(Settings(model=MODEL))
-    spec = models.find(MODEL)
+    spec = catalogue.find(MODEL)
     network = networks.load(spec)
     offered = explainer.layers(MODEL)
     stages, last = [one for one in offered if one.stage], layers.default(offered)

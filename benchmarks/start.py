@@ -45,7 +45,7 @@ def done(step):
     seconds[step], last = time.perf_counter() - last, time.perf_counter()
 import torch, torchvision, timm, captum.attr, gradio, cv2
 from camdemo import Explainer, images, layers, networks, attribution, models
-import camdemo.ui.blocks as blocks
+import camdemo.ui.page as blocks
 from camdemo.ui import serving
 last = time.perf_counter()
 explainer = Explainer()

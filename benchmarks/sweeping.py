@@ -6,7 +6,8 @@ import torch
 from captum.attr import LayerGradCam
 from torch import Tensor
 
-from camdemo import layers, models, networks, sweep
+from camdemo.methods import layers, sweep
+from camdemo.models import catalogue, networks
 
 from . import notebook, stage
 from .timing import interleaved_medians, table, verdict
@@ -29,7 +30,7 @@ def measure(seconds: float) -> str:
 
 
 def _row(name: str, aim: float | None, seconds: float) -> list[str]:
-    spec = models.find(name)
+    spec = catalogue.find(name)
     offered = layers.discover(networks.skeleton(spec), spec.transform.crop)
     stages = [layer for layer in offered if layer.stage]
     inputs = stage.photo_tensor(spec)

@@ -15,7 +15,7 @@ from statistics import median, quantiles
 
 from playwright.sync_api import Browser, sync_playwright
 
-from camdemo import models
+from camdemo.models import catalogue
 from tests.browser import chromium
 from tests.browser.conftest import OPTIONS
 
@@ -175,7 +175,7 @@ def _asking(ours: Side, photo: Path, random: list[str]) -> str:
     """What hiding a region and moving the frame take, on a photo of 500 x 333."""
     rows = []
     for name in MODELS:
-        spec = models.find(name)
+        spec = catalogue.find(name)
         _choose_model(ours, spec.title)
         shown = upload(photo)
         shown.ready(ours.page, -10)
@@ -211,7 +211,7 @@ def _bytes(ours: Side, photos: list[Path], random: list[str]) -> str:
     """What comes to the browser from the choice of a file until all maps are there."""
     rows = []
     for name in MODELS:
-        spec = models.find(name)
+        spec = catalogue.find(name)
         _choose_model(ours, spec.title)
         numbers = " (random weights)" if name in random else ""
         for photo, size in zip(photos, SIZES, strict=True):

@@ -8,7 +8,8 @@ from statistics import median
 
 import numpy as np
 
-from camdemo import Explainer, models
+from camdemo import Explainer
+from camdemo.models import catalogue
 
 from . import notebook, stage
 from .core import TOLERANCE
@@ -30,7 +31,7 @@ def measure(seconds: float) -> str:
             times = interleaved_medians({"ours": ours, "theirs": theirs}, seconds)
             rows.append(
                 [
-                    f"{models.find(name).title}, {width} x {height}",
+                    f"{catalogue.find(name).title}, {width} x {height}",
                     f"{times['ours']:.0f}",
                     f"{times['theirs']:.0f}",
                     verdict(times["ours"] / times["theirs"], OF_NOTEBOOK),
@@ -58,7 +59,7 @@ def _sides(
         RuntimeError: they do not. The pictures differ on purpose (ours draws the map where
             the model looked), so the labels and the maps are compared.
     """
-    model, transform = notebook.load(models.find(name))
+    model, transform = notebook.load(catalogue.find(name))
     layer = model.get_submodule(explainer.default_layer(name).name)
 
     steps: dict[str, list[float]] = {"decode": [], "prepare": [], "explain": [], "draw": []}

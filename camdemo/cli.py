@@ -7,13 +7,13 @@ import json
 import sys
 from collections.abc import Sequence
 
-from . import models
 from .errors import CamdemoError
 from .explainer import Explainer
-from .labels import label_or_index
+from .models import catalogue
+from .models.labels import label_or_index
+from .models.weights import Progress
 from .records import COLORMAPS, EVIDENCE, percent
 from .settings import Settings
-from .weights import Progress
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -126,11 +126,11 @@ def _layers(explainer: Explainer, options: argparse.Namespace) -> None:
 
 
 def _fetch(explainer: Explainer, options: argparse.Namespace) -> None:
-    names = list(models.NAMES) if options.all else options.models
+    names = list(catalogue.NAMES) if options.all else options.models
     if not names:
         raise CamdemoError("Name the models to fetch, or give --all. 'models' lists them.")
     for name in names:
-        models.find(name)  # a wrong name is told before the first download
+        catalogue.find(name)  # a wrong name is told before the first download
     failures = []
     for name in names:
         try:

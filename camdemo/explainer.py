@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import images, labels, models, weights
-from .cache import ModelCache
+from .engine.lanes import Rank
+from .engine.memory import ModelCache
 from .errors import CamdemoError
 from .explanation import Explanation
-from .images import Photo
+from .models import catalogue, labels, weights
+from .photo import images
+from .photo.images import Photo
 from .records import Fill, Framing, LayerInfo, ModelSpec, Prediction, Timings
 from .settings import Settings
-from .worker import Rank
 
 if TYPE_CHECKING:
     from torch import nn
@@ -54,7 +55,7 @@ class Explainer:
 
     def models(self) -> tuple[ModelSpec, ...]:
         """The catalogue; `ready` tells whether the weights are on this machine now."""
-        return tuple(replace(spec, ready=weights.is_ready(spec)) for spec in models.CATALOGUE)
+        return tuple(replace(spec, ready=weights.is_ready(spec)) for spec in catalogue.CATALOGUE)
 
     def default_model(self) -> str:
         """The model that answers unless another is asked for; see `Settings.model`.
@@ -64,15 +65,15 @@ class Explainer:
         self._decided.wait(2 * _PATIENCE)
         if self.settings.model:
             return self.settings.model
-        notebook = models.find(models.NOTEBOOK_DEFAULT)
-        return notebook.name if weights.is_ready(notebook) else models.BUNDLED_DEFAULT
+        notebook = catalogue.find(catalogue.NOTEBOOK_DEFAULT)
+        return notebook.name if weights.is_ready(notebook) else catalogue.BUNDLED_DEFAULT
 
     def opening_note(self) -> str:
         """Why the page opens with another model than the notebook's; empty if it does not."""
         default = self.default_model()
-        if self.settings.model or default == models.NOTEBOOK_DEFAULT:
+        if self.settings.model or default == catalogue.NOTEBOOK_DEFAULT:
             return ""
-        wanted, opened = models.find(models.NOTEBOOK_DEFAULT), models.find(default)
+        wanted, opened = catalogue.find(catalogue.NOTEBOOK_DEFAULT), catalogue.find(default)
         return (
             f"{wanted.title}'s weights are not on this machine, so {opened.title} answers; "
             "its own came with the installation."
@@ -110,7 +111,7 @@ class Explainer:
 
     def _try_notebook_weights(self) -> None:
         with suppress(CamdemoError):
-            self.fetch(models.NOTEBOOK_DEFAULT)
+            self.fetch(catalogue.NOTEBOOK_DEFAULT)
 
     def layers(self, model: str) -> tuple[LayerInfo, ...]:
         """The layers of a model that can be explained, in the order of execution.
@@ -120,9 +121,10 @@ class Explainer:
         Raises:
             ChoiceError: no such model.
         """
-        spec = models.find(model)
+        spec = catalogue.find(model)
         if model not in self._layers:
-            from . import layers, networks
+            from .methods import layers
+            from .models import networks
 
             with self._discovering:
                 if model not in self._layers:
@@ -132,13 +134,13 @@ class Explainer:
 
     def default_layer(self, model: str) -> LayerInfo:
         """The layer of a model that is explained unless another is asked for."""
-        from . import layers
+        from .methods import layers
 
         return layers.default(self.layers(model))
 
     def labels(self) -> tuple[str, ...]:
         """The labels of all models, in the order of their indices."""
-        from . import networks
+        from .models import networks
 
         return networks.labels()
 
@@ -149,7 +151,7 @@ class Explainer:
             ChoiceError: no such model.
             WeightsError: they can't be had.
         """
-        self._cache.fetch(models.find(model), progress)
+        self._cache.fetch(catalogue.find(model), progress)
 
     def explain(
         self,
@@ -182,9 +184,9 @@ class Explainer:
             ImageError: the photo can't be read.
             WeightsError: the weights can't be had.
         """
-        from . import attribution, layers
+        from .methods import attribution, layers
 
-        spec = models.find(self.default_model() if model is None else model)
+        spec = catalogue.find(self.default_model() if model is None else model)
         framing = images.find_framing(framing)
         where = layers.find(self.layers(spec.name), layer)
         index, rival = self.find_label(target), self.find_label(versus)
@@ -245,8 +247,8 @@ class Explainer:
             ChoiceError, RangeError: an unknown layer or index.
             WeightsError: the weights can't be had any more.
         """
-        from . import layers as grids
-        from . import sweep
+        from .methods import layers as grids
+        from .methods import sweep
 
         offered = self.layers(explanation.model.name)
         if layers is None:
@@ -271,8 +273,8 @@ class Explainer:
         """What the model answers when a part of what it saw is hidden.
 
         Args:
-            mask: bool (side, side), the pixels of the network's input; see `occlusion.mask_of`.
-            fill: what takes their place, see `occlusion.filling`.
+            mask: bool (side, side), the pixels of the network's input; see `hiding.mask_of`.
+            fill: what takes their place, see `hiding.filling`.
             keep: whether these are kept, and the others hidden.
 
         Returns:
@@ -283,32 +285,33 @@ class Explainer:
             RegionError: a mask of another shape, or an empty one.
             WeightsError: the weights can't be had any more.
         """
-        from . import occlusion
+        from .trust import hiding
 
         score, filled = self._asking(explanation, mask, fill)
-        return occlusion.hide(score, explanation.inputs, mask, filled, keep)
+        return hiding.hide(score, explanation.inputs, mask, filled, keep)
 
     def hide_elsewhere(
         self, explanation: Explanation, mask: np.ndarray, fill: Fill = "blur", keep: bool = False
     ) -> np.ndarray:
         """The yardstick of `hide`: the mean over the same mask at 16 random places, one batch.
 
-        See `occlusion.elsewhere`. Arguments, result and errors are those of `hide`.
+        See `hiding.elsewhere`. Arguments, result and errors are those of `hide`.
         """
-        from . import occlusion
+        from .trust import hiding
 
         score, filled = self._asking(explanation, mask, fill)
-        return occlusion.hide_elsewhere(score, explanation.inputs, mask, filled, keep)
+        return hiding.hide_elsewhere(score, explanation.inputs, mask, filled, keep)
 
     def _asking(
         self, explanation: Explanation, mask: np.ndarray, fill: Fill
     ) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
         """The model as a function from a batch to probabilities, and what hides a part."""
-        from . import networks, occlusion
+        from .models import networks
+        from .trust import hiding
 
         spec, inputs = explanation.model, explanation.inputs
-        occlusion.check(mask, inputs.shape[-1])
-        filled = occlusion.filling(inputs, fill, spec.transform, models.TRAINING_MEAN)
+        hiding.check(mask, inputs.shape[-1])
+        filled = hiding.filling(inputs, fill, spec.transform, catalogue.TRAINING_MEAN)
 
         def score(batch: np.ndarray) -> np.ndarray:
             rank = Rank.ANSWER if len(batch) == 1 else Rank.YARDSTICK

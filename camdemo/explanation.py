@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from . import images, occlusion, render, scene, standalone
+from . import picture
+from .photo import images
 from .records import (
     Box,
     Evidence,
@@ -21,6 +22,8 @@ from .records import (
     Prediction,
     Timings,
 )
+from .trust import hiding
+from .viewer import bundle, scene
 
 
 class Explains(Protocol):
@@ -85,17 +88,17 @@ class Explanation:
         Args:
             colormap: one of `records.COLORMAPS`; signed evidence has its own diverging map.
             opacity: 0 (photo alone) to 1 (heat alone).
-            evidence: what is drawn, see `render.scale`; None for "signed" where two labels are
+            evidence: what is drawn, see `picture.scale`; None for "signed" where two labels are
                 compared, else "positive".
 
         Raises:
             ChoiceError, RangeError: an option that can't be drawn.
         """
         evidence = evidence or self.natural_evidence
-        render.check_options(colormap, opacity, evidence)
+        picture.check_options(colormap, opacity, evidence)
         photo = np.asarray(self.image)
         return Image.fromarray(
-            render.overlay(photo, self.cam, self.box, colormap, opacity, evidence)
+            picture.overlay(photo, self.cam, self.box, colormap, opacity, evidence)
         )
 
     @property
@@ -112,7 +115,7 @@ class Explanation:
             regions: a box or several in pixels of `image`, which add up; or a mask of the
                 network's input, bool (side, side).
             fill: what takes their place: "blur", "mean" (the mean colour of the photos that the
-                network was trained on) or "noise". It matters: see `occlusion.filling`.
+                network was trained on) or "noise". It matters: see `hiding.filling`.
             keep: whether the regions are kept, and the rest of what the model saw is hidden.
 
         Raises:
@@ -124,7 +127,7 @@ class Explanation:
             mask = regions
         else:
             boxes = [regions] if isinstance(regions, Box) else regions
-            mask = occlusion.mask_of(boxes, self.box, side)
+            mask = hiding.mask_of(boxes, self.box, side)
         now = self.explainer.hide(self, mask, fill, keep)
         elsewhere = self.explainer.hide_elsewhere(self, mask, fill, keep)
         index = self.target.index
@@ -203,10 +206,10 @@ class Explanation:
 
     def to_html(self) -> str:
         """One self-contained HTML file: the viewer with all maps, which asks nobody anything."""
-        return standalone.page(self.scene())
+        return bundle.page(self.scene())
 
     def _repr_html_(self) -> str:
-        return standalone.frame(self.scene())
+        return bundle.frame(self.scene())
 
     @property
     def framing_text(self) -> str:
@@ -216,7 +219,7 @@ class Explanation:
     def caveat(self, evidence: Evidence | None = None) -> str:
         """What a person must know before reading the overlay; empty if nothing."""
         evidence = evidence or self.natural_evidence
-        if render.scale(self.cam, evidence) is not None:
+        if picture.scale(self.cam, evidence) is not None:
             return ""
         if evidence == "positive":
             return f"No positive evidence for {self.target.label} at this layer."

@@ -117,8 +117,8 @@ def corpus() -> dict[str, bytes]:
 
 
 def main() -> None:
-    from camdemo import images
     from camdemo.errors import ImageError
+    from camdemo.photo import images
 
     megabytes, *files = sys.argv[1:]
     images.read(encode(photo(), "PNG"))

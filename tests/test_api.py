@@ -13,7 +13,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from camdemo import Explainer, Settings
-from camdemo.ui.blocks import build_demo
+from camdemo.ui.page import build_demo
 
 LION = get_image("lion.jpg")
 

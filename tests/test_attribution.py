@@ -18,7 +18,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from camdemo import Explainer, attribution, layers, models, weights
+from camdemo import Explainer
+from camdemo.methods import attribution, layers
+from camdemo.models import catalogue, weights
 
 from .tiny_models import HandMade, Small, real_network
 
@@ -92,7 +94,7 @@ def torch_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def write_checkpoint(name: str) -> None:
     """A random file of weights under its real name and with the entries of the real one."""
-    spec = models.find(name)
+    spec = catalogue.find(name)
     state = real_network(spec).state_dict()
     if name == "densenet121":  # the published file has the names of 2017: norm.1 for norm1
         new = re.compile(r"(denselayer\d+\.(?:norm|conv))([12])\.")
@@ -119,7 +121,7 @@ def plain_hook(model: nn.Module, layer: str, inputs: Tensor, target: int) -> np.
 
 
 def memory_format(name: str) -> torch.memory_format:
-    return torch.channels_last if models.find(name).channels_last else torch.contiguous_format
+    return torch.channels_last if catalogue.find(name).channels_last else torch.contiguous_format
 
 
 def assert_agree(ours: np.ndarray, theirs: np.ndarray) -> None:
@@ -132,7 +134,9 @@ def assert_agree(ours: np.ndarray, theirs: np.ndarray) -> None:
 
 def test_every_cnn_of_torchvision_is_compared() -> None:
     others = {"swin_t", "vit_b_16"}  # on these LayerGradCam alone gives no map: see the tap
-    assert set(DEFAULTS) | others == {s.name for s in models.CATALOGUE if s.source == "torchvision"}
+    assert set(DEFAULTS) | others == {
+        s.name for s in catalogue.CATALOGUE if s.source == "torchvision"
+    }
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
@@ -170,7 +174,7 @@ def test_notebook(
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"])
 def test_lites(name: str, one_thread: None) -> None:
     model = timm.create_model(f"tf_{name}", pretrained=False).eval()
-    given = torch.load(weights.path_of(models.find(name)), weights_only=True)
+    given = torch.load(weights.path_of(catalogue.find(name)), weights_only=True)
     model.load_state_dict(dict(zip(model.state_dict(), given.values(), strict=True)))
     config = timm.data.resolve_data_config(model=model)
     inputs = timm.data.create_transform(**config)(Image.open(PHOTO).convert("RGB")).unsqueeze(0)

@@ -13,15 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from camdemo import images, models
 from camdemo.errors import CamdemoError
+from camdemo.models import catalogue
+from camdemo.photo import images
 from camdemo.records import Box
 
 from . import hostile
 
 CORPUS = hostile.corpus()
 WHOLE = {kind: hostile.encode(hostile.photo(24, 16), kind) for kind in hostile.FORMATS}
-TRANSFORM = models.find("efficientnet_lite0").transform
+TRANSFORM = catalogue.find("efficientnet_lite0").transform
 # The same examples each time: a failure on one machine is one on all.
 BUDGET = settings(
     max_examples=300,
@@ -116,10 +117,10 @@ def test_any_bytes_behind_the_beginning_of_a_photo(content: bytes, beginning: by
     width=st.integers(1, 400),
     height=st.integers(1, 400),
     edges=st.tuples(*[st.integers(-10, 410)] * 4),
-    name=st.sampled_from(models.NAMES),
+    name=st.sampled_from(catalogue.NAMES),
 )
 def test_any_frame(width: int, height: int, edges: tuple[int, ...], name: str) -> None:
-    frame, transform = Box(*edges), models.find(name).transform
+    frame, transform = Box(*edges), catalogue.find(name).transform
     inside = 0 <= frame.left < frame.right <= width and 0 <= frame.top < frame.bottom <= height
     sentence = refusal(lambda: images.seen_region((width, height), transform, frame))
     assert bool(sentence) != inside

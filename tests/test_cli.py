@@ -12,8 +12,9 @@ import pytest
 from gradio.media import get_image
 from PIL import Image
 
-from camdemo import Explainer, Settings, models
+from camdemo import Explainer, Settings
 from camdemo.cli import main
+from camdemo.models import catalogue
 
 LION = get_image("lion.jpg")
 
@@ -107,7 +108,7 @@ def test_refusals_are_one_sentence(
 def test_models_lists_all(capsys: pytest.CaptureFixture) -> None:
     assert main(["models"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(models.NAMES)
+    assert [line.split()[0] for line in lines] == list(catalogue.NAMES)
     assert lines[0].endswith("ready")
     assert lines[-1].endswith("download")  # the torch hub folder is empty here
 

@@ -6,7 +6,8 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from camdemo import Settings, models, settings
+from camdemo import Settings, settings
+from camdemo.models import catalogue
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -18,7 +19,7 @@ def models_table() -> str:
         "| Name | Model | Parameters | Weights | Input | Where from |",
         "|---|---|--:|--:|--:|---|",
     ]
-    for spec in models.CATALOGUE:
+    for spec in catalogue.CATALOGUE:
         side = spec.transform.crop
         where = "bundled" if spec.source == "bundled" else "torchvision, on first use"
         rows.append(

@@ -18,20 +18,22 @@ from gradio.media import get_image
 from PIL import Image
 from torch import nn
 
-from camdemo import Explainer, Explanation, Settings, models, networks, occlusion, weights
-from camdemo.cache import ModelCache
+from camdemo import Explainer, Explanation, Settings
+from camdemo.engine.lanes import Rank
+from camdemo.engine.memory import ModelCache
 from camdemo.errors import CamdemoError, ChoiceError, RangeError, RegionError, WeightsError
+from camdemo.models import catalogue, networks, weights
 from camdemo.records import FILLS, Box, ModelSpec
-from camdemo.worker import Rank
+from camdemo.trust import hiding
 
 from .tiny_models import Small, install, randomise
 
-LITE0, LITE1, LITE2, V2 = models.NAMES[:4]
+LITE0, LITE1, LITE2, V2 = catalogue.NAMES[:4]
 
 
 def small_of(spec: ModelSpec) -> nn.Module:
     """Another network for every name."""
-    return Small(seed=models.NAMES.index(spec.name))
+    return Small(seed=catalogue.NAMES.index(spec.name))
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def test_a_photo_is_a_photo_however_it_is_given(toys: None, tmp_path: Path) -> N
 
 def test_predictions(toys: None, photo: np.ndarray) -> None:
     explanation = Explainer().explain(photo, LITE0)
-    network = small_of(models.find(LITE0))
+    network = small_of(catalogue.find(LITE0))
     expected = network(torch.from_numpy(explanation.inputs)).softmax(dim=1)[0]
     best = expected.topk(5)
     assert [each.index for each in explanation.predictions] == best.indices.tolist()
@@ -182,7 +184,7 @@ def test_the_default_is_the_notebooks_model_when_it_is_here(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     assert Explainer().default_model() == LITE0
     assert Explainer(Settings(model="resnet18")).default_model() == "resnet18"
-    path = weights.path_of(models.find(V2))
+    path = weights.path_of(catalogue.find(V2))
     assert path.is_relative_to(tmp_path)
     path.parent.mkdir(parents=True)
     path.touch()
@@ -193,7 +195,7 @@ def test_the_catalogue_tells_what_is_ready(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     ready = {spec.name for spec in Explainer().models() if spec.ready}
     assert ready == {LITE0, LITE1, LITE2}
-    assert [spec.name for spec in Explainer().models()] == list(models.NAMES)
+    assert [spec.name for spec in Explainer().models()] == list(catalogue.NAMES)
 
 
 def test_layers_need_no_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -222,7 +224,7 @@ def mask() -> np.ndarray:
 
 def answer_of(inputs: np.ndarray) -> np.ndarray:
     with torch.inference_mode():
-        network = small_of(models.find(LITE0))
+        network = small_of(catalogue.find(LITE0))
         return network(torch.from_numpy(inputs)).softmax(dim=1).numpy()
 
 
@@ -234,7 +236,7 @@ def test_hide_asks_the_model_without_that_part(
     inputs, spec = explanation.inputs, explanation.model
     before = inputs.copy()
     found = explanation.explainer.hide(explanation, mask, fill, keep)
-    filled = occlusion.filling(inputs, fill, spec.transform, (0.485, 0.456, 0.406))
+    filled = hiding.filling(inputs, fill, spec.transform, (0.485, 0.456, 0.406))
     hidden = ~mask if keep else mask
     expected = inputs.copy()
     expected[:, :, hidden] = filled[:, hidden]
@@ -251,9 +253,7 @@ def test_hide_elsewhere_is_the_mean_of_the_answers(
 ) -> None:
     explainer = explanation.explainer
     found = explainer.hide_elsewhere(explanation, mask, "mean", True)
-    places = [
-        explainer.hide(explanation, place, "mean", True) for place in occlusion.elsewhere(mask)
-    ]
+    places = [explainer.hide(explanation, place, "mean", True) for place in hiding.elsewhere(mask)]
     assert len(places) == 16
     np.testing.assert_allclose(found, np.mean(places, axis=0), rtol=1e-4)
     assert found.shape == (1000,)
@@ -276,7 +276,7 @@ def test_the_yardstick_comes_in_parts_between_which_others_are_served(
 
     monkeypatch.setattr(ModelCache, "run", watched)
     explanation.explainer.hide_elsewhere(explanation, mask, "blur", False)
-    assert parts == [(Rank.YARDSTICK, networks.AT_ONCE)] * (occlusion.PLACES // networks.AT_ONCE)
+    assert parts == [(Rank.YARDSTICK, networks.AT_ONCE)] * (hiding.PLACES // networks.AT_ONCE)
 
 
 def test_to_keep_everything_changes_nothing(explanation: Explanation) -> None:
@@ -410,9 +410,9 @@ def test_a_failed_load_can_be_tried_again(
 def truncated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A download of which a part has been lost since, in a torch hub folder of its own."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    path = weights.path_of(models.find("squeezenet1_1"))
+    path = weights.path_of(catalogue.find("squeezenet1_1"))
     path.parent.mkdir(parents=True)
-    torch.save(networks.skeleton(models.find("squeezenet1_1")).to_empty(device="cpu"), path)
+    torch.save(networks.skeleton(catalogue.find("squeezenet1_1")).to_empty(device="cpu"), path)
     os.truncate(path, path.stat().st_size // 2)
     return path
 

@@ -9,9 +9,10 @@ from dataclasses import FrozenInstanceError, replace
 import numpy as np
 import pytest
 
-from camdemo import Explainer, Explanation, Occlusion, Prediction, occlusion, render
+from camdemo import Explainer, Explanation, Occlusion, Prediction, picture
 from camdemo.errors import ChoiceError, RangeError, RegionError
 from camdemo.records import FILLS, Box
+from camdemo.trust import hiding
 
 from .tiny_models import Small, install
 
@@ -43,7 +44,7 @@ def test_overlay(explanation: Explanation, options: dict) -> None:
     assert overlay.mode == "RGB"
     assert overlay.size == explanation.image.size == (150, 90)
     drawn = {"colormap": "jet", "opacity": 0.5, "evidence": "positive"} | options
-    expected = render.overlay(PHOTO, explanation.cam, explanation.box, **drawn)
+    expected = picture.overlay(PHOTO, explanation.cam, explanation.box, **drawn)
     assert (np.asarray(overlay) == expected).all()
 
 
@@ -222,7 +223,7 @@ def test_hidden_boxes_add_up(explanation: Explanation) -> None:
     boxes = [Box(40, 10, 60, 30), Box(50, 20, 80, 40), Box(0, 70, 150, 90)]
     together = np.zeros((224, 224), bool)
     for box in boxes:
-        together |= occlusion.mask_of([box], explanation.box, 224)
+        together |= hiding.mask_of([box], explanation.box, 224)
     found = explanation.hide(boxes)
     assert found == explanation.hide(together)  # a mask works like the boxes
     assert found == explanation.hide(tuple(boxes[::-1]))

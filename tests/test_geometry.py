@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from camdemo import Explainer, render
+from camdemo import Explainer
 from camdemo.records import FRAMINGS, Framing
 
 from .tiny_models import DotFinder, install
@@ -68,14 +68,14 @@ def codes(colours: np.ndarray) -> np.ndarray:
     return colours @ np.array([1 << 16, 1 << 8, 1])
 
 
-def hottest(picture: Image.Image) -> tuple[float, float]:
+def hottest(drawn: Image.Image) -> tuple[float, float]:
     """The hottest pixel of an opaque overlay, or the middle of the hottest ones.
 
     Colours that the palette does not have (the margin, its outline) are no heat.
     """
     index_of = np.full(1 << 24, -1, np.int16)
-    index_of[codes(render.palette("viridis", "positive"))[:, 0]] = np.arange(256)
-    heat = index_of[codes(np.asarray(picture))]
+    index_of[codes(picture.palette("viridis", "positive"))[:, 0]] = np.arange(256)
+    heat = index_of[codes(np.asarray(drawn))]
     rows, columns = np.nonzero(heat == heat.max())
     return float(columns.mean()), float(rows.mean())
 

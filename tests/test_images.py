@@ -21,9 +21,9 @@ from PIL import ExifTags, Image
 from timm.data import create_transform, resolve_data_config
 from torchvision.transforms import functional
 
-from camdemo import images
 from camdemo.errors import ChoiceError, ImageError, RegionError
-from camdemo.models import CATALOGUE, NAMES, find
+from camdemo.models.catalogue import CATALOGUE, NAMES, find
+from camdemo.photo import images
 from camdemo.records import Box
 
 LOSSLESS = {"quality": 100, "lossless": True}  # for WebP

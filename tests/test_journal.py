@@ -10,8 +10,8 @@ import pytest
 from gradio.media import get_image
 
 from camdemo import Explainer, ImageError, Settings
-from camdemo.ui import journal
-from camdemo.ui.scenes import Scenes
+from camdemo.ui.answers import Scenes
+from camdemo.ui.server import journal
 
 SECRET = "holiday-with-my-secret-name.jpg"
 

@@ -14,8 +14,9 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from camdemo import attribution, layers, models, networks
 from camdemo.errors import ChoiceError
+from camdemo.methods import attribution, layers
+from camdemo.models import catalogue, networks
 from camdemo.records import LayerInfo
 
 from .tiny_models import Small, real_network
@@ -58,12 +59,12 @@ STAGES = {
 
 @cache
 def skeleton(name: str) -> nn.Module:
-    return networks.skeleton(models.find(name))
+    return networks.skeleton(catalogue.find(name))
 
 
 @cache
 def offered(name: str) -> tuple[LayerInfo, ...]:
-    return layers.discover(skeleton(name), models.find(name).transform.crop)
+    return layers.discover(skeleton(name), catalogue.find(name).transform.crop)
 
 
 def names(found: tuple[LayerInfo, ...]) -> list[str]:
@@ -74,7 +75,7 @@ def names(found: tuple[LayerInfo, ...]) -> list[str]:
 
 
 def test_every_model_has_its_default_written_down() -> None:
-    assert set(DEFAULTS) == set(models.NAMES)
+    assert set(DEFAULTS) == set(catalogue.NAMES)
 
 
 @pytest.mark.parametrize(("name", "default"), DEFAULTS.items())
@@ -87,10 +88,10 @@ def test_stages(name: str, stages: list[str]) -> None:
     assert [layer.name for layer in offered(name) if layer.stage] == stages
 
 
-@pytest.mark.parametrize("name", models.NAMES)
+@pytest.mark.parametrize("name", catalogue.NAMES)
 def test_offered_layers_run_once_and_in_this_order(name: str) -> None:
     returned: list[str] = []
-    model, side = skeleton(name), models.find(name).transform.crop
+    model, side = skeleton(name), catalogue.find(name).transform.crop
     handles = [
         module.register_forward_hook(lambda *_, key=key: returned.append(key))
         for key, module in model.named_modules()
@@ -110,7 +111,7 @@ def test_offered_layers_run_once_and_in_this_order(name: str) -> None:
 def test_auxiliary_heads_are_not_offered(name: str) -> None:
     with torch.device("meta"):
         model = torchvision.models.get_model(name, aux_logits=True, init_weights=False).eval()
-    spec = models.find(name)
+    spec = catalogue.find(name)
     assert any("aux" in key.lower() for key, _ in model.named_modules())
     assert layers.discover(model, spec.transform.crop) == offered(name)
 
@@ -349,11 +350,13 @@ def twin(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model, {id(number): number for number in numbers})
 
 
-@pytest.mark.parametrize("name", models.NAMES)
+@pytest.mark.parametrize("name", catalogue.NAMES)
 def test_every_offered_layer_gives_a_map(name: str, one_thread: None) -> None:
     # Smaller inputs than the real ones, for the time's sake: 2,577 layers are explained.
     side = 128 if name == "inception_v3" else 64
-    model = real_network(models.find(name), **({"image_size": side} if name == "vit_b_16" else {}))
+    model = real_network(
+        catalogue.find(name), **({"image_size": side} if name == "vit_b_16" else {})
+    )
     small = {layer.name: layer for layer in layers.discover(model, side)}
     found = [small[layer.name] for layer in offered(name)]
     model.to(memory_format=torch.channels_last)

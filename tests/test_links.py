@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-import camdemo.ui
+import camdemo.viewer
 from camdemo.records import COLORMAPS, EVIDENCE, FRAMINGS
 from camdemo.ui.links import Wanted, read
 
 EXAMPLES = ["Lion", "Cheetah + lion"]
-STATIC = Path(camdemo.ui.__file__).parent / "static"
+STATIC = Path(camdemo.viewer.__file__).parent / "static"
 
 
 def view(**query: str) -> dict:

@@ -13,8 +13,8 @@ from PIL import Image
 from skimage import data
 
 from camdemo import Explainer, Explanation, Prediction
-from camdemo.occlusion import mask_of
 from camdemo.records import FILLS, Box, Fill
+from camdemo.trust.hiding import mask_of
 
 HALF = 448  # pixels a side; the photo is two of these
 MIDDLE = 3  # column of the map

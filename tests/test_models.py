@@ -13,11 +13,12 @@ import torch
 import torchvision
 from gradio import media
 
-from camdemo import Explainer, models, weights
+from camdemo import Explainer
 from camdemo.errors import ChoiceError
+from camdemo.models import catalogue, weights
 
-BUNDLED = [spec for spec in models.CATALOGUE if spec.source == "bundled"]
-TORCHVISION = [spec for spec in models.CATALOGUE if spec.source == "torchvision"]
+BUNDLED = [spec for spec in catalogue.CATALOGUE if spec.source == "bundled"]
+TORCHVISION = [spec for spec in catalogue.CATALOGUE if spec.source == "torchvision"]
 
 
 def by_name(spec) -> str:
@@ -36,9 +37,9 @@ def test_the_catalogue_is_the_one_that_was_promised():
         *("googlenet", "inception_v3", "squeezenet1_1", "efficientnet_b0", "convnext_tiny"),
         *("regnet_y_400mf", "swin_t", "vit_b_16"),
     }
-    assert len(set(models.NAMES)) == len({spec.title for spec in models.CATALOGUE}) == 17
-    assert models.find(models.NOTEBOOK_DEFAULT).name == "mobilenet_v2"
-    assert models.find(models.BUNDLED_DEFAULT).source == "bundled"
+    assert len(set(catalogue.NAMES)) == len({spec.title for spec in catalogue.CATALOGUE}) == 17
+    assert catalogue.find(catalogue.NOTEBOOK_DEFAULT).name == "mobilenet_v2"
+    assert catalogue.find(catalogue.BUNDLED_DEFAULT).source == "bundled"
 
 
 @pytest.mark.parametrize("spec", TORCHVISION, ids=by_name)
@@ -114,7 +115,7 @@ def test_the_lion_of_the_readme(explainer):
 )
 def test_unknown_models(given, message):
     with pytest.raises(ChoiceError, match=message):
-        models.find(given)
+        catalogue.find(given)
 
 
 def test_the_catalogue_loads_no_torch():

@@ -17,13 +17,13 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from camdemo import models, networks, weights
 from camdemo.errors import WeightsError
+from camdemo.models import catalogue, networks, weights
 
 from .tiny_models import Small
 
-TORCHVISION = [spec.name for spec in models.CATALOGUE if spec.source == "torchvision"]
-BUNDLED = [spec.name for spec in models.CATALOGUE if spec.source == "bundled"]
+TORCHVISION = [spec.name for spec in catalogue.CATALOGUE if spec.source == "torchvision"]
+BUNDLED = [spec.name for spec in catalogue.CATALOGUE if spec.source == "bundled"]
 # Published before 2020: pickled as one stream, without counts of the batches.
 OLD_FILES = {"vgg16", "squeezenet1_1", "densenet121"}
 
@@ -85,14 +85,14 @@ def as_published(name: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def write(name: str, state: object) -> Path:
-    path = weights.path_of(models.find(name))
+    path = weights.path_of(catalogue.find(name))
     torch.save(state, path, _use_new_zipfile_serialization=name not in OLD_FILES)
     return path
 
 
 @pytest.mark.parametrize("name", TORCHVISION)
 def test_torchvision_networks(name):
-    spec, theirs = models.find(name), reference(name)
+    spec, theirs = catalogue.find(name), reference(name)
     write(name, as_published(name, theirs.state_dict()))
     ours = networks.load(spec)
 
@@ -111,7 +111,7 @@ def test_torchvision_networks(name):
 @pytest.mark.parametrize("name", BUNDLED)
 def test_bundled_networks(name):
     """Against the same entries put in place by their names, where ours go by their order."""
-    spec = models.find(name)
+    spec = catalogue.find(name)
     ours = networks.load(spec)
     check_ready(ours, spec.channels_last)
     theirs = timm.create_model(f"tf_{name}", pretrained=False).eval()
@@ -165,7 +165,7 @@ def check_ready(network: nn.Module, channels_last: bool) -> None:
 
 def check_refused(name: str) -> None:
     """Names the file, says what to do, and keeps torch's own advice out of it."""
-    spec = models.find(name)
+    spec = catalogue.find(name)
     path = weights.path_of(spec)
     with pytest.raises(WeightsError) as refused:
         networks.load(spec)
@@ -181,7 +181,7 @@ def check_refused(name: str) -> None:
     "content", [b"", b"no weights", b"<html>Sign in to the hotel's network</html>", bytes(10_000)]
 )
 def test_damaged_files(content):
-    weights.path_of(models.find("squeezenet1_1")).write_bytes(content)
+    weights.path_of(catalogue.find("squeezenet1_1")).write_bytes(content)
     check_refused("squeezenet1_1")
 
 
@@ -241,7 +241,7 @@ def test_code_in_a_file_does_not_run(name, tmp_path):
 
 
 def test_the_bundled_file_of_another_lite(monkeypatch):
-    lite0, lite1 = (models.find(f"efficientnet_lite{number}") for number in (0, 1))
+    lite0, lite1 = (catalogue.find(f"efficientnet_lite{number}") for number in (0, 1))
     other = weights.path_of(lite1)
     monkeypatch.setattr(weights, "path_of", lambda spec: other)
     with pytest.raises(WeightsError, match=r"not the weights file of EfficientNet-Lite0.*install"):
@@ -251,28 +251,28 @@ def test_the_bundled_file_of_another_lite(monkeypatch):
 # ---------------------------------------------------------------- the rest
 
 
-@pytest.mark.parametrize("name", models.NAMES)
+@pytest.mark.parametrize("name", catalogue.NAMES)
 def test_a_skeleton_has_no_numbers(name):
-    skeleton = networks.skeleton(models.find(name))
+    skeleton = networks.skeleton(catalogue.find(name))
     assert all(tensor.is_meta for tensor in [*skeleton.parameters(), *skeleton.buffers()])
     assert not any(module.training for module in skeleton.modules())
     numbers = sum(parameter.numel() for parameter in skeleton.parameters())
     # torchvision's count of Inception includes the auxiliary head, which is left out here.
     auxiliary = 3_326_696 if name == "inception_v3" else 0
-    assert numbers + auxiliary == models.find(name).parameters
+    assert numbers + auxiliary == catalogue.find(name).parameters
 
 
 @pytest.mark.parametrize("name", TORCHVISION)
 def test_addresses(name):
-    url = networks.url_of(models.find(name))
+    url = networks.url_of(catalogue.find(name))
     assert url.startswith("https://")
-    assert url.endswith(f"/models/{models.find(name).weights}")
+    assert url.endswith(f"/models/{catalogue.find(name).weights}")
 
 
 def test_fetch_leaves_what_is_there():
     path = write("resnet18", {})
-    assert networks.fetch(models.find("resnet18")) == path
-    lite = models.find("efficientnet_lite0")
+    assert networks.fetch(catalogue.find("resnet18")) == path
+    lite = catalogue.find("efficientnet_lite0")
     assert networks.fetch(lite) == weights.path_of(lite)
 
 
@@ -297,7 +297,7 @@ def test_a_batch_gets_an_answer_each_in_its_order(count):
 
 
 def test_a_twin_shares_the_numbers_and_not_the_hooks():
-    network = networks.load(models.find("efficientnet_lite0"))
+    network = networks.load(catalogue.find("efficientnet_lite0"))
     twin = networks.twin(network)
     for one, other in zip(network.parameters(), twin.parameters(), strict=True):
         assert one is other

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from camdemo.norms import FrozenNorms
+from camdemo.methods.norms import FrozenNorms
 
 
 def norm(channels: int = 3, **options: bool) -> nn.BatchNorm2d:

@@ -12,7 +12,8 @@ import pytest
 from gradio.media import get_image
 from PIL import Image
 
-from camdemo import Box, Explainer, Explanation, Prediction, Settings, records, render, scene
+from camdemo import Box, Explainer, Explanation, Prediction, Settings, picture, records
+from camdemo.viewer import scene
 
 LION = get_image("lion.jpg")
 
@@ -124,7 +125,7 @@ def test_palettes_are_those_of_the_server():
     assert list(sent) == [*records.COLORMAPS, "signed"]
     for name, data in sent.items():
         evidence = "signed" if name == "signed" else "positive"
-        expected = render.palette("jet" if name == "signed" else name, evidence)
+        expected = picture.palette("jet" if name == "signed" else name, evidence)
         assert base64.b64decode(data) == expected.tobytes()
 
 

@@ -7,7 +7,7 @@ import argparse
 import pytest
 
 from camdemo.errors import SettingError
-from camdemo.models import NAMES
+from camdemo.models.catalogue import NAMES
 from camdemo.settings import Settings, add_flags
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import soak
 from camdemo import Explainer, Explanation, Settings
-from camdemo.ui import scenes as remembered
+from camdemo.ui import answers as remembered
 
 
 def alive() -> int:

@@ -12,9 +12,10 @@ from captum.attr import LayerGradCam
 from torch import Tensor, nn
 from torchvision.models import VisionTransformer
 
-from camdemo import attribution, layers, models
+from camdemo.methods import attribution, layers
+from camdemo.methods.sweep import sweep
+from camdemo.models import catalogue
 from camdemo.records import LayerInfo, ModelSpec
-from camdemo.sweep import sweep
 
 from .tiny_models import HandMade, Small, randomise, real_network
 
@@ -74,7 +75,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("spec", models.CATALOGUE, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", catalogue.CATALOGUE, ids=lambda spec: spec.name)
 def test_every_stage_and_label_is_captums(spec):
     network, inputs = network_of(spec), photo(SIDES.get(spec.name, 64))
     stages = [layer for layer in layers.discover(network, inputs.shape[-1]) if layer.stage]

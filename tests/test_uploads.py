@@ -10,9 +10,9 @@ import pytest
 from gradio.route_utils import delete_files_created_by_app
 
 from camdemo import Explainer, Settings
-from camdemo.ui.blocks import build_demo
-from camdemo.ui.serving import launch_options
-from camdemo.ui.uploads import BoundedUploads, tidy
+from camdemo.ui.page import build_demo
+from camdemo.ui.server.launching import launch_options
+from camdemo.ui.server.uploads import BoundedUploads, tidy
 
 from .served import run
 

@@ -20,12 +20,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from camdemo import models, weights
 from camdemo.errors import WeightsError
+from camdemo.models import catalogue, weights
 
 CONTENT = os.urandom(3 << 20)
 SPEC = dataclasses.replace(
-    models.find("mobilenet_v2"), weights=f"tiny-{hashlib.sha256(CONTENT).hexdigest()[:8]}.pth"
+    catalogue.find("mobilenet_v2"), weights=f"tiny-{hashlib.sha256(CONTENT).hexdigest()[:8]}.pth"
 )
 
 
@@ -137,7 +137,7 @@ def test_nothing_is_ready_in_an_empty_folder(folder):
 
 
 def test_a_bundled_package_that_is_missing(server):
-    gone = dataclasses.replace(models.find("efficientnet_lite0"), name="efficientnet_lite9")
+    gone = dataclasses.replace(catalogue.find("efficientnet_lite0"), name="efficientnet_lite9")
     assert not weights.is_ready(gone)
     with pytest.raises(WeightsError, match=r"efficientnet-lite9-pytorch-model.*requirements\.txt"):
         weights.fetch(gone, server.url("good"))
@@ -145,7 +145,7 @@ def test_a_bundled_package_that_is_missing(server):
 
 
 def test_a_bundled_package_that_is_installed():
-    lite = models.find("efficientnet_lite0")
+    lite = catalogue.find("efficientnet_lite0")
     assert weights.fetch(lite, "http://127.0.0.1:9/never") == weights.path_of(lite)
 
 
@@ -309,7 +309,7 @@ def test_an_ended_process_leaves_no_partial_file(server, folder):
     code = f"""
 import dataclasses, threading, time
 from camdemo import models, weights
-spec = dataclasses.replace(models.find("mobilenet_v2"), weights={SPEC.weights!r})
+spec = dataclasses.replace(catalogue.find("mobilenet_v2"), weights={SPEC.weights!r})
 received = []
 arguments = (spec, {server.url("stalling")!r}, lambda count, _total: received.append(count))
 threading.Thread(target=weights.fetch, args=arguments, daemon=True).start()
@@ -334,6 +334,6 @@ def test_only_a_file_that_is_not_what_its_name_says_is_set_aside(folder):
     assert kept is not None
     assert kept.read_bytes() == content[:-1]
     assert not (folder / spec.weights).exists()
-    bundled = models.find("efficientnet_lite0")
+    bundled = catalogue.find("efficientnet_lite0")
     assert weights.set_aside(bundled) is None
     assert weights.is_ready(bundled)

@@ -9,7 +9,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from camdemo import networks, weights
+from camdemo.models import networks, weights
 from camdemo.records import ModelSpec
 
 

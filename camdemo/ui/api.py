@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from ..labels import label_or_index
+from ..models.labels import label_or_index
 from ..records import COLORMAPS, EVIDENCE, FRAMINGS
-from . import journal
 from .errors import errors_for_client
 from .photo import AS_SENT, path_of
+from .server import journal
 
 if TYPE_CHECKING:
     from ..explainer import Explainer

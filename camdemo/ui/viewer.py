@@ -8,8 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from ..standalone import script, static
-from .scenes import Scenes
+from ..viewer.bundle import script, static
+from .answers import Scenes
 
 _MOUNT = """
 const ask = async (name, question) => {

@@ -9,9 +9,10 @@ import pytest
 from gradio.media import get_image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from camdemo import Explainer, Explanation, Settings, networks
-from camdemo.ui.blocks import build_demo
-from camdemo.ui.serving import launch_options
+from camdemo import Explainer, Explanation, Settings
+from camdemo.models import networks
+from camdemo.ui.page import build_demo
+from camdemo.ui.server.launching import launch_options
 
 from . import chromium
 

@@ -12,8 +12,9 @@ import pytest
 from gradio.media import get_image
 from playwright.sync_api import Browser, Page, Request, Route, expect
 
-from camdemo import Box, Explainer, Explanation, occlusion
+from camdemo import Box, Explainer, Explanation
 from camdemo.records import percent
+from camdemo.trust import hiding
 
 from .steps import LABELS, STRIP, TITLE, VIEWER, canvas, changed, choose_model, example, settled
 
@@ -94,7 +95,7 @@ def test_dragging_hides_a_box(viewer: Page, questions: list, lion: Explanation) 
     first, second = questions
     assert [first["asked"], second["asked"]] == ["scene_hide", "scene_hide_elsewhere"]
     # The mask is the region that was dragged: 256 x 256 pixels have the photo.
-    mask, expected = mask_in(first), occlusion.mask_of([Box(96, 32, 160, 128)], lion.box, SIDE)
+    mask, expected = mask_in(first), hiding.mask_of([Box(96, 32, 160, 128)], lion.box, SIDE)
     assert (mask != expected).mean() < 0.01
     # The answer is Python's.
     answer = lion.hide(mask)

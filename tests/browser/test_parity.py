@@ -15,12 +15,15 @@ import skimage.data
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from camdemo import Box, Explanation, LayerInfo, Prediction, images, models, standalone
+from camdemo import Box, Explanation, LayerInfo, Prediction
+from camdemo.models import catalogue
+from camdemo.photo import images
 from camdemo.records import COLORMAPS, EVIDENCE, Timings
-from camdemo.scene import DISPLAY_SIDE
+from camdemo.viewer import bundle
+from camdemo.viewer.scene import DISPLAY_SIDE
 
 MEAN, PERCENTILE = 1 / 255, 4 / 255  # what issue 3 allows
-SPEC = models.CATALOGUE[0]
+SPEC = catalogue.CATALOGUE[0]
 OPACITIES = (0.0, 0.3, 0.5, 1.0)
 # Signed evidence has its own colours, whatever colour map is chosen.
 SETTINGS = [
@@ -104,9 +107,9 @@ def viewer(browser: Browser) -> Iterator[Page]:
     """The viewer alone, as every page has it, for scenes made here."""
     page = browser.new_page()
     page.set_content(
-        f"""<style>{standalone.static("viewer.css")}</style>
-        <div id="viewer">{standalone.static("viewer.html")}</div>
-        <script>{standalone.script()}
+        f"""<style>{bundle.static("viewer.css")}</style>
+        <div id="viewer">{bundle.static("viewer.html")}</div>
+        <script>{bundle.script()}
         const host = {{ palettes: PALETTES }};
         const viewer = mountViewer(document.getElementById("viewer"), host);
         </script>"""

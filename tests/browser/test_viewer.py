@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from app import photos_in
 from camdemo import Explainer, Settings
-from camdemo.ui.blocks import build_demo
-from camdemo.ui.serving import launch_options
+from camdemo.ui.page import build_demo
+from camdemo.ui.server.launching import launch_options
 
 from .steps import LABELS, STRIP, TITLE, canvas, changed, example, frame, settled
 

@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from camdemo import Explainer, Explanation, Settings
-from camdemo.ui.blocks import build_demo
-from camdemo.ui.serving import launch_options
+from camdemo.ui.page import build_demo
+from camdemo.ui.server.launching import launch_options
 
 from .steps import VIEWER
 

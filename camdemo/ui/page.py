@@ -12,11 +12,12 @@ import gradio as gr
 
 from ..errors import CamdemoError
 from ..records import FRAMINGS, ModelSpec
-from . import examples, journal, links
+from . import examples, links
+from .answers import Scenes
 from .api import add_endpoints
 from .errors import errors_for_page
 from .photo import AS_SENT, path_of
-from .scenes import Scenes
+from .server import journal
 from .viewer import as_value, cam_viewer
 
 if TYPE_CHECKING:

@@ -15,14 +15,15 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import examples, journal
+from .. import examples
+from . import journal
 from .presence import Presence
 from .uploads import BoundedUploads
 
 if TYPE_CHECKING:
-    from ..explainer import Explainer
+    from ...explainer import Explainer
 
-_STATIC = Path(__file__).parent / "static"
+_STATIC = Path(__file__).parent.parent / "static"
 # Nothing comes from another host. Gradio's page needs inline scripts, and evaluates those of
 # components; a Space shows the page inside another one, so that framing is not forbidden.
 _POLICY = "; ".join(

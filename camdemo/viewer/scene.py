@@ -15,8 +15,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from . import render
-from .records import COLORMAPS, Box, LayerInfo, ModelSpec, Prediction
+from .. import picture
+from ..records import COLORMAPS, Box, LayerInfo, ModelSpec, Prediction
 
 MapKey = tuple[str, int]  # name of the layer, index of the label
 # Pixels; the browser gets a smaller copy of larger photos. A projector's 1920 x 1080 shows the
@@ -28,8 +28,8 @@ _EXACT_GRID = 28  # cells a side up to which float32 costs no more than it is wo
 
 def palettes() -> dict[str, str]:
     """The 256 colours of every map, as base64 of RGB bytes; "signed" is the diverging one."""
-    colours = {name: render.palette(name, "positive") for name in COLORMAPS}
-    colours["signed"] = render.palette(COLORMAPS[0], "signed")
+    colours = {name: picture.palette(name, "positive") for name in COLORMAPS}
+    colours["signed"] = picture.palette(COLORMAPS[0], "signed")
     return {name: base64_of(table) for name, table in colours.items()}
 
 
@@ -96,7 +96,7 @@ def scene(
     """
     return {
         "id": "",
-        "photo": "data:image/jpeg;base64," + _base64(render.jpeg(photo)),
+        "photo": "data:image/jpeg;base64," + _base64(picture.jpeg(photo)),
         "original": "",
         "name": "",
         "example": "",

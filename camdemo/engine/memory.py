@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from . import weights
-from .errors import WeightsError
-from .records import ModelSpec
-from .worker import Rank, Worker
+from ..errors import WeightsError
+from ..models import weights
+from ..records import ModelSpec
+from .lanes import Rank, Worker
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,7 +39,7 @@ class ModelCache:
             WeightsError: they can't be had.
         """
         if not weights.is_ready(spec):
-            from . import networks
+            from ..models import networks
 
             networks.fetch(spec, progress)
 
@@ -86,7 +86,7 @@ class ModelCache:
     @contextmanager
     def _borrowed(self, spec: ModelSpec) -> Iterator[nn.Module]:
         """A network that nobody else runs meanwhile: hooks on it are one caller's alone."""
-        from . import networks
+        from ..models import networks
 
         twins = self._twins(spec)
         with self._lock:  # one always stays, to be copied
@@ -99,7 +99,7 @@ class ModelCache:
 
     def _twins(self, spec: ModelSpec) -> list[nn.Module]:
         """The network and those twins that nobody runs, from memory or from its file."""
-        from . import networks
+        from ..models import networks
 
         with self._lock:
             if spec.name in self._loaded:

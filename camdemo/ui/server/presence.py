@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..worker import gone
+from ...engine.lanes import gone
 
 
 class Presence:

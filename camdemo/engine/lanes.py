@@ -26,7 +26,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .errors import Abandoned
+from ..errors import Abandoned
 
 Result = TypeVar("Result")
 _Job = tuple["Rank", int, Future, Callable[[], Any]]  # of one rank, who came first is first

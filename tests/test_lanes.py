@@ -11,8 +11,8 @@ from functools import partial
 import pytest
 import torch
 
+from camdemo.engine.lanes import Rank, Worker, cores, gone
 from camdemo.errors import Abandoned
-from camdemo.worker import Rank, Worker, cores, gone
 
 
 def test_everything_runs_on_one_thread_and_not_on_the_callers():

@@ -1,4 +1,4 @@
-"""From a map to a picture: by numbers, and against a slow NumPy writing of the same."""
+"""From a map to a drawn: by numbers, and against a slow NumPy writing of the same."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from camdemo import render
+from camdemo import picture
 from camdemo.errors import ChoiceError, RangeError
 from camdemo.records import COLORMAPS, EVIDENCE, Box, Evidence
 
@@ -41,7 +41,7 @@ def photo_of(width: int, height: int) -> np.ndarray:
 )
 def test_scale(cam: np.ndarray, evidence: Evidence, expected: list) -> None:
     before = cam.copy()
-    values = render.scale(cam, evidence)
+    values = picture.scale(cam, evidence)
     np.testing.assert_allclose(values, expected, rtol=1e-6, atol=1e-7)
     assert values.dtype == np.float32
     assert (cam == before).all()
@@ -58,11 +58,11 @@ NOTHING = [
 
 @pytest.mark.parametrize(("cam", "evidence"), NOTHING)
 def test_a_map_that_says_nothing_gives_the_plain_photo(cam: np.ndarray, evidence: Evidence) -> None:
-    assert render.scale(cam, evidence) is None
+    assert picture.scale(cam, evidence) is None
     photo = photo_of(30, 20)
-    picture = render.overlay(photo, cam, Box(5, 0, 25, 20), "jet", 0.5, evidence)
-    assert (picture == photo).all()
-    assert not np.shares_memory(picture, photo)
+    drawn = picture.overlay(photo, cam, Box(5, 0, 25, 20), "jet", 0.5, evidence)
+    assert (drawn == photo).all()
+    assert not np.shares_memory(drawn, photo)
 
 
 # -- colours
@@ -73,18 +73,18 @@ def test_a_map_that_says_nothing_gives_the_plain_photo(cam: np.ndarray, evidence
 def test_palettes_are_opencvs(colormap: str, evidence: Evidence) -> None:
     ramp = np.arange(256, dtype=np.uint8).reshape(1, 256)
     blue_first = cv2.applyColorMap(ramp, getattr(cv2, f"COLORMAP_{colormap.upper()}"))
-    colours = render.palette(colormap, evidence)
+    colours = picture.palette(colormap, evidence)
     assert (colours.reshape(256, 3) == cv2.cvtColor(blue_first, cv2.COLOR_BGR2RGB)[0]).all()
 
 
 def test_jet_runs_from_blue_to_red() -> None:
-    cold, hot = render.palette("jet", "positive")[[0, 255], 0].tolist()
+    cold, hot = picture.palette("jet", "positive")[[0, 255], 0].tolist()
     assert (cold, hot) == ([0, 0, 128], [128, 0, 0])
 
 
 @pytest.mark.parametrize("colormap", COLORMAPS)
 def test_signed_evidence_has_one_diverging_palette(colormap: str) -> None:
-    colours = render.palette(colormap, "signed").reshape(256, 3).astype(int)
+    colours = picture.palette(colormap, "signed").reshape(256, 3).astype(int)
     against, neutral, speaks_for = colours[[0, 127, 255]]
     assert against.argmax() == 2  # blue
     assert speaks_for.argmax() == 0  # red
@@ -96,7 +96,7 @@ def test_signed_evidence_has_one_diverging_palette(colormap: str) -> None:
     assert (np.diff(light[128:]) <= 0.5).all()
 
 
-# -- the picture
+# -- the drawn
 
 
 def shares_of(given: int, wanted: int) -> np.ndarray:
@@ -121,7 +121,7 @@ def shares_of(given: int, wanted: int) -> np.ndarray:
 
 def slow_heat(cam: np.ndarray, width: int, height: int, evidence: Evidence) -> np.ndarray:
     """Which of the 256 colours each pixel has, int (height, width)."""
-    values = render.scale(cam, evidence).astype(np.float64)
+    values = picture.scale(cam, evidence).astype(np.float64)
     large = shares_of(cam.shape[0], height) @ values @ shares_of(cam.shape[1], width).T
     return np.rint(255 * large).clip(0, 255).astype(int)
 
@@ -148,14 +148,14 @@ def test_the_seen_part_is_a_blend(
     cam[0, 0] = 1  # so that no kind of evidence is empty
     photo = photo_of(width + 20, height + 10)
     box = Box(15, 4, 15 + width, 4 + height)
-    picture = render.overlay(photo, cam, box, "viridis", opacity, evidence)
-    assert picture.shape == photo.shape
-    assert picture.dtype == np.uint8
+    drawn = picture.overlay(photo, cam, box, "viridis", opacity, evidence)
+    assert drawn.shape == photo.shape
+    assert drawn.dtype == np.uint8
 
-    colours = render.palette("viridis", evidence)[:, 0].astype(float)
+    colours = picture.palette("viridis", evidence)[:, 0].astype(float)
     index = slow_heat(cam, width, height, evidence)
     under = photo[4 : 4 + height, 15 : 15 + width]
-    found = picture[4 : 4 + height, 15 : 15 + width]
+    found = drawn[4 : 4 + height, 15 : 15 + width]
     # Single precision may round a value to the next of the 256 colours.
     off = np.min(
         [
@@ -172,9 +172,9 @@ def test_the_seen_part_is_a_blend(
 @pytest.mark.parametrize("evidence", EVIDENCE)
 def test_opacity_runs_from_the_photo_to_the_heat(evidence: Evidence) -> None:
     photo, cam, box = photo_of(60, 40), cam_of(7, 7), Box(0, 0, 60, 40)
-    colours = {tuple(colour) for colour in render.palette("turbo", evidence)[:, 0].tolist()}
-    photo_alone = render.overlay(photo, cam, box, "turbo", 0, evidence)
-    heat_alone = render.overlay(photo, cam, box, "turbo", 1, evidence)
+    colours = {tuple(colour) for colour in picture.palette("turbo", evidence)[:, 0].tolist()}
+    photo_alone = picture.overlay(photo, cam, box, "turbo", 0, evidence)
+    heat_alone = picture.overlay(photo, cam, box, "turbo", 1, evidence)
     assert (photo_alone == photo).all()
     assert {tuple(pixel) for pixel in heat_alone.reshape(-1, 3).tolist()} <= colours
 
@@ -190,27 +190,27 @@ def test_opacity_runs_from_the_photo_to_the_heat(evidence: Evidence) -> None:
 )
 def test_the_unseen_margin_is_dimmed_and_the_seen_part_outlined(box: Box) -> None:
     photo = photo_of(100, 60)
-    picture = render.overlay(photo, cam_of(7, 7), box, "jet", 0, "positive")
+    drawn = picture.overlay(photo, cam_of(7, 7), box, "jet", 0, "positive")
     seen = np.zeros((60, 100), bool)
     seen[box.top : box.bottom, box.left : box.right] = True
     # One pixel wide on a photo of this size: what is not seen, but has a seen neighbour.
     outline = cv2.dilate(seen.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~seen
-    assert (picture[seen] == photo[seen]).all()  # opacity 0: nothing else may touch it
-    assert (picture[outline] == 255).all()
+    assert (drawn[seen] == photo[seen]).all()  # opacity 0: nothing else may touch it
+    assert (drawn[outline] == 255).all()
     margin = ~seen & ~outline
-    assert np.abs(picture[margin] - 0.4 * photo[margin]).max(initial=0) <= 0.501
+    assert np.abs(drawn[margin] - 0.4 * photo[margin]).max(initial=0) <= 0.501
 
 
 def test_the_outline_grows_with_the_photo() -> None:
     photo = np.zeros((200, 2000, 3), np.uint8)
-    picture = render.overlay(photo, cam_of(7, 7), Box(900, 0, 1100, 200), "jet", 0, "positive")
-    assert (picture == 255).all(axis=(0, 2)).sum() == 8  # columns: four on each side
+    drawn = picture.overlay(photo, cam_of(7, 7), Box(900, 0, 1100, 200), "jet", 0, "positive")
+    assert (drawn == 255).all(axis=(0, 2)).sum() == 8  # columns: four on each side
 
 
 def test_a_photo_that_is_seen_whole_has_neither_margin_nor_outline() -> None:
     photo = photo_of(100, 60)
-    picture = render.overlay(photo, cam_of(7, 7), Box(0, 0, 100, 60), "jet", 0, "positive")
-    assert (picture == photo).all()
+    drawn = picture.overlay(photo, cam_of(7, 7), Box(0, 0, 100, 60), "jet", 0, "positive")
+    assert (drawn == photo).all()
 
 
 def test_the_photo_itself_is_left_alone() -> None:
@@ -218,7 +218,7 @@ def test_the_photo_itself_is_left_alone() -> None:
     before = photo.copy(), cam.copy()
     photo.flags.writeable = cam.flags.writeable = False
     for evidence in EVIDENCE:
-        render.overlay(photo, cam, Box(30, 0, 70, 60), "jet", 0.5, evidence)
+        picture.overlay(photo, cam, Box(30, 0, 70, 60), "jet", 0.5, evidence)
     assert (photo == before[0]).all()
     assert (cam == before[1]).all()
 
@@ -230,7 +230,7 @@ def test_options_that_can_be_drawn() -> None:
     for colormap in COLORMAPS:
         for evidence in EVIDENCE:
             for opacity in (0, 1, 0.0, 1.0, 0.5):
-                render.check_options(colormap, opacity, evidence)
+                picture.check_options(colormap, opacity, evidence)
 
 
 @pytest.mark.parametrize(
@@ -262,4 +262,4 @@ def test_options_that_can_be_drawn() -> None:
 def test_options_that_are_refused(error: type, says: str, changed: dict) -> None:
     options = {"colormap": "jet", "opacity": 0.5, "evidence": "positive"} | changed
     with pytest.raises(error, match=says):
-        render.check_options(**options)
+        picture.check_options(**options)

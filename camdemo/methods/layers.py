@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from .errors import ChoiceError
-from .records import LayerInfo
+from ..errors import ChoiceError
+from ..records import LayerInfo
 
 # A child that holds this share of the layers is the trunk: its children are the stages.
 # ResNet-152's longest stage holds 0.72, the `features` of any network more than 0.9.

@@ -15,10 +15,10 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CamdemoError
+from ...errors import CamdemoError
 
 if TYPE_CHECKING:
-    from ..explanation import Explanation
+    from ...explanation import Explanation
 
 log = logging.getLogger("camdemo")
 SORRY = "Something went wrong on the server. Please try again."

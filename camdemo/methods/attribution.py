@@ -7,8 +7,8 @@ import torch
 from captum.attr import LayerGradCam
 from torch import Tensor, nn
 
+from ..records import LayerInfo
 from .layers import tap
-from .records import LayerInfo
 
 
 def grad_cam(

@@ -14,8 +14,8 @@ from gradio.media import get_image
 from PIL import Image
 
 from camdemo import Explainer, Explanation, ImageError, Settings
-from camdemo.ui import scenes as module
-from camdemo.ui.scenes import EXPIRED, Scenes
+from camdemo.ui import answers as module
+from camdemo.ui.answers import EXPIRED, Scenes
 
 from .test_questions import OF_ANOTHER_TYPE, text_of
 

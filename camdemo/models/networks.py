@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..errors import WeightsError
+from ..records import ModelSpec
 from . import weights
-from .errors import WeightsError
-from .records import ModelSpec
 
 # What torchvision's builders add for these weights; the auxiliary heads serve training only.
 _OPTIONS: dict[str, dict[str, bool]] = {

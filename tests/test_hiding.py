@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from skimage.measure import label
 
-from camdemo import occlusion
 from camdemo.errors import ChoiceError, RegionError
 from camdemo.records import FILLS, Box, Transform
+from camdemo.trust import hiding
 
 SEEN = Box(10, 20, 18, 28)  # 8 x 8 pixels of the photo: with a side of 4, each pixel is 2 x 2
 HALVES = Transform(8, 4, "bilinear", (0.5, 0.25, 0.5), (0.5, 0.25, 0.25))
@@ -16,7 +16,7 @@ MEAN = (1.0, 0.5, 0.25)
 
 
 def mask_of(*regions: Box, box: Box = SEEN, side: int = 4) -> list[list[int]]:
-    mask = occlusion.mask_of(regions, box, side)
+    mask = hiding.mask_of(regions, box, side)
     assert mask.dtype == bool
     return mask.astype(int).tolist()
 
@@ -98,19 +98,19 @@ def test_a_region_without_area_is_named(region: Box) -> None:
 )
 def test_a_mask_that_does_not_fit_is_refused(mask: np.ndarray, says: str) -> None:
     with pytest.raises(RegionError, match=says):
-        occlusion.check(mask, 4)
+        hiding.check(mask, 4)
 
 
 def test_a_mask_that_fits_is_given_back() -> None:
     mask = np.eye(4, dtype=bool)
-    assert occlusion.check(mask, 4) is mask
+    assert hiding.check(mask, 4) is mask
 
 
 # -- what takes the place of hidden pixels
 
 
 def test_the_mean_colour_is_normalised_like_the_input() -> None:
-    filled = occlusion.filling(np.zeros((1, 3, 4, 4), np.float32), "mean", HALVES, MEAN)
+    filled = hiding.filling(np.zeros((1, 3, 4, 4), np.float32), "mean", HALVES, MEAN)
     assert filled.shape == (3, 4, 4)
     assert filled.dtype == np.float32
     # (1 - 0.5) / 0.5, (0.5 - 0.25) / 0.25, (0.25 - 0.5) / 0.25
@@ -120,7 +120,7 @@ def test_the_mean_colour_is_normalised_like_the_input() -> None:
 
 def test_noise_is_grey_and_the_same_each_time() -> None:
     inputs = np.zeros((1, 3, 64, 64), np.float32)
-    filled = occlusion.filling(inputs, "noise", HALVES, MEAN)
+    filled = hiding.filling(inputs, "noise", HALVES, MEAN)
     assert filled.shape == (3, 64, 64)
     assert filled.dtype == np.float32
     mean, std = (np.reshape(each, (3, 1, 1)) for each in (HALVES.mean, HALVES.std))
@@ -130,12 +130,12 @@ def test_noise_is_grey_and_the_same_each_time() -> None:
     assert 0.99 < greys.max() <= 1
     assert greys[0].mean() == pytest.approx(0.5, abs=0.02)
     assert len(np.unique(greys[0])) > 4000  # every pixel has a grey of its own
-    assert (filled == occlusion.filling(inputs + 1, "noise", HALVES, MEAN)).all()
+    assert (filled == hiding.filling(inputs + 1, "noise", HALVES, MEAN)).all()
 
 
 def test_a_blurred_constant_is_that_constant() -> None:
     inputs = np.full((1, 3, 32, 32), [[[-2]], [[0.5]], [[3]]], np.float32)
-    filled = occlusion.filling(inputs, "blur", HALVES, MEAN)
+    filled = hiding.filling(inputs, "blur", HALVES, MEAN)
     assert filled.dtype == np.float32
     np.testing.assert_allclose(filled, inputs[0], atol=1e-5)
 
@@ -144,7 +144,7 @@ def test_blur_spreads_a_dot_over_ten_pixels_of_224() -> None:
     inputs = np.zeros((1, 3, 112, 112), np.float32)
     inputs[0, 1, 40, 60] = 1
     before = inputs.copy()
-    red, green, blue = occlusion.filling(inputs, "blur", HALVES, MEAN)
+    red, green, blue = hiding.filling(inputs, "blur", HALVES, MEAN)
     assert (inputs == before).all()
     assert not red.any()  # colours stay apart
     assert not blue.any()
@@ -158,7 +158,7 @@ def test_blur_spreads_a_dot_over_ten_pixels_of_224() -> None:
 
 def test_fillings_differ() -> None:
     inputs = np.random.default_rng(0).normal(size=(1, 3, 32, 32)).astype(np.float32)
-    blur, mean, noise = (occlusion.filling(inputs, fill, HALVES, MEAN) for fill in FILLS)
+    blur, mean, noise = (hiding.filling(inputs, fill, HALVES, MEAN) for fill in FILLS)
     for one, other in ((blur, mean), (mean, noise), (noise, blur)):
         assert np.abs(one - other).max() > 0.1
 
@@ -166,7 +166,7 @@ def test_fillings_differ() -> None:
 @pytest.mark.parametrize("fill", ["black", "", "BLUR", None, 0, ["blur"], "x" * 100_000])
 def test_another_filling_is_refused(fill: object) -> None:
     with pytest.raises(ChoiceError, match=r"no fill .*Allowed: blur, mean, noise") as refused:
-        occlusion.filling(np.zeros((1, 3, 4, 4), np.float32), fill, HALVES, MEAN)
+        hiding.filling(np.zeros((1, 3, 4, 4), np.float32), fill, HALVES, MEAN)
     assert len(str(refused.value)) < 200
 
 
@@ -179,7 +179,7 @@ CORNER = np.array([[True, False], [False, False]])
 
 def test_occlude_puts_the_filling_where_the_mask_is() -> None:
     masks = np.array([[[True, False], [False, False]], [[False, True], [True, True]]])
-    first, second = occlusion.occlude(INPUTS, masks, FILLED)
+    first, second = hiding.occlude(INPUTS, masks, FILLED)
     assert first.tolist() == [[[-1, 2], [3, 4]], [[-5, 6], [7, 8]], [[-9, 10], [11, 12]]]
     assert second.tolist() == [[[1, -2], [-3, -4]], [[5, -6], [-7, -8]], [[9, -10], [-11, -12]]]
     assert first.dtype == np.float32
@@ -199,15 +199,15 @@ class Score:
 
 def test_hide_by_hand() -> None:
     # Red is -1 2 3 4 without its first pixel, and 1 -2 -3 -4 with that alone.
-    hidden = occlusion.hide(Score(), INPUTS, CORNER, FILLED)
-    kept = occlusion.hide(Score(), INPUTS, CORNER, FILLED, keep=True)
+    hidden = hiding.hide(Score(), INPUTS, CORNER, FILLED)
+    kept = hiding.hide(Score(), INPUTS, CORNER, FILLED, keep=True)
     assert hidden.tolist() == [8 / 4, 16 / 4, 24 / 4]
     assert kept.tolist() == [-8 / 4, -16 / 4, -24 / 4]
 
 
 def test_to_keep_one_part_is_to_hide_the_other() -> None:
-    keep = occlusion.hide(Score(), INPUTS, CORNER, FILLED, keep=True)
-    hide = occlusion.hide(Score(), INPUTS, ~CORNER, FILLED)
+    keep = hiding.hide(Score(), INPUTS, CORNER, FILLED, keep=True)
+    hide = hiding.hide(Score(), INPUTS, ~CORNER, FILLED)
     assert (keep == hide).all()
 
 
@@ -218,18 +218,18 @@ def test_hide_elsewhere_is_the_mean_over_places(keep: bool, expected: float) -> 
     mask[:2, :2] = True
     score = Score()
     white, black = np.ones((1, 3, 4, 4), np.float32), np.zeros((3, 4, 4), np.float32)
-    assert occlusion.hide_elsewhere(score, white, mask, black, keep).tolist() == [expected] * 3
+    assert hiding.hide_elsewhere(score, white, mask, black, keep).tolist() == [expected] * 3
     assert score.batches == [16]  # all places in one batch
 
 
 def test_hide_elsewhere_hides_other_places() -> None:
     # What one pixel of four is worth depends on where: 1 2 3 4 in red, twice that when it turns.
-    places = occlusion.elsewhere(CORNER)
+    places = hiding.elsewhere(CORNER)
     worth = [10 - 2 * INPUTS[0, 0][place].sum() for place in places]
     assert len(set(worth)) == 4
-    red = occlusion.hide_elsewhere(Score(), INPUTS, CORNER, FILLED)[0]
+    red = hiding.hide_elsewhere(Score(), INPUTS, CORNER, FILLED)[0]
     assert red == pytest.approx(np.mean(worth) / 4)
-    assert red != occlusion.hide(Score(), INPUTS, CORNER, FILLED)[0]
+    assert red != hiding.hide(Score(), INPUTS, CORNER, FILLED)[0]
 
 
 # -- the yardstick's random places
@@ -281,14 +281,14 @@ def dots(count: int, side: int = 32) -> np.ndarray:
 
 @pytest.mark.parametrize("mask", [letter(), squares(), target(), dots(32), dots(33), dots(200)])
 def test_elsewhere_as_much_is_hidden(mask: np.ndarray) -> None:
-    places = occlusion.elsewhere(mask)
+    places = hiding.elsewhere(mask)
     assert places.shape == (16, *mask.shape)
     assert places.dtype == bool
     assert places.sum(axis=(1, 2)).tolist() == [mask.sum()] * 16
 
 
 def test_a_piece_keeps_its_shape_and_stays_within_the_frame() -> None:
-    places = occlusion.elsewhere(letter(), count=100)
+    places = hiding.elsewhere(letter(), count=100)
     assert all(shapes(place) == shapes(letter()) for place in places)  # not cut by an edge
     assert len({place.tobytes() for place in places}) > 50  # of 10 x 13
     assert places[:, 0].any()  # from edge
@@ -298,7 +298,7 @@ def test_a_piece_keeps_its_shape_and_stays_within_the_frame() -> None:
 
 
 def test_each_of_several_pieces_keeps_its_shape() -> None:
-    places = occlusion.elsewhere(squares())
+    places = hiding.elsewhere(squares())
     # Pieces that happen to touch are one piece of another shape.
     apart = [place for place in places if len(shapes(place)) == 3]
     assert len(apart) >= 4
@@ -310,7 +310,7 @@ def test_pieces_that_do_not_fit_side_by_side_overlap_as_little_as_they_can() -> 
     mask = np.zeros((8, 8), bool)
     mask[:, :4] = mask[:, 5:] = True
     # Four columns, then three: they fit unless the four begin at the third, and leave 2 and 2.
-    counts = occlusion.elsewhere(mask, count=60).sum(axis=(1, 2))
+    counts = hiding.elsewhere(mask, count=60).sum(axis=(1, 2))
     assert set(counts.tolist()) == {7 * 8, 6 * 8}
 
 
@@ -322,19 +322,19 @@ def is_rolled(place: np.ndarray, mask: np.ndarray) -> bool:
 
 
 def test_more_than_32_pieces_move_as_a_whole() -> None:
-    assert all(is_rolled(place, dots(33)) for place in occlusion.elsewhere(dots(33), count=4))
-    assert not any(is_rolled(place, dots(32)) for place in occlusion.elsewhere(dots(32), count=4))
+    assert all(is_rolled(place, dots(33)) for place in hiding.elsewhere(dots(33), count=4))
+    assert not any(is_rolled(place, dots(32)) for place in hiding.elsewhere(dots(32), count=4))
 
 
 @pytest.mark.parametrize("mask", [letter(), squares(), dots(33)])
 def test_the_same_question_has_the_same_answer(mask: np.ndarray) -> None:
     before = mask.copy()
-    places = occlusion.elsewhere(mask)
-    assert (places == occlusion.elsewhere(mask)).all()
+    places = hiding.elsewhere(mask)
+    assert (places == hiding.elsewhere(mask)).all()
     assert (mask == before).all()
     assert len({place.tobytes() for place in places}) > 8
-    assert (places != occlusion.elsewhere(mask, seed=1)).any()
+    assert (places != hiding.elsewhere(mask, seed=1)).any()
 
 
 def test_elsewhere_of_everything_is_everything() -> None:
-    assert occlusion.elsewhere(np.ones((6, 6), bool)).all()
+    assert hiding.elsewhere(np.ones((6, 6), bool)).all()

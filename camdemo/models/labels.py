@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .errors import ChoiceError, RangeError
-from .records import Prediction
+from ..errors import ChoiceError, RangeError
+from ..records import Prediction
 
 _TOP = 5
 

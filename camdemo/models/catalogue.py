@@ -6,8 +6,8 @@ torchvision's and timm's own records by tests/test_models.py.
 
 from __future__ import annotations
 
-from .errors import ChoiceError
-from .records import Interpolation, ModelSpec, Transform
+from ..errors import ChoiceError
+from ..records import Interpolation, ModelSpec, Transform
 
 NOTEBOOK_DEFAULT = "mobilenet_v2"  # the model of the notebook; its weights are a download
 BUNDLED_DEFAULT = "efficientnet_lite0"  # what answers when they can't be had

@@ -10,7 +10,7 @@ from typing import Any
 
 from . import scene
 
-_STATIC = Path(__file__).parent / "ui" / "static"
+_STATIC = Path(__file__).parent / "static"
 _SCRIPTS = (
     *("maps", "heat", "paint", "words", "duel", "regions", "hiding", "framing"),
     *("panel", "input", "keys", "takeaway", "exchange", "viewer"),

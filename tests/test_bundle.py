@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from gradio.media import get_image
 
-import camdemo.ui
-from camdemo import Explainer, Explanation, Settings, standalone
+import camdemo.viewer
+from camdemo import Explainer, Explanation, Settings
+from camdemo.viewer import bundle
 
-STATIC = Path(camdemo.ui.__file__).parent / "static"
+STATIC = Path(camdemo.viewer.__file__).parent / "static"
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&<!--<script>\u2028"
 
 
@@ -112,7 +113,7 @@ def test_hostile_names_stay_texts(page, where):
         content["labels"][0]["label"] = HOSTILE
     else:
         content[where] = HOSTILE
-    text = standalone.page(content)
+    text = bundle.page(content)
     assert Tags(text).names() == Tags(page).names()  # not one tag more
     assert scene_in(text) == content
     if where == "label":
@@ -130,10 +131,10 @@ def test_a_notebook_shows_it_in_a_frame(explanation, page):
 
 
 def test_the_file_and_the_page_run_the_same_script(page):
-    assert standalone.script() in page
+    assert bundle.script() in page
     scripts = [path.name for path in STATIC.glob("*.js")]
     assert {"maps.js", "hiding.js", "framing.js", "duel.js", "viewer.js"} <= set(scripts)
     for name in scripts:
-        assert standalone.static(name) in page, name
-    assert standalone.static("viewer.html") in page
-    assert standalone.static("viewer.css") in page
+        assert bundle.static(name) in page, name
+    assert bundle.static("viewer.html") in page
+    assert bundle.static("viewer.css") in page

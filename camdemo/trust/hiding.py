@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from .errors import ChoiceError, RegionError
-from .records import FILLS, Box, Fill, Transform
+from ..errors import ChoiceError, RegionError
+from ..records import FILLS, Box, Fill, Transform
 
 Score = Callable[[np.ndarray], np.ndarray]  # float32 (n, 3, side, side) -> float32 (n, labels)
 

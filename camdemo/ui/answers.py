@@ -21,10 +21,10 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from .. import scene, standalone
 from ..errors import CamdemoError, ImageError
+from ..viewer import bundle, scene
 from . import examples, questions
-from .journal import answers, facts_of, note
+from .server.journal import answers, facts_of, note
 
 if TYPE_CHECKING:
     from ..explainer import Explainer
@@ -199,7 +199,7 @@ class Scenes:
             "id": "",
             "original": "",
         }
-        return {"html": standalone.page(complete)}
+        return {"html": bundle.page(complete)}
 
     def _find(self, question: Any) -> _Scene:
         token = question.get("id") if isinstance(question, dict) else None

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..records import LayerInfo
 from .layers import tap_many
 from .norms import FrozenNorms
-from .records import LayerInfo
 
 
 def sweep(

@@ -18,8 +18,8 @@ import weakref
 from collections.abc import Callable
 from pathlib import Path
 
-from .errors import WeightsError
-from .records import ModelSpec
+from ..errors import WeightsError
+from ..records import ModelSpec
 
 SILENCE = 10.0  # seconds without a byte after which a download counts as failed
 _GRACE = 1.0  # more seconds for the download to say itself that it failed, and to clean up

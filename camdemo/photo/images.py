@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
-from .errors import ChoiceError, ImageError, RegionError
-from .records import FRAMINGS, Box, Framing, Transform
+from ..errors import ChoiceError, ImageError, RegionError
+from ..records import FRAMINGS, Box, Framing, Transform
 
 Photo = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 
