@@ -21,7 +21,7 @@ from .errors import CamdemoError, ChoiceError, RangeError, shorten
 from .records import Evidence, Fill, Framing
 
 View = Literal["overlay", "heat", "photo", "split"]
-Kind = Literal["choice", "name", "label", "number", "switch"]
+Kind = Literal["choice", "name", "label", "frame", "number", "switch"]
 Chosen = TypeVar("Chosen", "Question", "Look", "Hiding")
 
 
@@ -44,6 +44,7 @@ class Option:
         otherwise: what happens by default, where the default alone does not say it.
         values: those that there are; none where they are found elsewhere, as models are.
         low, high, step: of a number.
+        on_canvas: whether the viewer alone has it, and no picture that Python paints.
         name: the field's own, and that of the flag, the API's argument and the address.
     """
 
@@ -56,6 +57,7 @@ class Option:
     low: float = 0
     high: float = 1
     step: float = 1
+    on_canvas: bool = False
     name: str = ""
 
     @property
@@ -163,7 +165,7 @@ class Question:
         "Framing",
         "what the model sees: crop (the middle, as its weights were validated), whole (the "
         "photo, squeezed), or a frame: left,top,right,bottom in pixels of the photo",
-        kind="name",
+        kind="frame",
     )
 
 
@@ -175,6 +177,7 @@ class Look:
         "overlay",
         "View",
         "what is painted",
+        on_canvas=True,
         values=(
             Value("overlay", "Overlay"),
             Value("heat", "Heat"),
@@ -212,9 +215,14 @@ class Look:
         kind="number",
         low=1,
         high=100,
+        on_canvas=True,
     )
     shared: bool = option(
-        False, "One scale for all labels", "whether all labels share one scale", kind="switch"
+        False,
+        "One scale for all labels",
+        "whether all labels share one scale",
+        kind="switch",
+        on_canvas=True,
     )
 
 
@@ -281,16 +289,18 @@ def read(chosen: type[Chosen], texts: Mapping[str, Any]) -> Chosen:
     return chosen(**{each.name: value(each) for each in options(chosen)})
 
 
-def add_flags(parser: argparse.ArgumentParser, chosen: type, but: Iterable[str] = ()) -> None:
-    """A flag for each option, whose text `read` reads."""
+def describe(each: Option) -> str:
+    """An option in one line: what it is, what it may be, and what it is by default."""
+    allowed = f" ({each.allowed})" if each.allowed else ""
+    return f"{each.help}{allowed}; default: {each.default_text}"
+
+
+def add_flags(parser: argparse.ArgumentParser, chosen: type) -> None:
+    """A flag for each option that is not the viewer's alone; `read` reads its text."""
     for each in options(chosen):
-        if each.name not in but:
-            allowed = f" ({each.allowed})" if each.allowed else ""
-            parser.add_argument(
-                f"--{each.name}",
-                metavar=each.name.upper(),
-                help=f"{each.help}{allowed}; default: {each.default_text}".replace("%", "%%"),
-            )
+        if not each.on_canvas:
+            meaning = describe(each).replace("%", "%%")
+            parser.add_argument(f"--{each.name}", metavar=each.name.upper(), help=meaning)
 
 
 def table(chosen: type) -> str:

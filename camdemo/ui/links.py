@@ -6,44 +6,37 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..records import COLORMAPS, EVIDENCE
+from .. import question
+from ..errors import CamdemoError
+from ..question import Look, Question
 
-_VIEWS = ("overlay", "heat", "photo", "split")
+_ONCE = {"label": "target"}  # what links of earlier versions called it
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a link asks for. Model, layer, labels and framing are checked by the explainer."""
+    """What a link asks for: an example, a question about it, and how the viewer paints it.
+
+    Names and frames in the question are checked by the explainer, as everybody's are. `view`
+    has only what the link gives.
+    """
 
     example: str = ""
-    model: str | None = None
-    framing: str = "crop"
-    layer: str | None = None
-    label: str | None = None
-    versus: str | None = None
-    view: dict[str, Any] = field(default_factory=dict)
+    question: Question = field(default_factory=Question)
+    view: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read(query: Mapping[str, str], examples: Sequence[str]) -> Wanted:
+def read(query: Mapping[str, str], examples: Sequence[str], look: type = Look) -> Wanted:
     """What the query of an address asks for; what it can't ask for is left out."""
     if query.get("example") not in examples:
         return Wanted()
-    view: dict[str, Any] = {}
-    for name, allowed in (("view", _VIEWS), ("evidence", EVIDENCE), ("colormap", COLORMAPS)):
-        if query.get(name) in allowed:
-            view[name] = query[name]
-    try:
-        opacity = float(query.get("opacity", ""))
-    except ValueError:
-        opacity = -1.0
-    if 0 <= opacity <= 1:
-        view["opacity"] = opacity
-    return Wanted(
-        example=query["example"],
-        model=query.get("model") or None,
-        framing=query.get("framing") or "crop",
-        layer=query.get("layer") or None,
-        label=query.get("label") or None,
-        versus=query.get("versus") or None,
-        view=view,
-    )
+    given = {_ONCE.get(name, name): text for name, text in query.items()}
+    view = {}
+    for each in question.options(look):
+        text = given.get(each.name, "")
+        if text.strip():
+            try:
+                view[each.name] = each.read(text)
+            except CamdemoError:
+                continue  # a picture in the usual look says more than an error
+    return Wanted(query["example"], question.read(Question, given), view)

@@ -96,16 +96,16 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
             note = _GETTING_READY if explainer.is_getting_ready() else explainer.opening_note()
             updates: dict[Any, Any] = {headline: _headline(note)}
             if wanted.example:
-                path = offered[wanted.example]
-                more = {"layer": wanted.layer, "target": wanted.label, "versus": wanted.versus}
-                asked = wanted.model or name
+                path, link = offered[wanted.example], wanted.question
+                more = {"layer": link.layer, "target": link.target, "versus": link.versus}
+                asked = link.model or name
                 try:
-                    content = explained(path, wanted.example, asked, wanted.framing, **more)
-                    updates[viewer] = as_value(content | {"wanted": wanted.view})
+                    content = explained(path, wanted.example, asked, link.framing, **more)
+                    updates[viewer] = as_value(content | {"wanted": dict(wanted.view)})
                     updates[photo], updates[example] = path, wanted.example
-                    own = wanted.framing not in FRAMINGS
-                    updates[framing] = _OWN if own else wanted.framing
-                    updates[frame] = wanted.framing
+                    own = link.framing not in FRAMINGS
+                    updates[framing] = _OWN if own else link.framing
+                    updates[frame] = link.framing
                     name = asked
                 except CamdemoError as error:
                     gr.Warning(html.escape(f"The link asks for what can't be shown. {error}"))
