@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar
 
 from .errors import CamdemoError, ChoiceError, RangeError, shorten
-from .records import Evidence, Fill, Framing
+from .records import Evidence, Fill
 
 View = Literal["overlay", "heat", "photo", "split"]
 Kind = Literal["choice", "name", "label", "frame", "number", "switch"]
@@ -160,7 +160,7 @@ class Question:
         kind="label",
         otherwise="nothing",
     )
-    framing: Framing | str = option(
+    framing: str = option(
         "crop",
         "Framing",
         "what the model sees: crop (the middle, as its weights were validated), whole (the "

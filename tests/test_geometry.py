@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from camdemo import Explainer
+from camdemo import Explainer, picture
 from camdemo.records import FRAMINGS, Framing
 
 from .tiny_models import DotFinder, install
