@@ -1,7 +1,7 @@
 """A crowd: `python -m benchmarks.load`, or `make load`. Visits to our page and to the plain one.
 
 A visit is what one listener does: upload a photo of their own, look at three layers and at two
-other labels. Ours needs one request for the first map and one for all others; the plain page one
+other labels. Ours needs one request for the first map and two for all others; the plain page one
 for each look. Some visitors of ours change the model, add a label or hide a region besides; the
 plain page can't, so that ours does more for its visit. Traffic goes to 127.0.0.1 alone.
 """
@@ -25,6 +25,8 @@ from statistics import median
 import httpx
 from PIL import Image
 
+from camdemo.ui import examples
+
 from . import stage
 from .timing import table
 from .ui_pages import serving
@@ -34,6 +36,8 @@ CROWDS = (1, 8, 32, 100)  # users at once
 ROUNDS = 2  # of both pages in turns
 SECONDS = 8.0  # a crowd, a page and a round, after which nobody comes any more
 HEAVY = 32  # users without a pause
+HALL = 100  # users who click what everybody clicks
+LIGHT_RUNS = 3
 LIGHT = 40  # visits of the one who comes now and then
 PATIENCE = 60.0  # seconds after which a user is gone
 MODELS = ("efficientnet_lite1", "efficientnet_lite2")
@@ -62,8 +66,10 @@ async def our_visit(client: Client, photo: bytes, number: int, tally: Tally) -> 
     change = client.event("Photo", "change")
     viewer = (await client.run(change, [file, "", "efficientnet_lite0", "crop"]))[0]
     tally.first.append(time.perf_counter() - start)
-    token = json.loads(viewer)["id"]
-    await client.ask("scene_maps", {"id": token, "layers": None, "targets": None})
+    scene = json.loads(viewer)
+    token = scene["id"]
+    for targets in ([scene["target"]], None):  # the label on the page first, then the others
+        await client.ask("scene_maps", {"id": token, "layers": None, "targets": targets})
     if number % 4 == 1:
         model = MODELS[number // 4 % len(MODELS)]
         await client.run(client.event("Framing", "input"), [file, "", model, "crop", ""])
@@ -72,6 +78,22 @@ async def our_visit(client: Client, photo: bytes, number: int, tally: Tally) -> 
     elif number % 4 == 3:
         question = {"id": token, "mask": HIDDEN, "fill": "blur", "keep": False}
         await client.ask("scene_hide", question)
+
+
+async def our_hall_visit(client: Client, name: bytes, _number: int, tally: Tally) -> None:
+    """Click an example that everybody clicks; then layers and labels cost no request."""
+    start = time.perf_counter()
+    click = client.event(name.decode(), "click")
+    scene = json.loads((await client.run(click, ["efficientnet_lite0", "crop"]))[0])
+    tally.first.append(time.perf_counter() - start)
+    for targets in ([scene["target"]], None):  # the label on the page first, then the others
+        await client.ask("scene_maps", {"id": scene["id"], "layers": None, "targets": targets})
+
+
+async def plain_hall_visit(client: Client, name: bytes, number: int, tally: Tally) -> None:
+    """The same on the plain page, which has no examples: the photo is uploaded."""
+    path = examples.photos()[name.decode()]
+    await plain_visit(client, await asyncio.to_thread(Path(path).read_bytes), number, tally)
 
 
 async def plain_visit(client: Client, photo: bytes, number: int, tally: Tally) -> None:
@@ -148,6 +170,11 @@ def photos_of_their_own() -> Iterator[bytes]:
         yield file.getvalue()
 
 
+def the_same_four() -> Iterator[bytes]:
+    """Endless names of examples, each in its turn."""
+    return itertools.cycle([name.encode() for name in examples.photos()])
+
+
 @contextmanager
 def usage(process: int, tally: Tally) -> Iterator[None]:
     """Add what a process used within this context: time, CPU seconds, and its peak memory in MB."""
@@ -182,41 +209,61 @@ def main() -> None:
         }
         for address, _, visit in sides.values():  # neither is measured while it is starting
             asyncio.run(crowd(address, 1, visit, photos, Tally(), seconds=2))
-        rows, rates = [], {}
+        rows, notes = [], []
         for users in crowds:
-            tallies = {name: Tally() for name in sides}
-            for _ in range(ROUNDS):  # in turns, so that a busy minute of the machine meets both
-                for name, (address, process, visit) in sides.items():
-                    with usage(process, tallies[name]):
-                        asyncio.run(crowd(address, users, visit, photos, tallies[name]))
-            for name, tally in tallies.items():
-                rates[users, name] = rate = tally.visits / tally.seconds
-                first = [1000 * seconds for seconds in tally.first] or [float("nan")]
-                rows.append(
-                    [
-                        f"{users} users, {name}",
-                        f"{rate:.2f}",
-                        f"{median(first):.0f}",
-                        f"{_share(first, 0.95):.0f}",
-                        f"{_share(first, 0.99):.0f}",
-                        str(len(tally.errors)),
-                        f"{tally.cpu / max(tally.visits, 1):.2f}",
-                        f"{tally.peak:.0f}",
-                    ]
-                )
-                for error in sorted(set(tally.errors))[:3]:
-                    print(f"{name}, {users} users: {error}", file=sys.stderr)
+            more, ratio = compare(f"{users} users", users, sides, photos)
+            rows += more
+            notes.append(f"{users} users: {ratio:.1f} times the plain page's visits.")
+        hall = {
+            "ours": (ours, our_process.pid, our_hall_visit),
+            "plain page": (plain, plain_process.pid, plain_hall_visit),
+        }
+        more, ratio = compare(f"a hall of {HALL}", HALL, hall, the_same_four())
+        rows += more
+        notes.append(f"A hall of {HALL}: {ratio:.1f} times the plain page's visits.")
         header = ["", "visits a second", "first map, ms", "p95", "p99", "errors"]
         print(table([*header, "server CPU, s a visit", "peak memory, MB"], rows))
-        for users in crowds:
-            ratio = rates[users, "ours"] / rates[users, "plain page"]
-            print(f"\n{users} users: {ratio:.1f} times the plain page's visits.")
-        alone, beside = asyncio.run(light_among_heavy(ours, our_visit, photos))
-        p95 = _share(alone, 0.95), _share(beside, 0.95)
-        print(
-            f"\nA light user's first map, p95: {1000 * p95[0]:.0f} ms alone, "
-            f"{1000 * p95[1]:.0f} ms beside {HEAVY} heavy ones: {p95[1] / p95[0]:.1f} times."
+        print("\n" + "\n\n".join(notes))
+        for _ in range(LIGHT_RUNS):
+            alone, beside = asyncio.run(light_among_heavy(ours, our_visit, photos))
+            p95 = _share(alone, 0.95), _share(beside, 0.95)
+            print(
+                f"\nA light user's first map, p95: {1000 * p95[0]:.0f} ms alone, "
+                f"{1000 * p95[1]:.0f} ms beside {HEAVY} heavy ones: {p95[1] / p95[0]:.1f} times."
+            )
+
+
+Sides = dict[str, tuple[str, int, Visit]]  # address, process and what a visit is
+
+
+def compare(
+    title: str, users: int, sides: Sides, photos: Iterator[bytes]
+) -> tuple[list[list[str]], float]:
+    """A crowd on each side in turns: a row of the table each, and how many times the visits."""
+    tallies = {name: Tally() for name in sides}
+    for _ in range(ROUNDS):  # in turns, so that a busy minute of the machine meets both
+        for name, (address, process, visit) in sides.items():
+            with usage(process, tallies[name]):
+                asyncio.run(crowd(address, users, visit, photos, tallies[name]))
+    rows, rates = [], []
+    for name, tally in tallies.items():
+        rates.append(tally.visits / tally.seconds)
+        first = [1000 * seconds for seconds in tally.first] or [float("nan")]
+        rows.append(
+            [
+                f"{title}, {name}",
+                f"{rates[-1]:.2f}",
+                f"{median(first):.0f}",
+                f"{_share(first, 0.95):.0f}",
+                f"{_share(first, 0.99):.0f}",
+                str(len(tally.errors)),
+                f"{tally.cpu / max(tally.visits, 1):.2f}",
+                f"{tally.peak:.0f}",
+            ]
         )
+        for error in sorted(set(tally.errors))[:3]:
+            print(f"{title}, {name}: {error}", file=sys.stderr)
+    return rows, rates[0] / rates[1]
 
 
 if __name__ == "__main__":

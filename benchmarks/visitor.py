@@ -23,9 +23,9 @@ class Client:
     session: str = field(default_factory=lambda: secrets.token_hex(6))
 
     def component(self, label: str) -> int:
-        """The number of a component by its label or its id in the page."""
+        """The number of a component by its label, its text or its id in the page."""
         for one in self.config["components"]:
-            if label in (one["props"].get("label"), one["props"].get("elem_id")):
+            if label in [one["props"].get(name) for name in ("label", "elem_id", "value")]:
                 return one["id"]
         raise LookupError(label)
 
