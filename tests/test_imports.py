@@ -10,49 +10,36 @@ from pathlib import Path
 
 import pytest
 
+import camdemo
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "camdemo"
-WORDS = {"errors", "records"}  # what all modules speak in
+WORDS = {"errors", "records", "question"}  # what all rooms speak in
+CRAFTS = {"photo", "picture", "models", "methods", "trust"}
 
-# From the bottom up. A module may import what stands beside it here, which lies in a level
-# below its own: neighbours in one level know nothing of each other. It need not use it all.
+# From the bottom up. A room may import what stands beside it here, which lies in a level below
+# its own: neighbours in one level know nothing of each other. It need not use it all.
 LEVELS: list[dict[str, set[str]]] = [
     {"errors": set()},
     {"records": {"errors"}},
-    {  # one craft each: facts, photos, hooks, pictures, files
-        "models": WORDS,
-        "images": WORDS,
-        "layers": WORDS,
-        "render": WORDS,
-        "weights": WORDS,
-        "worker": {"errors"},
-        "norms": set(),
+    {"question": {"errors", "records"}},
+    dict.fromkeys(CRAFTS, WORDS),
+    {"settings": WORDS | {"models"}},
+    {
+        "engine": WORDS | {"settings", "models", "methods", "trust"},
+        "viewer": WORDS | {"picture", "models", "methods"},
     },
-    {  # what puts one craft to use
-        "networks": WORDS | {"weights"},
-        "settings": WORDS | {"models"},
-        "attribution": WORDS | {"layers"},
-        "sweep": WORDS | {"layers", "norms"},
-        "occlusion": WORDS,
-        "labels": WORDS,
-        "scene": WORDS | {"render"},
-    },
-    {"standalone": WORDS | {"scene"}, "cache": WORDS | {"weights", "networks", "worker"}},
-    {"explanation": WORDS | {"images", "render", "occlusion", "scene", "standalone"}},
-    {  # the one door to all of the above
-        "explainer": WORDS
-        | {"models", "images", "layers", "weights", "networks", "settings"}
-        | {"attribution", "sweep", "occlusion", "labels", "cache", "worker", "explanation"}
-    },
-    {  # the faces: the page is handed its explainer, so that a remote one can take its place
-        "__init__": WORDS | {"settings", "explanation", "explainer"},
-        "cli": WORDS | {"labels", "models", "weights", "settings", "explainer"},
-        "ui": WORDS | {"labels", "scene", "standalone", "worker"},  # of worker, who has gone
-    },
-    {"__main__": {"cli"}, "app": {"__init__", "settings", "worker", "ui"}},
+    {"explanation": WORDS | CRAFTS | {"engine", "viewer"}},
+    {"explainer": WORDS | CRAFTS | {"settings", "engine", "explanation"}},
+    {"__init__": {"errors", "records", "settings", "explanation", "explainer"}},
+    {"ui": WORDS | {"settings", "engine", "viewer", "__init__"}},
+    {"cli": WORDS | {"settings", "models", "methods", "explainer", "ui"}},
+    {"__main__": {"cli"}, "app": {"cli"}},
 ]
-# What a module may know by name for its type hints, under `if TYPE_CHECKING`.
-TYPES = {"ui": {"explainer", "explanation"}}
+# What a room may know by name for its type hints, under `if TYPE_CHECKING`.
+TYPES = {"ui": {"explainer", "explanation", "models"}}
+# The page knows the engine by its protocol alone.
+NARROW = {("ui", "engine"): {"engine.protocol"}}
 
 ALLOWED = {name: allowed for level in LEVELS for name, allowed in level.items()}
 FILES = {path.relative_to(ROOT).as_posix(): path for path in PACKAGE.rglob("*.py")}
@@ -60,7 +47,7 @@ FILES["app.py"] = ROOT / "app.py"
 
 
 def module_of(file: str) -> str:
-    """ "camdemo/images.py" is images, "camdemo/ui/viewer.py" is ui."""
+    """The room of a file: "camdemo/picture.py" is picture, "camdemo/ui/viewer.py" is ui."""
     return Path(file).parts[1 if "/" in file else 0].removesuffix(".py")
 
 
@@ -114,25 +101,25 @@ def test_imports_are_those_of_the_table(file: str) -> None:
 def test_what_this_file_sees() -> None:
     # The test of the test: imports in every shape, one of them late, one for its type.
     code = """
-import camdemo.render
-from camdemo import Explainer, images
+import camdemo.picture
+from camdemo import Explainer, photo
 from . import layers
 from ..models import find
 if TYPE_CHECKING:
     from ..explainer import Explainer
 def late():
     with open(""):
-        from .. import weights
+        from .. import trust
 import numpy, os.path
 """
     assert list(imports(ast.parse(code), "camdemo/ui/viewer.py")) == [
-        ("render", False),
+        ("picture", False),
         ("__init__", False),
-        ("images", False),
+        ("photo", False),
         ("ui", False),
         ("models", False),
         ("explainer", True),
-        ("weights", False),
+        ("trust", False),
     ]
 
 
@@ -144,3 +131,24 @@ def test_importing_the_package_and_listing_its_models_load_no_torch(code: str) -
         [sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_what_is_public_is_this_and_no_more():
+    assert camdemo.__all__ == [
+        "Box",
+        "CamdemoError",
+        "ChoiceError",
+        "Explainer",
+        "Explanation",
+        "ImageError",
+        "LayerInfo",
+        "ModelSpec",
+        "Occlusion",
+        "Prediction",
+        "RangeError",
+        "RegionError",
+        "SettingError",
+        "Settings",
+        "WeightsError",
+    ]
+    assert all(hasattr(camdemo, name) for name in camdemo.__all__)
