@@ -15,8 +15,8 @@ from gradio.media import get_image
 from PIL import Image
 from torch import Tensor, nn
 
+from camdemo import photo
 from camdemo.models import catalogue, weights
-from camdemo.photo import images
 from camdemo.records import ModelSpec
 
 PHOTO = "cheetah.jpg"  # it ships inside the gradio package
@@ -36,9 +36,8 @@ def photo_bytes(width: int, height: int) -> bytes:
 
 def photo_tensor(spec: ModelSpec) -> Tensor:
     """The photo as this model wants it: float32 (1, 3, side, side)."""
-    image = images.read(get_image(PHOTO))
-    region = images.seen_region(image.size, spec.transform, "crop")
-    return torch.from_numpy(images.prepare(image, region, spec.transform))
+    image = photo.read(get_image(PHOTO))
+    return torch.from_numpy(photo.prepare(image, "crop", spec.transform))
 
 
 @contextmanager

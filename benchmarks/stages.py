@@ -16,10 +16,9 @@ from statistics import median
 import httpx
 import torch
 
-from camdemo import Explainer, Settings
+from camdemo import Explainer, Settings, photo
 from camdemo.methods import attribution, layers, sweep
 from camdemo.models import catalogue, networks
-from camdemo.photo import images
 from camdemo.viewer import scene
 
 from . import stage
@@ -70,9 +69,8 @@ def _stages() -> dict[str, float]:
     offered = explainer.layers(MODEL)
     stages, last = [one for one in offered if one.stage], layers.default(offered)
     file = stage.photo_bytes(500, 333)
-    image = images.read(file)
-    region = images.seen_region(image.size, spec.transform, "crop")
-    inputs = torch.from_numpy(images.prepare(image, region, spec.transform))
+    image = photo.read(file)
+    inputs = torch.from_numpy(photo.prepare(image, "crop", spec.transform))
     explanation = explainer.explain(file)
     targets = [one.index for one in explanation.predictions]
     maps = explanation.maps()
@@ -80,8 +78,8 @@ def _stages() -> dict[str, float]:
     forward = _time(lambda: networks.logits(network, inputs.numpy()))
     explain = _time(lambda: attribution.grad_cam(network, last, inputs))
     return {
-        "decode": _time(lambda: images.read(file)),
-        "resize and normalise": _time(lambda: images.prepare(image, region, spec.transform)),
+        "decode": _time(lambda: photo.read(file)),
+        "resize and normalise": _time(lambda: photo.prepare(image, "crop", spec.transform)),
         "first map: forward": forward,
         "first map: backward": explain - forward,
         "encode the photo's copy and the scene": _time(

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import photo as photos
 from .engine.lanes import Rank
 from .engine.memory import ModelCache
 from .errors import CamdemoError
 from .explanation import Explanation
 from .models import catalogue, labels, weights
-from .photo import images
-from .photo.images import Photo
+from .photo import Photo
 from .records import Fill, Framing, LayerInfo, ModelSpec, Prediction, Timings
 from .settings import Settings
 
@@ -187,7 +187,7 @@ class Explainer:
         from .methods import attribution, layers
 
         spec = catalogue.find(self.default_model() if model is None else model)
-        framing = images.find_framing(framing)
+        framing = photos.find_framing(framing)
         where = layers.find(self.layers(spec.name), layer)
         index, rival = self.find_label(target), self.find_label(versus)
         if rival is not None and rival == index:
@@ -196,10 +196,10 @@ class Explainer:
             )
 
         started = time.perf_counter()
-        image = images.read(photo, 10**6 * self.settings.max_megapixels)
+        image = photos.read(photo, 10**6 * self.settings.max_megapixels)
         decoded = time.perf_counter()
-        region = images.seen_region(image.size, spec.transform, framing)
-        inputs = images.prepare(image, region, spec.transform)
+        region = photos.seen_region(image.size, spec.transform, framing)
+        inputs = photos.prepare(image, framing, spec.transform)
         prepared = time.perf_counter()
 
         def explain(network: nn.Module) -> tuple[np.ndarray, np.ndarray, float]:
@@ -216,7 +216,7 @@ class Explainer:
             target=self.prediction(probabilities, chosen),
             versus=None if rival is None else self.prediction(probabilities, rival),
             cam=cam,
-            box=images.to_box(region),
+            box=photos.to_box(region),
             image=image,
             model=spec,
             layer=where,

@@ -9,8 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from . import picture
-from .photo import images
+from . import photo, picture
 from .records import (
     Box,
     Evidence,
@@ -152,7 +151,7 @@ class Explanation:
         across, down = size[0] / width, size[1] / height
         left, top, right, bottom = self.box.left, self.box.top, self.box.right, self.box.bottom
         # of a very long photo so little can be left that only `to_box` keeps a pixel of it
-        box = images.to_box((left * across, top * down, right * across, bottom * down))
+        box = photo.to_box((left * across, top * down, right * across, bottom * down))
         return replace(self, image=image, box=box)
 
     def maps(self) -> dict[scene.MapKey, np.ndarray]:

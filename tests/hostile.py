@@ -28,7 +28,7 @@ def encode(image: Image.Image, kind: str, **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def photo(width: int = 120, height: int = 80) -> Image.Image:
+def noise(width: int = 120, height: int = 80) -> Image.Image:
     """Noise, so that no part of the file says nothing."""
     values = np.random.default_rng(7).integers(0, 256, (height, width, 3))
     return Image.fromarray(values.astype(np.uint8))
@@ -38,7 +38,7 @@ def damaged() -> Iterator[tuple[str, bytes]]:
     """Files of every format, cut off and with flipped bits; a seed, so that they stay the same."""
     dice = random.Random(5)
     for kind in FORMATS:
-        whole = encode(photo(), kind)
+        whole = encode(noise(), kind)
         for share in (0.02, 0.2, 0.5, 0.9, 0.99):
             yield f"{kind} cut at {share:.0%}", whole[: int(share * len(whole))]
         for number in range(30):
@@ -65,7 +65,7 @@ def png(width: int, height: int, bits: int = 8, colours: int = 2, data: bytes = 
 
 def strange() -> Iterator[tuple[str, bytes]]:
     """Photos that claim to be something else, or are hardly one."""
-    small = photo()
+    small = noise()
     yield "zero bytes", b""
     yield "1 x 1", encode(small.resize((1, 1)), "PNG")
     yield "1 x 20000", encode(small.resize((1, 20_000)), "PNG")
@@ -106,7 +106,7 @@ def huge() -> Iterator[tuple[str, bytes]]:
     yield "200 megapixels", png(20_000, 10_000, data=bytes(1000))
     yield "a bomb of 3600 megapixels", png(60_000, 60_000, bits=1, colours=0)
     yield "the largest PNG there can be", png(2**31 - 1, 2**31 - 1, data=bytes(1000))
-    webp = bytearray(encode(photo(), "WEBP"))
+    webp = bytearray(encode(noise(), "WEBP"))
     webp[26:30] = b"\xff\x3f\xff\x3f"  # 16383 x 16383, the most that WebP can say
     yield "a large WebP that is none", bytes(webp)
 
@@ -118,17 +118,17 @@ def corpus() -> dict[str, bytes]:
 
 def main() -> None:
     from camdemo.errors import ImageError
-    from camdemo.photo import images
+    from camdemo.photo import read
 
     megabytes, *files = sys.argv[1:]
-    images.read(encode(photo(), "PNG"))
+    read(encode(noise(), "PNG"))
     status = Path("/proc/self/status").read_text()
     there = 1024 * int(status.partition("VmSize:")[2].split()[0])
     most = there + int(megabytes) * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     for file in files:
         try:
-            image = images.read(file)
+            image = read(file)
             print("photo" if image.mode == "RGB" else image.mode)
         except ImageError as error:
             print("too much memory" if isinstance(error.__cause__, MemoryError) else "refused")

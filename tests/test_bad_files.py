@@ -15,13 +15,13 @@ from PIL import Image
 
 from camdemo.errors import CamdemoError
 from camdemo.models import catalogue
-from camdemo.photo import images
+from camdemo.photo import find_framing, prepare, read, seen_region
 from camdemo.records import Box
 
 from . import hostile
 
 CORPUS = hostile.corpus()
-WHOLE = {kind: hostile.encode(hostile.photo(24, 16), kind) for kind in hostile.FORMATS}
+WHOLE = {kind: hostile.encode(hostile.noise(24, 16), kind) for kind in hostile.FORMATS}
 TRANSFORM = catalogue.find("efficientnet_lite0").transform
 # The same examples each time: a failure on one machine is one on all.
 BUDGET = settings(
@@ -45,17 +45,15 @@ def refusal(ask: Callable[[], object]) -> str:
 
 def explained_or_refused(content: object) -> bool:
     """Whether it becomes a network's input; a sentence for people if not."""
-    sentence = refusal(lambda: images.read(content))
+    sentence = refusal(lambda: read(content))
     if sentence:
         assert sentence.endswith(".")
         assert not any(word in sentence for word in ("\n", "Traceback", "Error", "0x"))
         return False
-    image = images.read(content)
+    image = read(content)
     assert image.mode == "RGB"
     for framing in ("crop", "whole"):
-        inputs = images.prepare(
-            image, images.seen_region(image.size, TRANSFORM, framing), TRANSFORM
-        )
+        inputs = prepare(image, framing, TRANSFORM)
         assert inputs.shape == (1, 3, TRANSFORM.crop, TRANSFORM.crop)
         assert np.isfinite(inputs).all()
     return True
@@ -122,13 +120,12 @@ def test_any_bytes_behind_the_beginning_of_a_photo(content: bytes, beginning: by
 def test_any_frame(width: int, height: int, edges: tuple[int, ...], name: str) -> None:
     frame, transform = Box(*edges), catalogue.find(name).transform
     inside = 0 <= frame.left < frame.right <= width and 0 <= frame.top < frame.bottom <= height
-    sentence = refusal(lambda: images.seen_region((width, height), transform, frame))
+    sentence = refusal(lambda: seen_region((width, height), transform, frame))
     assert bool(sentence) != inside
     if sentence:
         assert frame.text in sentence
         return
-    region = images.seen_region((width, height), transform, frame)
-    inputs = images.prepare(Image.new("RGB", (width, height), "red"), region, transform)
+    inputs = prepare(Image.new("RGB", (width, height), "red"), frame, transform)
     assert inputs.shape == (1, 3, transform.crop, transform.crop)
     assert np.ptp(inputs, axis=(2, 3)).max() < 1e-5  # a red photo is red everywhere
 
@@ -138,8 +135,8 @@ def test_any_frame(width: int, height: int, edges: tuple[int, ...], name: str) -
     st.one_of(st.text(max_size=40), st.integers(), st.floats(), st.none(), st.binary(max_size=9))
 )
 def test_any_framing(text: object) -> None:
-    sentence = refusal(lambda: images.find_framing(text))
+    sentence = refusal(lambda: find_framing(text))
     assert len(sentence) < 250
     if not sentence:
-        framing = images.find_framing(text)
+        framing = find_framing(text)
         assert framing in ("crop", "whole") or isinstance(framing, Box)

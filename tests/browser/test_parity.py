@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page
 
 from camdemo import Box, Explanation, LayerInfo, Prediction
 from camdemo.models import catalogue
-from camdemo.photo import images
+from camdemo.photo import seen_region, to_box
 from camdemo.records import COLORMAPS, EVIDENCE, Timings
 from camdemo.viewer import bundle
 from camdemo.viewer.scene import DISPLAY_SIDE
@@ -90,7 +90,7 @@ def explanation(photo: str, cam: np.ndarray) -> Explanation:
         predictions=(label,),
         target=label,
         cam=cam,
-        box=images.to_box(images.seen_region(image.size, SPEC.transform, framing)),
+        box=to_box(seen_region(image.size, SPEC.transform, framing)),
         image=image,
         model=SPEC,
         layer=layer,

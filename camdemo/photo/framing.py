@@ -1,0 +1,76 @@
+"""Framing: which part of the upright photo the model sees."""
+
+from __future__ import annotations
+
+import re
+
+from .. import question
+from ..errors import ChoiceError, RegionError
+from ..records import Box, Framing, Transform
+
+_NAMES = tuple(value.name for value in question.FRAMINGS)
+_FRAME = re.compile(r"\s*\d{1,6}(\s*,\s*\d{1,6}){3}\s*", re.ASCII)
+_EDGES = "Give left, top, right and bottom in pixels of the upright photo."
+
+
+def find_framing(framing: object) -> Framing:
+    """A framing by its name, or the frame of a text such as "12,0,345,333".
+
+    Raises:
+        ChoiceError: neither a framing nor a frame.
+    """
+    if isinstance(framing, Box):
+        return framing
+    if framing == "crop":
+        return "crop"
+    if framing == "whole":
+        return "whole"
+    if isinstance(framing, str) and _FRAME.fullmatch(framing):
+        return Box(*(int(edge) for edge in framing.split(",")))
+    raise ChoiceError("framing", framing, [*_NAMES, "left,top,right,bottom in pixels"])
+
+
+def seen_region(size: tuple[int, int], transform: Transform, framing: Framing) -> tuple[float, ...]:
+    """Left, top, right and bottom of what the model sees, in pixels of the upright photo.
+
+    "crop": as the weights were validated: the photo is resized until its shorter side has
+    `transform.resize` pixels, and the middle is cut out (torchvision's Resize and CenterCrop,
+    with their rounding). "whole": the entire photo, squeezed into a square. A Box: this frame,
+    squeezed into a square.
+
+    Raises:
+        ChoiceError: another framing.
+        RegionError: a frame that is not within the photo, or has no area.
+    """
+    width, height = size
+    if isinstance(framing, Box):
+        return _checked(framing, width, height)
+    if framing == "whole":
+        return (0.0, 0.0, float(width), float(height))
+    if framing != "crop":
+        raise ChoiceError("framing", framing, _NAMES)
+    short, long = sorted(size)
+    long_resized = int(transform.resize * long / short)
+    resized_width = transform.resize if width <= height else long_resized
+    resized_height = long_resized if width <= height else transform.resize
+    left = round((resized_width - transform.crop) / 2) * width / resized_width
+    top = round((resized_height - transform.crop) / 2) * height / resized_height
+    right = left + transform.crop * width / resized_width
+    bottom = top + transform.crop * height / resized_height
+    return (left, top, right, bottom)
+
+
+def _checked(frame: Box, width: int, height: int) -> tuple[float, ...]:
+    if frame.width <= 0 or frame.height <= 0:
+        raise RegionError(f"The frame {frame.text} has no area. {_EDGES}")
+    if frame.left < 0 or frame.top < 0 or frame.right > width or frame.bottom > height:
+        raise RegionError(
+            f"The frame {frame.text} is not within the photo of {width} x {height} pixels. {_EDGES}"
+        )
+    return (float(frame.left), float(frame.top), float(frame.right), float(frame.bottom))
+
+
+def to_box(region: tuple[float, ...]) -> Box:
+    """The region in whole pixels, at least one each way."""
+    left, top, right, bottom = (round(edge) for edge in region)
+    return Box(left, top, max(right, left + 1), max(bottom, top + 1))

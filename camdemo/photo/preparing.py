@@ -1,0 +1,74 @@
+"""Preparing: the part that the model sees becomes the input of its network.
+
+The pixels are those of torchvision's and timm's own transforms, to the bit
+(tests/test_preparing.py holds them to that).
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from PIL import Image
+
+from ..records import Box, Framing, Transform
+from .framing import seen_region
+
+_LONGEST = 8  # a photo is resized whole if that is at most so many inputs long
+_STRIP = 256  # rows that a thread resizes at once
+_WORTH_THREADS = 2_000_000  # pixels from which two threads are faster
+
+
+def prepare(image: Image.Image, framing: Framing, transform: Transform) -> np.ndarray:
+    """What the network is given: float32 of shape (1, 3, crop, crop), normalised.
+
+    "crop" and "whole": the whole photo is resized, and the input cut from that, as torchvision
+    does it. To resize the seen part alone is off by a grey level here and there (Pillow keeps
+    its edges in single precision), and that moves a map by 0.0005 of its range. Only a very long
+    photo is treated so: one of 1 x 20000 pixels would become a picture of five million rows.
+
+    A Box: this part is cut out before it is resized. Resizing mixes neighbours, and nothing
+    outside of a frame may change what the model answers.
+
+    Raises:
+        ChoiceError, RegionError: see `seen_region`.
+    """
+    filters = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+    resample, side = filters[transform.interpolation], transform.crop
+    left, top, right, bottom = seen_region(image.size, transform, framing)
+    width = round(image.width * side / (right - left))  # of the whole photo, resized
+    height = round(image.height * side / (bottom - top))
+    if isinstance(framing, Box):
+        pixels = _resize(image, framing, (side, side), resample)
+    elif max(width, height) <= _LONGEST * side:
+        x, y = round(left * width / image.width), round(top * height / image.height)
+        photo = _resize(image, Box(0, 0, *image.size), (width, height), resample)
+        pixels = photo.crop((x, y, x + side, y + side))
+    else:
+        pixels = image.resize((side, side), resample, box=(left, top, right, bottom))
+    values = np.asarray(pixels, dtype=np.float32) / np.float32(255)
+    mean, std = (np.array(each, np.float32) for each in (transform.mean, transform.std))
+    return np.ascontiguousarray(((values - mean) / std).transpose(2, 0, 1))[np.newaxis]
+
+
+def _resize(
+    image: Image.Image, part: Box, size: tuple[int, int], resample: Image.Resampling
+) -> Image.Image:
+    """`image.crop(part).resize(size, resample)`, to the bit, but a large part on two threads.
+
+    Pillow resizes across and then down, with whole grey levels in between. The rows of the
+    first pass, which is nearly all of the work, know nothing of each other: they are cut out
+    and resized in strips, so that no copy of millions of pixels is made.
+    """
+    if part.width * part.height < _WORTH_THREADS:
+        return image.crop((part.left, part.top, part.right, part.bottom)).resize(size, resample)
+    narrow = Image.new("RGB", (size[0], part.height))
+
+    def across(top: int) -> None:
+        bottom = min(top + _STRIP, part.bottom)
+        strip = image.crop((part.left, top, part.right, bottom))
+        narrow.paste(strip.resize((size[0], bottom - top), resample), (0, top - part.top))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(across, range(part.top, part.bottom, _STRIP)))
+    return narrow.resize(size, resample)
