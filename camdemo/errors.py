@@ -7,10 +7,10 @@
     ├── RegionError     a part of the photo that can't be framed or hidden
     ├── WeightsError    a model's weights can't be had
     ├── SettingError    an environment variable that can't be understood
-    └── Abandoned       whoever asked has gone, so that it was not done
+    └── Abandoned       the work was dropped, since nobody waits for it any more
 
-Every message says what was given, what is allowed and what to do next; the page, the API
-and the command line print it as it stands.
+Every message says what was given, what is allowed and what to do next. The page, the API and
+the command line print it as it is.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class SettingError(CamdemoError):
 
 
 class Abandoned(CamdemoError):
-    """Whoever asked has gone, so that it was not done."""
+    """The work was dropped, since nobody waits for it any more."""
 
 
 class RangeError(CamdemoError):
@@ -49,7 +49,7 @@ class RangeError(CamdemoError):
 
 
 class RegionError(CamdemoError):
-    """A part of the photo that can't be framed or hidden: outside of it, or without area."""
+    """A part of the photo that can't be framed or hidden: outside the photo, or without area."""
 
 
 class ChoiceError(CamdemoError):
@@ -78,5 +78,8 @@ def nearest(given: str, allowed: Sequence[str], count: int = _SHOWN) -> list[str
 
 def shorten(given: object) -> str:
     """What was given, as an error message can repeat it: on one line, at most 60 characters."""
-    text = repr(given)
+    try:
+        text = repr(given)
+    except Exception:  # Python does not print integers of more than 4,300 digits, for example
+        text = f"of type {type(given).__name__}"
     return text if len(text) <= 60 else text[:57] + "..."

@@ -29,6 +29,8 @@ from .settings import Settings
 if TYPE_CHECKING:
     from torch import nn
 
+    from .trust import hiding
+
 _PATIENCE = 5.0  # seconds that the start waits for the notebook's weights
 
 
@@ -209,7 +211,7 @@ class Explainer:
 
         cam, logits, seconds = self._cache.run(spec, Rank.FIRST_MAP, explain, progress)
 
-        probabilities = _softmax(logits)
+        probabilities = labels.probabilities(logits)
         chosen = attribution.best(logits, rival) if index is None else index
         return Explanation(
             predictions=self.top(probabilities),
@@ -292,10 +294,10 @@ class Explainer:
 
     def hide_elsewhere(
         self, explanation: Explanation, mask: np.ndarray, fill: Fill = "blur", keep: bool = False
-    ) -> np.ndarray:
-        """The yardstick of `hide`: the mean over the same mask at 16 random places, one batch.
+    ) -> hiding.Yardstick:
+        """The yardstick of `hide`: the same mask at 16 random places, one batch.
 
-        See `hiding.elsewhere`. Arguments, result and errors are those of `hide`.
+        See `hiding.hide_elsewhere`. Arguments and errors are those of `hide`.
         """
         from .trust import hiding
 
@@ -319,7 +321,7 @@ class Explainer:
             answers = [
                 self._cache.run(spec, rank, partial(networks.logits, batch=part)) for part in parts
             ]
-            return _softmax(np.concatenate(answers))
+            return labels.probabilities(np.concatenate(answers))
 
         return score, filled
 
@@ -340,8 +342,3 @@ def _tensor(values: np.ndarray) -> Any:
     import torch
 
     return torch.from_numpy(values)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)

@@ -40,7 +40,7 @@ class Explains(Protocol):
 
     def hide_elsewhere(
         self, explanation: Explanation, mask: np.ndarray, fill: Fill, keep: bool
-    ) -> np.ndarray: ...
+    ) -> hiding.Yardstick: ...
 
     def top(self, probabilities: np.ndarray) -> tuple[Prediction, ...]: ...
 
@@ -134,7 +134,9 @@ class Explanation:
             predictions=self.explainer.top(now),
             before=self.target,
             after=replace(self.target, probability=float(now[index])),
-            elsewhere=replace(self.target, probability=float(elsewhere[index])),
+            elsewhere=replace(self.target, probability=float(elsewhere.mean[index])),
+            elsewhere_error=float(elsewhere.error[index]),
+            overlap=elsewhere.overlap,
             share=float(mask.mean() if not keep else 1 - mask.mean()),
             keep=keep,
         )

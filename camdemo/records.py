@@ -1,9 +1,15 @@
-"""Frozen records that pass between the modules. Nothing here computes more than a property."""
+"""Frozen records that pass between the modules, and how people read them."""
 
 from __future__ import annotations
 
+import math
+import operator
 from dataclasses import dataclass
 from typing import Literal
+
+import numpy as np
+
+from .errors import CamdemoError, RegionError, shorten
 
 Evidence = Literal["positive", "signed", "minmax"]
 Fill = Literal["blur", "mean", "noise"]
@@ -31,12 +37,26 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Pixels of the upright image, left and top inclusive, right and bottom exclusive."""
+    """Pixels of the upright image, left and top inclusive, right and bottom exclusive.
+
+    Raises:
+        RegionError: an edge that is no integer. NumPy's integers become Python's.
+    """
 
     left: int
     top: int
     right: int
     bottom: int
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            edge = as_integer(getattr(self, name))
+            if edge is None:
+                raise RegionError(
+                    f"The {name} edge {shorten(getattr(self, name))} is not a whole number. "
+                    "Give left, top, right and bottom as integers, in pixels."
+                )
+            object.__setattr__(self, name, edge)
 
     @property
     def width(self) -> int:
@@ -130,8 +150,11 @@ class Occlusion:
         predictions: the five most probable labels now, best first.
         before: the explained label, with the probability that it had.
         after: the same label, with the probability that is left.
-        elsewhere: the same, on average over regions of that size and shape at random places:
+        elsewhere: the same, on average over patches of that size and shape at random places:
             the yardstick. What this region did beyond that is due to where it lies.
+        elsewhere_error: the standard error of that average, since it comes from few places.
+        overlap: how much of the region the random patches cover on average, 0 to 1. They avoid
+            it; a large region leaves them no room.
         share: how much of the seen area is hidden, 0 to 1.
         keep: whether the regions are what was kept, and the rest was hidden.
     """
@@ -140,20 +163,37 @@ class Occlusion:
     before: Prediction
     after: Prediction
     elsewhere: Prediction
+    elsewhere_error: float
+    overlap: float
     share: float
     keep: bool = False
 
     @property
+    def margin(self) -> float:
+        """How far off the average may be: two standard errors, which hold 19 times in 20."""
+        return 2 * self.elsewhere_error
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the region did something else than random patches do, beyond that margin."""
+        return abs(self.after.probability - self.elsewhere.probability) > self.margin
+
+    @property
     def text(self) -> str:
-        """One sentence for people, as the page prints it."""
+        """What happened, in two or three sentences, as the page prints them."""
         act, patch = ("Keeping only", "Keeping") if self.keep else ("Hiding", "Hiding")
         before, after, elsewhere = (
             percent(each.probability) for each in (self.before, self.after, self.elsewhere)
         )
-        return (
-            f"{act} this: {self.before.label} {before} to {after}. "
-            f"{patch} a random patch of this size: {before} to {elsewhere} on average."
-        )
+        verdict = "" if self.is_clear else ": no clear difference"
+        sentences = [
+            f"{act} this: {self.before.label} {before} to {after}.",
+            f"{patch} a random patch of this size: {before} to {elsewhere} on average, "
+            f"give or take {percent(self.margin)}{verdict}.",
+        ]
+        if self.overlap >= 0.005:
+            sentences.append(f"The random patches overlap this one by {percent(self.overlap)}.")
+        return " ".join(sentences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +209,36 @@ class Timings:
         return self.decode + self.prepare + self.explain
 
 
+def as_integer(value: object) -> int | None:
+    """Any integer, NumPy's too, as Python's; None for what is none, and for True and False."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
+def finite(answer: np.ndarray) -> np.ndarray:
+    """What a network answers, if it is numbers. What follows from others looks like a finding.
+
+    Raises:
+        CamdemoError: one of them is NaN or infinite.
+    """
+    if not np.isfinite(answer).all():
+        raise CamdemoError(
+            "The model's answer to this is not a number (NaN or infinite). Choose another model."
+        )
+    return answer
+
+
 def percent(share: float) -> str:
-    """A share (0 to 1) for people: "90 %", "0.4 %", "<0.1 %"."""
+    """A share (0 to 1) for people: "90 %", "0.4 %", "<0.1 %".
+
+    Halves are rounded up, and not to the even number as Python does it, so that the viewer's
+    JavaScript can do the same.
+    """
     points = 100 * share
     if points >= 9.95:
-        return f"{points:.0f} %"
-    return f"{points:.1f} %" if points >= 0.05 else "<0.1 %"
+        return f"{math.floor(points + 0.5)} %"
+    return f"{math.floor(10 * points + 0.5) / 10:.1f} %" if points >= 0.05 else "<0.1 %"

@@ -304,13 +304,15 @@ def probabilities(answer: dict[str, Any]) -> np.ndarray:
     return np.frombuffer(base64.b64decode(answer["probabilities"]), "<f4")
 
 
-@pytest.mark.parametrize("ask", ["hide", "hide_elsewhere"])
-@pytest.mark.parametrize(("fill", "keep"), [("blur", False), ("mean", True), ("noise", False)])
-def test_hiding_gets_the_answer_of_the_model(scenes, explainer, lion, token, ask, fill, keep):
+HIDDEN = [("blur", False), ("mean", True), ("noise", False)]
+
+
+@pytest.mark.parametrize(("fill", "keep"), HIDDEN)
+def test_hiding_gets_the_answer_of_the_model(scenes, explainer, lion, token, fill, keep):
     question = {"id": token, "mask": text_of(PATCH), "fill": fill, "keep": keep}
-    answer = getattr(scenes, ask)(question)
+    answer = scenes.hide(question)
     json.dumps(answer, allow_nan=False)
-    expected = getattr(explainer, ask)(lion, PATCH, fill, keep)
+    expected = explainer.hide(lion, PATCH, fill, keep)
     found = probabilities(answer)
     assert found.shape == (1000,)
     assert (found == expected).all()
@@ -321,6 +323,20 @@ def test_hiding_gets_the_answer_of_the_model(scenes, explainer, lion, token, ask
         "probability": float(expected[best]),
     }
     assert set(answer) == {"probabilities", "first"}
+
+
+@pytest.mark.parametrize(("fill", "keep"), HIDDEN)
+def test_the_yardstick_comes_with_its_error_and_overlap(scenes, explainer, lion, token, fill, keep):
+    question = {"id": token, "mask": text_of(PATCH), "fill": fill, "keep": keep}
+    answer = scenes.hide_elsewhere(question)
+    json.dumps(answer, allow_nan=False)
+    expected = explainer.hide_elsewhere(lion, PATCH, fill, keep)
+    assert (probabilities(answer) == expected.mean).all()
+    errors = np.frombuffer(base64.b64decode(answer["errors"]), "<f4")
+    assert (errors == expected.error).all()
+    assert 0 < errors.max() < 1
+    assert answer["overlap"] == expected.overlap
+    assert set(answer) == {"probabilities", "errors", "overlap"}
 
 
 def test_only_a_plain_yes_keeps_the_mask(scenes, explainer, lion, token):

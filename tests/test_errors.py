@@ -85,3 +85,19 @@ def test_long_and_hostile_values_are_shortened(kind, given):
     assert len(message) < 200
     assert message.isprintable()  # one line, no control characters, nothing that turns the text
     assert "..." in message
+
+
+class Unprintable:
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+    __str__ = __repr__
+
+
+@pytest.mark.parametrize(
+    "given", [10**5000, -(10**5000), Unprintable()], ids=["large", "small", "unprintable"]
+)
+def test_values_that_can_not_be_printed_are_named_by_their_type(given):
+    message = str(RangeError("label index", given, 0, 999))
+    kind = type(given).__name__
+    assert message == f"label index of type {kind} is not a number from 0 to 999."

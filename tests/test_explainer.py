@@ -255,9 +255,12 @@ def test_hide_elsewhere_is_the_mean_of_the_answers(
     found = explainer.hide_elsewhere(explanation, mask, "mean", True)
     places = [explainer.hide(explanation, place, "mean", True) for place in hiding.elsewhere(mask)]
     assert len(places) == 16
-    np.testing.assert_allclose(found, np.mean(places, axis=0), rtol=1e-4)
-    assert found.shape == (1000,)
-    assert (found == explainer.hide_elsewhere(explanation, mask, "mean", True)).all()
+    np.testing.assert_allclose(found.mean, np.mean(places, axis=0), rtol=1e-4)
+    np.testing.assert_allclose(found.error, np.std(places, axis=0, ddof=1) / 4, rtol=1e-2)
+    assert found.mean.shape == found.error.shape == (1000,)
+    again = explainer.hide_elsewhere(explanation, mask, "mean", True)
+    assert (found.mean == again.mean).all()
+    assert (found.error == again.error).all()
 
 
 def test_the_yardstick_comes_in_parts_between_which_others_are_served(
@@ -281,9 +284,11 @@ def test_the_yardstick_comes_in_parts_between_which_others_are_served(
 
 def test_to_keep_everything_changes_nothing(explanation: Explanation) -> None:
     everything = np.ones((224, 224), bool)
-    for ask in (explanation.explainer.hide, explanation.explainer.hide_elsewhere):
-        found = ask(explanation, everything, "noise", True)
+    now = explanation.explainer.hide(explanation, everything, "noise", True)
+    elsewhere = explanation.explainer.hide_elsewhere(explanation, everything, "noise", True)
+    for found in (now, elsewhere.mean):
         np.testing.assert_allclose(found, explanation.probabilities, rtol=1e-4)
+    assert elsewhere.overlap == 1
 
 
 @pytest.mark.parametrize("ask", ["hide", "hide_elsewhere"])

@@ -9,7 +9,7 @@ from dataclasses import FrozenInstanceError, replace
 import numpy as np
 import pytest
 
-from camdemo import Explainer, Explanation, Occlusion, Prediction, picture
+from camdemo import Explainer, Explanation, Occlusion, picture
 from camdemo.errors import ChoiceError, RangeError, RegionError
 from camdemo.records import FILLS, Box
 from camdemo.trust import hiding
@@ -208,9 +208,13 @@ def test_hide_tells_what_is_left(explanation: Explanation) -> None:
         predictions=explanation.explainer.top(now),
         before=explanation.target,
         after=replace(explanation.target, probability=float(now[291])),
-        elsewhere=replace(explanation.target, probability=float(elsewhere[291])),
+        elsewhere=replace(explanation.target, probability=float(elsewhere.mean[291])),
+        elsewhere_error=float(elsewhere.error[291]),
+        overlap=elsewhere.overlap,
         share=0.5,
     )
+    assert found.elsewhere_error > 0
+    assert 0 < found.overlap < 0.3  # the other half, and what lies next to it
     order = [each.probability for each in found.predictions]
     assert len(order) == 5
     assert order == sorted(order, reverse=True)
@@ -278,23 +282,3 @@ def test_what_can_not_be_hidden_is_refused(
 ) -> None:
     with pytest.raises(error, match=says):
         explanation.hide(**({"regions": [Box(40, 10, 60, 30)]} | asked))
-
-
-@pytest.mark.parametrize(
-    ("keep", "text"),
-    [
-        (
-            False,
-            "Hiding this: lion 90 % to 4.2 %. "
-            "Hiding a random patch of this size: 90 % to 81 % on average.",
-        ),
-        (
-            True,
-            "Keeping only this: lion 90 % to 4.2 %. "
-            "Keeping a random patch of this size: 90 % to 81 % on average.",
-        ),
-    ],
-)
-def test_what_was_hidden_in_a_sentence(keep: bool, text: str) -> None:
-    before, after, elsewhere = (Prediction(291, "lion", share) for share in (0.9, 0.0421, 0.812))
-    assert Occlusion((), before, after, elsewhere, share=0.2, keep=keep).text == text

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from skimage.measure import label
 
-from camdemo.errors import ChoiceError, RegionError
+from camdemo.errors import CamdemoError, ChoiceError, RegionError
 from camdemo.records import FILLS, Box, Transform
 from camdemo.trust import hiding
 
@@ -218,7 +220,10 @@ def test_hide_elsewhere_is_the_mean_over_places(keep: bool, expected: float) -> 
     mask[:2, :2] = True
     score = Score()
     white, black = np.ones((1, 3, 4, 4), np.float32), np.zeros((3, 4, 4), np.float32)
-    assert hiding.hide_elsewhere(score, white, mask, black, keep).tolist() == [expected] * 3
+    found = hiding.hide_elsewhere(score, white, mask, black, keep)
+    assert found.mean.tolist() == [expected] * 3
+    assert found.error.tolist() == [0] * 3  # the same everywhere
+    assert found.mean.dtype == found.error.dtype == np.float32
     assert score.batches == [16]  # all places in one batch
 
 
@@ -227,9 +232,27 @@ def test_hide_elsewhere_hides_other_places() -> None:
     places = hiding.elsewhere(CORNER)
     worth = [10 - 2 * INPUTS[0, 0][place].sum() for place in places]
     assert len(set(worth)) == 4
-    red = hiding.hide_elsewhere(Score(), INPUTS, CORNER, FILLED)[0]
-    assert red == pytest.approx(np.mean(worth) / 4)
-    assert red != hiding.hide(Score(), INPUTS, CORNER, FILLED)[0]
+    found = hiding.hide_elsewhere(Score(), INPUTS, CORNER, FILLED)
+    assert found.mean[0] == pytest.approx(np.mean(worth) / 4)
+    assert found.mean[0] != hiding.hide(Score(), INPUTS, CORNER, FILLED)[0]
+    # The standard error of a mean: the spread of the sixteen, with 15 in its denominator, by 4.
+    spread = np.sqrt(sum((each - np.mean(worth)) ** 2 for each in worth) / 15)
+    assert found.error[0] == pytest.approx(spread / 4 / 4)
+    assert found.error.shape == found.mean.shape == (3,)
+    # Of so few pixels it may hide the very one, too.
+    assert found.overlap == np.mean([place[0, 0] for place in places]) > 0
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("ask", [hiding.hide, hiding.hide_elsewhere])
+def test_an_answer_that_is_no_number_is_refused(ask: Callable, wrong: float) -> None:
+    def score(batch: np.ndarray) -> np.ndarray:
+        answers = np.zeros((len(batch), 3), np.float32)
+        answers[-1, 1] = wrong
+        return answers
+
+    with pytest.raises(CamdemoError, match=r"not a number \(NaN or infinite\)"):
+        ask(score, INPUTS, CORNER, FILLED)
 
 
 # -- the yardstick's random places
@@ -298,7 +321,7 @@ def test_a_piece_keeps_its_shape_and_stays_within_the_frame() -> None:
 
 
 def test_each_of_several_pieces_keeps_its_shape() -> None:
-    places = hiding.elsewhere(squares())
+    places = hiding.elsewhere(squares(), count=64)
     # Pieces that happen to touch are one piece of another shape.
     apart = [place for place in places if len(shapes(place)) == 3]
     assert len(apart) >= 4
@@ -338,3 +361,67 @@ def test_the_same_question_has_the_same_answer(mask: np.ndarray) -> None:
 
 def test_elsewhere_of_everything_is_everything() -> None:
     assert hiding.elsewhere(np.ones((6, 6), bool)).all()
+
+
+# -- the random places and the region itself
+
+
+def box_mask(side: int, top: int, left: int, height: int, width: int) -> np.ndarray:
+    mask = np.zeros((side, side), bool)
+    mask[top : top + height, left : left + width] = True
+    return mask
+
+
+def share_covered(places: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """How much of the mask each of the places covers."""
+    return (places & mask).sum(axis=(1, 2)) / mask.sum()
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        box_mask(32, 12, 12, 8, 8),  # in the middle
+        box_mask(32, 0, 0, 16, 16),  # a corner: the other three are just free
+        box_mask(64, 0, 0, 24, 64),  # a band from edge to edge
+        letter(32),
+        dots(32),
+        dots(40),  # moved as a whole
+    ],
+    ids=["middle", "corner", "band", "letter", "dots", "many dots"],
+)
+def test_random_places_avoid_the_region_where_there_is_room(mask: np.ndarray) -> None:
+    places = hiding.elsewhere(mask, count=50)
+    assert not (places & mask).any()
+    assert len({place.tobytes() for place in places}) >= 12
+
+
+def test_where_there_is_no_room_they_are_among_the_16_that_overlap_least() -> None:
+    mask = box_mask(32, 6, 5, 20, 20)  # 13 x 13 places
+    overlaps = sorted(
+        (box_mask(32, top, left, 20, 20) & mask).sum() for top in range(13) for left in range(13)
+    )
+    places = hiding.elsewhere(mask, count=400)
+    found = (places & mask).sum(axis=(1, 2))
+    assert found.max() <= overlaps[15]
+    assert found.min() == overlaps[0]
+    assert found.mean() < np.mean(overlaps)
+    assert len({place.tobytes() for place in places}) >= 16  # they stay random
+
+
+def test_pieces_avoid_each_other_before_they_avoid_the_region() -> None:
+    mask = np.zeros((16, 16), bool)
+    mask[:, :7] = mask[:, 9:] = True  # two halves, with nothing free beside them
+    places = hiding.elsewhere(mask, count=30)
+    assert (places.sum(axis=(1, 2)) >= 16 * (7 + 5)).all()
+
+
+@pytest.mark.parametrize(
+    "mask", [box_mask(4, 0, 0, 3, 3), np.ones((4, 4), bool), letter(), dots(40)]
+)
+def test_the_yardstick_says_how_much_of_the_region_its_places_cover(mask: np.ndarray) -> None:
+    side = len(mask)
+    inputs, filled = np.ones((1, 3, side, side), np.float32), np.zeros((3, side, side), np.float32)
+    found = hiding.hide_elsewhere(Score(), inputs, mask, filled)
+    assert found.overlap == pytest.approx(share_covered(hiding.elsewhere(mask), mask).mean())
+    assert (found.overlap == 1) == mask.all()
+    assert (found.overlap == 0) == (side > 4)

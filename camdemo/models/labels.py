@@ -1,4 +1,4 @@
-"""Labels: reading and finding one by name or index, and the most probable ones."""
+"""Labels: finding one by its name or index, and how probable each is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import ChoiceError, RangeError
-from ..records import Prediction
+from ..records import Prediction, as_integer, finite
 
 _TOP = 5
 
@@ -15,7 +15,9 @@ _TOP = 5
 def find(names: Sequence[str], target: int | str | None) -> int | None:
     """The index of a label given by its name or its index; None for None.
 
-    Case counts only where it must: "Cardigan" is a dog, "cardigan" a garment.
+    Upper and lower case are told apart only where two labels differ in nothing else:
+    "Cardigan" is a dog, "cardigan" a garment. Spaces around a name don't count. Any integer is
+    an index, NumPy's too.
 
     Raises:
         ChoiceError: no such label; the message has the nearest ones.
@@ -24,29 +26,45 @@ def find(names: Sequence[str], target: int | str | None) -> int | None:
     if target is None:
         return None
     if isinstance(target, str):
-        if target in names:
-            return names.index(target)
-        folded = [name.casefold() for name in names]
-        if folded.count(target.casefold()) == 1:
-            return folded.index(target.casefold())
+        name = target.strip()
+        if name in names:
+            return names.index(name)
+        folded = [each.casefold() for each in names]
+        if folded.count(name.casefold()) == 1:
+            return folded.index(name.casefold())
         raise ChoiceError("label", target, names)
-    if isinstance(target, bool) or not isinstance(target, int) or not 0 <= target < len(names):
+    index = as_integer(target)
+    if index is None or not 0 <= index < len(names):
         raise RangeError("label index", target, 0, len(names) - 1)
-    return target
+    return index
 
 
 def label_or_index(text: str) -> str | int:
-    """What a text means that a client or a terminal gives: "291" is an index, "lion" a label."""
+    """What a text means: "291" is an index, "lion" a label."""
     is_index = text.isascii() and text.removeprefix("-").isdigit() and len(text) < 9
     return int(text) if is_index else text
 
 
-def top(names: Sequence[str], probabilities: np.ndarray) -> tuple[Prediction, ...]:
-    """The five most probable labels, best first. Args: float32 (labels,)."""
-    best = np.argsort(-probabilities, kind="stable")[:_TOP]
-    return tuple(prediction(names, probabilities, int(index)) for index in best)
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """The softmax of logits over the last axis: float32 (..., labels), 0 to 1.
+
+    Raises:
+        CamdemoError: a logit is NaN or infinite.
+    """
+    shifted = np.exp(finite(logits) - logits.max(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
-def prediction(names: Sequence[str], probabilities: np.ndarray, index: int) -> Prediction:
-    """A label by its index, with its probability among those of all labels."""
-    return Prediction(index, names[index], float(probabilities[index]))
+def top(names: Sequence[str], shares: np.ndarray) -> tuple[Prediction, ...]:
+    """The five most probable labels, best first.
+
+    Args:
+        shares: float32 (labels,), the probabilities of all labels.
+    """
+    best = np.argsort(-shares, kind="stable")[:_TOP]
+    return tuple(prediction(names, shares, int(index)) for index in best)
+
+
+def prediction(names: Sequence[str], shares: np.ndarray, index: int) -> Prediction:
+    """A label by its index, with its probability out of those of all labels."""
+    return Prediction(index, names[index], float(shares[index]))

@@ -7,18 +7,36 @@ scores a batch, so that everything can be tested by hand.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from .. import question
 from ..errors import ChoiceError, RegionError
-from ..records import FILLS, Box, Fill, Transform
+from ..records import Box, Fill, Transform, finite
 
-Score = Callable[[np.ndarray], np.ndarray]  # float32 (n, 3, side, side) -> float32 (n, labels)
+# float32 (n, 3, side, side) -> probabilities, float32 (n, labels)
+Score = Callable[[np.ndarray], np.ndarray]
 
-PLACES = 16  # random places of the yardstick
+PLACES = 16  # random places of the yardstick, of at least as many that are allowed
 _BLUR = 10 / 224  # of the side; Fong and Vedaldi 2017, section 4.1, blur with 10 pixels of 224
 _MOST_PIECES = 32  # placed one by one; more than these are moved together
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Yardstick:
+    """What hiding as much does at random places; see `hide_elsewhere`.
+
+    Attributes:
+        mean: float32 (labels,), the probabilities on average over the places.
+        error: float32 (labels,), the standard error of that mean.
+        overlap: how much of the mask the places cover on average, 0 to 1.
+    """
+
+    mean: np.ndarray
+    error: np.ndarray
+    overlap: float
 
 
 def mask_of(regions: Sequence[Box], box: Box, side: int) -> np.ndarray:
@@ -77,8 +95,9 @@ def filling(
     Raises:
         ChoiceError: another fill.
     """
-    if fill not in FILLS:
-        raise ChoiceError("fill", fill, FILLS)
+    fills = question.find(question.Hiding, "fill").names
+    if fill not in fills:
+        raise ChoiceError("fill", fill, fills)
     side = inputs.shape[-1]
     if fill == "blur":
         pixels = np.ascontiguousarray(inputs[0].transpose(1, 2, 0))
@@ -114,29 +133,42 @@ def hide(
 
     Args:
         keep: whether the mask is what is kept, and the rest is hidden.
+
+    Raises:
+        CamdemoError: the score is no number.
     """
     return _scores(score, inputs, mask[np.newaxis], filled, keep)[0]
 
 
 def hide_elsewhere(
     score: Score, inputs: np.ndarray, mask: np.ndarray, filled: np.ndarray, keep: bool = False
-) -> np.ndarray:
-    """The yardstick of `hide`: the mean over the same mask at random places, in one batch."""
-    return _scores(score, inputs, elsewhere(mask), filled, keep).mean(axis=0)
+) -> Yardstick:
+    """The yardstick of `hide`: the same mask at 16 random places beside it, in one batch.
+
+    Arguments and errors are those of `hide`; for the places see `elsewhere`.
+    """
+    places = elsewhere(mask)
+    scores = _scores(score, inputs, places, filled, keep)
+    return Yardstick(
+        mean=scores.mean(axis=0),
+        error=scores.std(axis=0, ddof=1) / np.float32(np.sqrt(len(scores))),
+        overlap=float((places & mask).sum() / (len(places) * mask.sum())),
+    )
 
 
 def _scores(
     score: Score, inputs: np.ndarray, masks: np.ndarray, filled: np.ndarray, keep: bool
 ) -> np.ndarray:
-    return score(occlude(inputs, ~masks if keep else masks, filled))
+    return finite(score(occlude(inputs, ~masks if keep else masks, filled)))
 
 
 def elsewhere(mask: np.ndarray, count: int = PLACES, seed: int = 0) -> np.ndarray:
     """The mask at random places: the yardstick for what hiding it does.
 
-    Each connected piece keeps its size and shape and stays within the frame; pieces avoid each
-    other where there is room, so that as much is hidden as by the mask. A mask of more than 32
-    pieces moves as a whole, and comes in again at the opposite edge.
+    Each connected piece keeps its size and shape and stays within the frame. Pieces avoid each
+    other where there is room, so that as much is hidden as by the mask. They also avoid the
+    mask: each lies where it overlaps that least, chosen from at least 16 places, so that they
+    differ. A mask of more than 32 pieces moves as a whole, and comes in again at the opposite edge.
 
     Args:
         mask: bool (side, side).
@@ -149,9 +181,12 @@ def elsewhere(mask: np.ndarray, count: int = PLACES, seed: int = 0) -> np.ndarra
     random = np.random.default_rng(seed)
     pieces = _pieces(mask)
     if len(pieces) > _MOST_PIECES:
-        shifts = random.integers(0, mask.shape[0], (count, 2))
-        return np.stack([np.roll(mask, tuple(shift), (0, 1)) for shift in shifts])
-    return np.stack([_scatter(pieces, mask.shape, random) for _ in range(count)])
+        shifts = random.choice(_least(_overlaps_around(mask), np.arange(mask.size)), count)
+        return np.stack(
+            [np.roll(mask, divmod(shift, mask.shape[1]), (0, 1)) for shift in shifts.tolist()]
+        )
+    overlaps_of = [_overlaps(mask.astype(np.float32), piece) for piece in pieces]
+    return np.stack([_scatter(pieces, overlaps_of, mask.shape, random) for _ in range(count)])
 
 
 def _pieces(mask: np.ndarray) -> list[np.ndarray]:
@@ -165,15 +200,39 @@ def _pieces(mask: np.ndarray) -> list[np.ndarray]:
 
 
 def _scatter(
-    pieces: Sequence[np.ndarray], shape: tuple[int, ...], random: np.random.Generator
+    pieces: Sequence[np.ndarray],
+    overlaps_of: Sequence[np.ndarray],
+    shape: tuple[int, ...],
+    random: np.random.Generator,
 ) -> np.ndarray:
-    """The pieces, each at a random place among those where it overlaps the others least."""
+    """The pieces, each at a random place: of those where it overlaps the others least, one where
+    it overlaps the mask least (`overlaps_of` has that for each piece and place)."""
     taken = np.zeros(shape, np.float32)
-    for piece in pieces:
+    for piece, with_mask in zip(pieces, overlaps_of, strict=True):
+        with_others = _overlaps(taken, piece)
+        places = _least(with_mask, np.flatnonzero(with_others == with_others.min()))
+        top, left = divmod(random.choice(places), with_mask.shape[1])
         height, width = piece.shape
-        overlaps = np.rint(cv2.matchTemplate(taken, piece.astype(np.float32), cv2.TM_CCORR))
-        places = np.argwhere(overlaps == overlaps.min())
-        top, left = places[random.integers(len(places))]
-        part = taken[top : top + height, left : left + width]
-        part[piece] = 1
+        taken[top : top + height, left : left + width][piece] = 1
     return taken > 0
+
+
+def _least(overlaps: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Of these places (flat indices) those with the least overlap: at least 16, if there are."""
+    found = overlaps.ravel()[places]
+    least = places[found == found.min()]
+    if len(least) >= PLACES:
+        return least
+    rank = min(PLACES, len(found)) - 1
+    return places[found <= np.partition(found, rank)[rank]]
+
+
+def _overlaps(field: np.ndarray, piece: np.ndarray) -> np.ndarray:
+    """How many pixels of a field of zeros and ones, float32, the piece covers at each place."""
+    return np.rint(cv2.matchTemplate(field, piece.astype(np.float32), cv2.TM_CCORR))
+
+
+def _overlaps_around(mask: np.ndarray) -> np.ndarray:
+    """How many of its own pixels the mask covers when it is rolled, for each shift."""
+    spectrum = np.fft.rfft2(mask)
+    return np.rint(np.fft.irfft2(np.abs(spectrum) ** 2, mask.shape))

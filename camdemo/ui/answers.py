@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
@@ -146,19 +145,28 @@ class Scenes:
         The question: {"id": token, "mask": base64 of the bits of the network's input, row by row,
         "fill": its name, "keep": whether the mask is kept and the rest hidden}.
         """
-        return self._ask_back(question, self.explainer.hide)
+        now = self._ask_back(question, self.explainer.hide)
+        first = scene.labels(self.explainer.top(now)[:1])[0]
+        return {"probabilities": scene.base64_of(now.astype("<f4")), "first": first}
 
     @answers("hide elsewhere")
     def hide_elsewhere(self, question: Any) -> dict[str, Any]:
-        """The same on average with the mask at random places: the yardstick."""
-        return self._ask_back(question, self.explainer.hide_elsewhere)
+        """The same with the mask at random places: {"probabilities", "errors", "overlap"}.
 
-    def _ask_back(self, question: Any, ask: Callable[..., np.ndarray]) -> dict[str, Any]:
+        On average over the places, the standard errors of these averages, and how much of the
+        mask the places cover (0 to 1).
+        """
+        found = self._ask_back(question, self.explainer.hide_elsewhere)
+        return {
+            "probabilities": scene.base64_of(found.mean.astype("<f4")),
+            "errors": scene.base64_of(found.error.astype("<f4")),
+            "overlap": found.overlap,
+        }
+
+    def _ask_back(self, question: Any, ask: Callable[..., Any]) -> Any:
         explanation = self._find(question).explanation
         mask = questions.mask(question, explanation.inputs.shape[-1])
-        now = ask(explanation, mask, question.get("fill"), question.get("keep") is True)
-        first = scene.labels(self.explainer.top(now)[:1])[0]
-        return {"probabilities": scene.base64_of(now.astype("<f4")), "first": first}
+        return ask(explanation, mask, question.get("fill"), question.get("keep") is True)
 
     @answers("look")
     def look(self, question: Any) -> dict[str, Any]:
