@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,7 @@ def test_predictions(toys: None, photo: np.ndarray) -> None:
     assert explanation.framing == "crop"
 
 
-@pytest.mark.parametrize("target", [291, "lion", "LION"])
+@pytest.mark.parametrize("target", [291, "lion", "LION", " lion", np.int64(291), np.uint16(291)])
 def test_target(toys: None, photo: np.ndarray, target: int | str) -> None:
     explainer = Explainer()
     explanation = explainer.explain(photo, LITE0, "first", target)
@@ -280,6 +281,23 @@ def test_the_yardstick_comes_in_parts_between_which_others_are_served(
     monkeypatch.setattr(ModelCache, "run", watched)
     explanation.explainer.hide_elsewhere(explanation, mask, "blur", False)
     assert parts == [(Rank.YARDSTICK, networks.AT_ONCE)] * (hiding.PLACES // networks.AT_ONCE)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_logits_that_are_no_numbers_are_refused(
+    explanation: Explanation,
+    mask: np.ndarray,
+    photo: np.ndarray,
+    wrong: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    explainer, broken = explanation.explainer, np.full_like(explanation.inputs, wrong)
+    for ask in (explainer.hide, explainer.hide_elsewhere):
+        with pytest.raises(CamdemoError, match="NaN or infinite"):
+            ask(replace(explanation, inputs=broken), mask, "mean")
+    monkeypatch.setattr("camdemo.photo.prepare", lambda *_: broken)
+    with pytest.raises(CamdemoError, match="NaN or infinite"):
+        explainer.explain(photo, LITE0)
 
 
 def test_to_keep_everything_changes_nothing(explanation: Explanation) -> None:
