@@ -1,7 +1,8 @@
 """Files that are not what they claim: the corpus, and a process with little memory to read it in.
 
-`python -m tests.hostile MEGABYTES FILE ...` reads each file with so much memory at most beside what
-it takes to be there, and prints for each: "photo", "refused", or what else became of it.
+`python -m tests.hostile MEGABYTES FILE ...` reads each file in a process that may take so many
+megabytes more than it has at its start, and prints for each: "photo", "refused", or what else
+became of it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def encode(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def noise(width: int = 120, height: int = 80) -> Image.Image:
-    """Noise, so that no part of the file says nothing."""
+    """Noise, so that every part of the file matters."""
     values = np.random.default_rng(7).integers(0, 256, (height, width, 3))
     return Image.fromarray(values.astype(np.uint8))
 
@@ -64,7 +65,7 @@ def png(width: int, height: int, bits: int = 8, colours: int = 2, data: bytes = 
 
 
 def strange() -> Iterator[tuple[str, bytes]]:
-    """Photos that claim to be something else, or are hardly one."""
+    """Odd photos, and other things that claim to be one."""
     small = noise()
     yield "zero bytes", b""
     yield "1 x 1", encode(small.resize((1, 1)), "PNG")
@@ -99,7 +100,7 @@ def strange() -> Iterator[tuple[str, bytes]]:
 
 
 def huge() -> Iterator[tuple[str, bytes]]:
-    """Much behind few bytes: the first three are photos within the limits, the others are not."""
+    """Few bytes that become many: the first three are within the limits, the others are not."""
     yield "50 megapixels", encode(Image.new("RGB", (10_000, 5_000), "teal"), "JPEG")
     yield "50 megapixels, transparent", png(10_000, 5_000, colours=6)
     yield "50 megapixels, 16 bit", png(10_000, 5_000, bits=16, colours=0)

@@ -51,7 +51,7 @@ def read(photo: Photo, max_pixels: int = MAX_PIXELS) -> Image.Image:
             raise _too_large(f"{image.width} x {image.height} pixels", max_pixels)
         image.load()
         upright = _to_rgb(_upright(image))
-        return upright.copy() if upright is photo else upright  # what is given stays its owner's
+        return upright.copy() if upright is photo else upright  # never the caller's own image
     except ImageError:
         raise
     except Image.DecompressionBombError as error:  # Pillow's own limit, from 179 megapixels on
@@ -108,7 +108,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _over_white(image: Image.Image) -> Image.Image:
-    """Strip by strip: all at once, three copies of 50 megapixels would take most of a gigabyte."""
+    """Strip by strip: three copies of 50 megapixels at once would take most of a gigabyte."""
     over = Image.new("RGB", image.size)
     for top in range(0, image.height, _STRIP):
         strip = image.crop((0, top, image.width, min(top + _STRIP, image.height))).convert("RGBA")
@@ -120,8 +120,8 @@ def _over_white(image: Image.Image) -> Image.Image:
 def _to_eight_bits(values: np.ndarray) -> np.ndarray:
     """Grey values of any kind, (H, W), as uint8.
 
-    16-bit values are taken for what they are. 32-bit integers and floats don't tell what
-    white is: it is the first of 1 (floats only), 255, 65535 and the maximum that holds them.
+    In 16 bits white is 65535. 32-bit integers and floats don't say what white is: it is the
+    first of 1 (floats only), 255 and 65535 that no value exceeds, or else the largest value.
     """
 
     def finite(rows: slice) -> np.ndarray:

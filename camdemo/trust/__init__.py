@@ -1,0 +1,1 @@
+"""Trust: putting a map's claim to the test."""

@@ -1,7 +1,7 @@
 """Asking back: what the model answers when a part of what it saw is hidden.
 
-NumPy arrays in and out. The network is not known here: it is handed in as a function that
-scores a batch, so that everything can be tested by hand.
+NumPy arrays in and out. No network is known here: a function that scores a batch is handed in,
+so that everything can be tested by hand.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def mask_of(regions: Sequence[Box], box: Box, side: int) -> np.ndarray:
         box: the part of the photo that became the input of `side` x `side` pixels.
 
     Raises:
-        RegionError: a region has no area, or all of them lie outside of what the model saw.
+        RegionError: a region has no area, or none of them is within what the model saw.
     """
     x = box.left + (np.arange(side) + 0.5) * box.width / side
     y = box.top + (np.arange(side) + 0.5) * box.height / side
@@ -82,8 +82,8 @@ def filling(
 ) -> np.ndarray:
     """What takes the place of hidden pixels, float32 (3, side, side), normalised like the input.
 
-    The choice matters: a flat or noisy patch is something that the network never saw in
-    training and can itself speak for a label, and a blurred one still tells the colours.
+    The choice matters. The network never saw a flat or noisy patch in training, and such a
+    patch can itself speak for a label. A blurred one still tells the colours.
 
     Args:
         inputs: float32 (1, 3, side, side), normalised.
