@@ -123,7 +123,7 @@ function drawWords(viewer) {
   let note = rival ? `against ${rival.label} · ${percentText(rival.probability)}` : "";
   if (!map) note = "This map is being computed …";
   else if (!viewer.heat.rangeFor(state.layer, state.target)) {
-    note = viewer.heat.evidence() === "positive" ? words : "The map is the same everywhere at this layer.";
+    note = describeNothing(viewer.heat.evidence(), label.label);
   }
   viewer.write(".cam-title", `${label.label} · ${percentText(label.probability)}`);
   viewer.write(".cam-note", note);
