@@ -24,17 +24,25 @@ function decodeMap(packet) {
   return { height: packet.height, width: packet.width, values, exact: packet.type === "f4" };
 }
 
-/** The smallest and the largest value of several maps. */
-function rangeOf(maps) {
-  let low = Infinity;
-  let high = -Infinity;
-  for (const map of maps) {
+/** The smallest and the largest value of a map: searched once, for it is asked at each repaint. */
+const ranges = new WeakMap();
+function ownRange(map) {
+  if (!ranges.has(map)) {
+    let low = Infinity;
+    let high = -Infinity;
     for (const value of map.values) {
       if (value < low) low = value;
       if (value > high) high = value;
     }
+    ranges.set(map, { low, high });
   }
-  return { low, high };
+  return ranges.get(map);
+}
+
+/** The smallest and the largest value of several maps. */
+function rangeOf(maps) {
+  const all = maps.map(ownRange);
+  return { low: Math.min(...all.map(({ low }) => low)), high: Math.max(...all.map(({ high }) => high)) };
 }
 
 /** What 0 and 255 of the palette stand for, or null when there is nothing to show. */

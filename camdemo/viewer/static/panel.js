@@ -81,15 +81,10 @@ function drawLabels({ root, state }) {
 /** Paint the small maps of the filmstrip and of the labels. */
 function drawMinis(viewer) {
   const { state } = viewer;
-  const settings = { ...viewer.heat.settings(), strongest: 100 };
   for (const mini of viewer.root.querySelectorAll(".cam-strip canvas, .cam-labels canvas")) {
     const layer = mini.dataset.layer ?? state.layer;
     const target = Number(mini.dataset.target ?? state.target);
-    const range = viewer.heat.rangeFor(layer, target);
-    const context = mini.getContext("2d");
-    const map = viewer.mapOf(layer, target);
-    if (range) context.putImageData(heatOf(map, range, settings, mini.height, mini.width), 0, 0);
-    else context.clearRect(0, 0, mini.width, mini.height);
+    paintTile(mini, viewer.mapOf(layer, target), viewer.heat.rangeFor(layer, target), viewer.heat.settings());
   }
 }
 
