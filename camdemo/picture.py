@@ -1,7 +1,13 @@
 """From a map to a picture: resize, colour, blend. NumPy arrays in, NumPy arrays out.
 
 The steps are few and exact, so that the browser can paint the same picture: the small map is
-brought to 0..1, upsampled (OpenCV's bicubic), rounded to one of 256 colours, and blended.
+brought to 0..1, upsampled, rounded to one of 256 colours, and blended.
+
+Upsampling is bicubic. The notebook's picture ("minmax") keeps OpenCV's, with a = -0.75, which
+overshoots: between two hot cells it paints more than either has, and in about a quarter of the
+photos the hottest spot then lies outside of the hottest cell. So the other kinds of evidence are
+painted with a = 0: every pixel is a mean of the up to four cells around it, and no colour is
+painted that no cell has. (Keys 1981, eq. 8; OpenCV's, clamped to those four cells, has seams.)
 """
 
 from __future__ import annotations
@@ -76,26 +82,35 @@ def palette(colormap: str, evidence: Evidence) -> np.ndarray:
     return np.ascontiguousarray(blue_first[..., ::-1])
 
 
+def shares(cells: int, pixels: int, evidence: Evidence) -> np.ndarray:
+    """How much of each cell is in each pixel along one axis, float32 (pixels, cells).
+
+    At most four in a row are not zero; each row adds up to 1.
+    """
+    unit = np.eye(cells, dtype=np.float32)
+    if evidence == "minmax":
+        return cv2.resize(unit, (cells, pixels), interpolation=cv2.INTER_CUBIC)
+    # A bicubic with a = 0 has the two cells of a linear one, eased in and out.
+    linear = cv2.resize(unit, (cells, pixels), interpolation=cv2.INTER_LINEAR)
+    return linear * linear * (3 - 2 * linear)
+
+
 def heat(
-    values: np.ndarray, width: int, height: int, colours: np.ndarray
+    values: np.ndarray, width: int, height: int, colours: np.ndarray, evidence: Evidence
 ) -> Iterator[tuple[slice, np.ndarray]]:
     """The map of values 0..1 as a picture, strip by strip: its rows, and uint8 (rows, width, 3).
 
-    The strips are those of `cv2.resize` of the map to the full size. That would write 36 MB
-    of floats for a photo of 12 megapixels; a strip stays in the processor's cache.
+    The map at the full size would be 36 MB of floats for a photo of 12 megapixels; a strip
+    stays in the processor's cache.
     """
-    rows = values.shape[0]
-    across = cv2.resize(values * np.float32(255), (width, rows), interpolation=cv2.INTER_CUBIC)
-    # How much of each row of the map is in each row of the picture: (height, rows), because
-    # resizing is linear. Four in a row are not zero.
-    unit = np.eye(rows, dtype=np.float32)
-    shares = cv2.resize(unit, (rows, height), interpolation=cv2.INTER_CUBIC)
+    across = values * np.float32(255) @ shares(values.shape[1], width, evidence).T
+    down = shares(values.shape[0], height, evidence)
     for top in range(0, height, _STRIP):
         strip = slice(top, min(top + _STRIP, height))
-        near = shares[strip].any(axis=0)
-        # Not a matrix product, for which BLAS would wake its threads for each of the strips.
-        large = np.einsum("ij,jk->ik", shares[strip, near], across[near])
-        # Bicubic overshoots; the addition rounds and clips to 0..255 in one pass.
+        near = down[strip].any(axis=0)
+        # Not a second matrix product: BLAS would wake its threads for each of the strips.
+        large = np.einsum("ij,jk->ik", down[strip, near], across[near])
+        # OpenCV's bicubic overshoots; the addition rounds and clips to 0..255 in one pass.
         indices = cv2.add(large, 0.0, dtype=cv2.CV_8U)  # type: ignore[call-overload]
         yield strip, cv2.applyColorMap(indices, colours)
 
@@ -126,7 +141,7 @@ def overlay(
     # Views, so that what is written to `seen` is written to the picture.
     seen = picture[box.top : box.bottom, box.left : box.right]
     under = photo[box.top : box.bottom, box.left : box.right]
-    for rows, warm in heat(values, box.width, box.height, colours):
+    for rows, warm in heat(values, box.width, box.height, colours, evidence):
         seen[rows] = cv2.addWeighted(under[rows], 1 - opacity, warm, opacity, 0)
     _outline(picture, box)
     return picture

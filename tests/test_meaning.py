@@ -4,7 +4,7 @@ without that photo the label goes."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -12,8 +12,8 @@ from gradio.media import get_image
 from PIL import Image
 from skimage import data
 
-from camdemo import Explainer, Explanation, Prediction
-from camdemo.records import FILLS, Box, Fill
+from camdemo import Explainer, Explanation, Prediction, picture
+from camdemo.records import FILLS, Box, Evidence, Fill
 from camdemo.trust.hiding import mask_of
 
 HALF = 448  # pixels a side; the photo is two of these
@@ -87,6 +87,33 @@ def test_each_label_looks_at_its_own_photo(
     assert len(hits) == 40
     assert all(hits)
     assert np.mean(shares) >= 0.75
+
+
+def test_what_is_painted_hottest_is_the_hottest_cell(
+    explainer: Explainer, pairs: list[Pair], one_thread: None
+) -> None:
+    """OpenCV's bicubic overshoots: it paints the hottest spot elsewhere in many a map."""
+    side = 224
+    greys = np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(256, 1, 3)
+    inside: dict[Evidence, list[bool]] = {"signed": [], "minmax": []}
+    for pair, half in product(pairs, (0, 1)):
+        cam = explain(explainer, pair, half).cam
+        cell_of = np.arange(side) * len(cam) // side
+        own = cam[cell_of[:, np.newaxis], cell_of]  # each pixel's cell
+        for evidence, found in inside.items():
+            shares = picture.shares(len(cam), side, evidence)
+            found.append(bool(own.flat[(shares @ cam @ shares.T).argmax()] == cam.max()))
+        values = picture.scale(cam, "positive")
+        assert values is not None
+        painted = picture.heat(values, side, side, greys, "positive")
+        indices = np.concatenate([strip[..., 0] for _, strip in painted])
+        hottest = own[indices == indices.max()]
+        assert hottest.max() == cam.max()
+        assert hottest.min() >= (1 - 2 / 255) * cam.max()  # beside it only its equal in colour
+    print({evidence: f"{sum(found)} of {len(found)}" for evidence, found in inside.items()})
+    assert len(inside["signed"]) == 40
+    assert all(inside["signed"])
+    assert sum(inside["minmax"]) <= 36  # the control
 
 
 def test_in_a_duel_each_side_lies_on_its_own_photo(

@@ -1,4 +1,4 @@
-"""From a map to a drawn: by numbers, and against a slow NumPy writing of the same."""
+"""From a map to a picture: by numbers, and against a slow NumPy writing of the same."""
 
 from __future__ import annotations
 
@@ -99,12 +99,11 @@ def test_signed_evidence_has_one_diverging_palette(colormap: str) -> None:
 # -- the drawn
 
 
-def shares_of(given: int, wanted: int) -> np.ndarray:
-    """How much of each given sample is in each wanted one: bicubic (a = -0.75), (wanted, given).
+def shares_of(given: int, wanted: int, a: float) -> np.ndarray:
+    """How much of each given sample is in each wanted one: bicubic, (wanted, given).
 
     Samples lie in the middle of their cells; beyond the edge the last one goes on.
     """
-    a = -0.75
     shares = np.zeros((wanted, given))
     for row in range(wanted):
         place = (row + 0.5) * given / wanted - 0.5
@@ -122,7 +121,8 @@ def shares_of(given: int, wanted: int) -> np.ndarray:
 def slow_heat(cam: np.ndarray, width: int, height: int, evidence: Evidence) -> np.ndarray:
     """Which of the 256 colours each pixel has, int (height, width)."""
     values = picture.scale(cam, evidence).astype(np.float64)
-    large = shares_of(cam.shape[0], height) @ values @ shares_of(cam.shape[1], width).T
+    a = -0.75 if evidence == "minmax" else 0
+    large = shares_of(cam.shape[0], height, a) @ values @ shares_of(cam.shape[1], width, a).T
     return np.rint(255 * large).clip(0, 255).astype(int)
 
 
@@ -167,6 +167,50 @@ def test_the_seen_part_is_a_blend(
     assert off.max() <= 0.501
     exact = np.abs(found - (under * (1 - opacity) + colours[index] * opacity)).max(axis=-1) <= 0.501
     assert exact.mean() > 0.98  # a whole row may lie between two colours
+
+
+def indices_of(cam: np.ndarray, width: int, height: int, evidence: Evidence) -> np.ndarray:
+    """Which of the 256 colours each pixel gets, int (height, width): painted in greys."""
+    greys = np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(256, 1, 3)
+    values = picture.scale(cam, evidence)
+    strips = picture.heat(values, width, height, greys, evidence)
+    return np.concatenate([strip[..., 0] for _, strip in strips]).astype(int)
+
+
+@pytest.mark.parametrize(("grid", "size"), SIZES)
+def test_the_notebooks_picture_is_opencvs(grid: tuple[int, int], size: tuple[int, int]) -> None:
+    cam = cam_of(*grid)
+    values = (cam - cam.min()) / (cam.max() - cam.min())
+    large = 255 * cv2.resize(values, size, interpolation=cv2.INTER_CUBIC)
+    found = indices_of(cam, *size, "minmax")
+    assert np.abs(found - large.clip(0, 255)).max() <= 0.501
+
+
+@pytest.mark.parametrize("evidence", ["positive", "signed"])
+@pytest.mark.parametrize("grid", [(7, 7), (14, 14), (56, 56), (9, 4), (1, 6), (1, 1)])
+def test_no_colour_is_painted_that_no_cell_has(grid: tuple[int, int], evidence: Evidence) -> None:
+    """Between two cells a bicubic overshoots, and what is painted hottest is not the hottest."""
+    a_cell = 9  # pixels: an odd number, so that one of them is the middle
+    height, width = (cells * a_cell for cells in grid)
+    overshot = 0
+    for seed in range(20):
+        cam = cam_of(*grid, seed)
+        cam.flat[0] = abs(cam.flat[0])  # so that "positive" is not empty
+        values = 255 * picture.scale(cam, evidence)
+        painted = indices_of(cam, width, height, evidence)
+        # In its middle each cell has its own colour, and no pixel has more than the hottest cell.
+        assert np.abs(painted[a_cell // 2 :: a_cell, a_cell // 2 :: a_cell] - values).max() <= 0.501
+        around = np.pad(values, 1, mode="edge")
+        windows = np.lib.stride_tricks.sliding_window_view(around, (3, 3))
+        of_cell = [
+            np.kron(edge(windows, axis=(2, 3)), np.ones((a_cell, a_cell)))
+            for edge in (np.min, np.max)
+        ]
+        assert (painted >= of_cell[0] - 0.501).all()
+        assert (painted <= of_cell[1] + 0.501).all()
+        shares = [picture.shares(cells, a_cell * cells, "minmax") for cells in grid]
+        overshot += (shares[0] @ values @ shares[1].T).max() > values.max() + 1
+    assert grid == (1, 1) or overshot > 0  # OpenCV's would have failed here
 
 
 @pytest.mark.parametrize("evidence", EVIDENCE)

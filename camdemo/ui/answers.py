@@ -199,10 +199,32 @@ class Scenes:
 
     @answers("page")
     def page(self, question: Any) -> dict[str, Any]:
-        """The page to take away: {"html": text}, or {"error": a sentence}."""
+        """The page to take away: {"html": text}, or {"error": a sentence}.
+
+        It opens with what is shown, and has its map whole. The question: {"id": token, "layer",
+        "target", "versus"}.
+        """
         kept = self._find(question)
-        complete = kept.content | {
-            "maps": scene.packets(kept.explanation.maps()),
+        explanation, content = kept.explanation, kept.content
+        layer, target, versus = questions.shown(question, content)
+        targets = [target] if versus is None else [target, versus]
+        there = {label["index"]: label for label in content["labels"]}
+        chances = explanation.probabilities
+        added = [self.explainer.prediction(chances, one) for one in targets if one not in there]
+        labels = [*content["labels"], *scene.labels(added)]
+        # The layer that is shown may be a finer one.
+        every = self.explainer.layers(explanation.model.name)
+        names = [one.name for one in every if one.stage]
+        indices = [label["index"] for label in labels]
+        maps = self.explainer.maps(explanation, [*names, layer], indices)
+        shown = {(layer, one): maps[layer, one] for one in targets}
+        complete = content | {
+            "layer": layer,
+            "target": target,
+            "versus": versus,
+            "labels": labels,
+            "maps": scene.packets(maps),
+            "exact": scene.whole(shown),
             "complete": True,
             "id": "",
             "original": "",

@@ -46,6 +46,25 @@ def framing_and_labels(question: Mapping[str, Any]) -> dict[str, Any]:
     return asked
 
 
+def shown(question: Mapping[str, Any], scene: Mapping[str, Any]) -> tuple[str, int, int | None]:
+    """The layer and the labels that a viewer shows; without a layer, those of its first scene.
+
+    Raises:
+        CamdemoError: another type than that of a name or an index, or a label against itself.
+    """
+    asked = question if question.get("layer") is not None else scene
+    layer, target, versus = asked["layer"], asked.get("target"), asked.get("versus")
+    if (
+        not isinstance(layer, str)
+        or type(target) is not int
+        or type(versus) not in (int, type(None))
+    ):
+        raise CamdemoError("The layer must be a name, target and versus label indices.")
+    if target == versus:
+        raise CamdemoError("A label can't be compared with itself. Choose another.")
+    return layer, target, versus
+
+
 def mask(question: Mapping[str, Any], side: int) -> np.ndarray:
     """A mask from the base64 of its bits, row by row: bool (side, side).
 

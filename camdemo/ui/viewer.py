@@ -27,7 +27,7 @@ const viewer = mountViewer(element, {
   look: (question) => ask("scene_look", question),
   reframe: (question) => ask("scene_reframe", question),
   changed: () => trigger("select"),
-  page: (id) => ask("scene_page", { id }),
+  page: (question) => ask("scene_page", question),
   labels: () => ask("scene_labels", {}),
   deck: { size: DECK_SIZE, scene: (place) => ask("scene_of_deck", { place }) },
 });

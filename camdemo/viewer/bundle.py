@@ -8,12 +8,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .. import question
 from . import scene
 
 _STATIC = Path(__file__).parent / "static"
 _SCRIPTS = (
-    *("maps", "heat", "paint", "words", "duel", "regions", "hiding", "framing"),
+    *("options", "maps", "heat", "paint", "words", "duel", "regions", "hiding", "framing"),
     *("panel", "input", "keys", "takeaway", "exchange", "viewer"),
+)
+
+# the registry of methods takes its place
+_METHODS = (
+    {"name": "gradcam", "title": "Grad-CAM", "linear": True},
+    {"name": "layercam", "title": "LayerCAM", "linear": False},
 )
 
 
@@ -26,7 +33,10 @@ def static(name: str) -> str:
 @cache
 def script() -> str:
     """The viewer's JavaScript: plain files, joined in order, and the palettes."""
-    parts = [static(f"{name}.js") for name in _SCRIPTS]
+    parts = [
+        f"const OPTIONS = {json.dumps(question.as_json(_METHODS))};",
+        *(static(f"{name}.js") for name in _SCRIPTS),
+    ]
     return "\n".join([*parts, f"const PALETTES = {json.dumps(scene.palettes())};"])
 
 

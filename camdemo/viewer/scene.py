@@ -46,6 +46,8 @@ def _packet(layer: str, target: int, cam: np.ndarray, exact: bool) -> dict[str, 
     packet: dict[str, Any] = {
         "layer": layer,
         "target": target,
+        "method": "gradcam",
+        "versus": None,
         "height": cam.shape[0],
         "width": cam.shape[1],
     }
@@ -55,6 +57,12 @@ def _packet(layer: str, target: int, cam: np.ndarray, exact: bool) -> dict[str, 
     steps = np.rint(cam * (32767 / largest)) if largest else cam
     data = base64_of(steps.astype("<i2"))
     return packet | {"type": "i2", "largest": largest, "data": data}
+
+
+def whole(maps: Mapping[MapKey, np.ndarray]) -> list[dict[str, Any]]:
+    """Those of the maps that `packets` averages or rounds, as they are: for a file to take away."""
+    changed = {key: cam for key, cam in maps.items() if max(cam.shape) > _EXACT_GRID}
+    return packets(changed, exact=True)
 
 
 def labels(predictions: Iterable[Prediction]) -> list[dict[str, Any]]:
@@ -74,12 +82,14 @@ def scene(
     photo: np.ndarray,
     natural_size: tuple[int, int],
     box: Box,
+    natural_box: Box,
     model: ModelSpec,
     layer: LayerInfo,
     layers: Iterable[LayerInfo],
     side: int,
     framing: str,
     maps: Mapping[MapKey, np.ndarray],
+    shown: Mapping[MapKey, np.ndarray],
     complete: bool,
     facts: str,
 ) -> dict[str, Any]:
@@ -89,8 +99,10 @@ def scene(
         photo: the display copy, uint8 (H, W, 3); `box` is in its pixels.
         predictions: the labels on the page.
         target, versus: the label that is explained, and the one that it is compared with.
-        natural_size: width and height of the photo itself.
+        natural_size, natural_box: width and height of the photo itself, and the box in its pixels.
         side: pixels of the network's input, each way.
+        shown: those of the layer and the label that are shown. Where nobody can be asked for
+            them, they go whole besides.
         complete: whether `maps` has every stage for every label, so that nothing is asked for.
         facts: one quiet line for people.
     """
@@ -101,7 +113,8 @@ def scene(
         "name": "",
         "example": "",
         "size": natural_size,
-        "box": [box.left, box.top, box.right, box.bottom],
+        "box": _edges(box),
+        "natural_box": _edges(natural_box),
         "model": {"name": model.name, "title": model.title},
         "side": side,
         "framing": framing,
@@ -114,6 +127,7 @@ def scene(
         "target": target.index,
         "versus": versus.index if versus else None,
         "maps": packets(maps),
+        "exact": whole(shown) if complete else [],
         "complete": complete,
         "facts": facts,
         "versions": versions(),
@@ -129,6 +143,10 @@ def versions() -> str:
 def base64_of(array: np.ndarray) -> str:
     """The bytes of an array as a text."""
     return _base64(array.tobytes())
+
+
+def _edges(box: Box) -> list[int]:
+    return [box.left, box.top, box.right, box.bottom]
 
 
 def _base64(data: bytes) -> str:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from gradio.media import get_image
+from PIL import Image
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
-from camdemo import Explainer, Explanation, Prediction
+from camdemo import Box, Explainer, Explanation, Prediction
+from camdemo.ui.answers import Scenes
 
 from .steps import LABELS, STRIP, TITLE, changed, frame, settled
 
@@ -154,6 +159,123 @@ def test_what_is_offered_works(page: Page, lion: Explanation, button: str, endin
     assert download.value.suggested_filename.endswith(ending)
     if ending == ".npy":
         assert (np.load(download.value.path()) == lion.cam).all()
+
+
+def download(page: Page, button: str) -> tuple[str, bytes]:
+    """The name of the file behind a button, and what is in it."""
+    if not page.get_by_role("button", name=button).is_visible():
+        page.get_by_text("Take away").click()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=button).click()
+    return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
+
+
+def numbers(page: Page) -> dict[str, Any]:
+    return json.loads(download(page, "Numbers (JSON)")[1])
+
+
+def cam_in(page: Page) -> tuple[str, np.ndarray]:
+    name, file = download(page, "Map (.npy)")
+    return name, np.load(io.BytesIO(file))
+
+
+@pytest.mark.parametrize("versus", [None, "teapot"])
+def test_the_numbers_are_those_of_the_summary(
+    opened: Callable[[str], Page], explainer: Explainer, versus: str | None
+) -> None:
+    with Image.open(get_image("lion.jpg")) as photo:
+        large = photo.convert("RGB").resize((2400, 1800))
+    frame = Box(300, 0, 2100, 1800)
+    explained = explainer.explain(large, framing=frame, versus=versus)
+    found = numbers(opened(explained.to_html()))
+    expected = json.loads(json.dumps(explained.summary()))
+    assert found["image"] == {"width": 2400, "height": 1800}
+    assert found["box"] == {"left": 300, "top": 0, "right": 2100, "bottom": 1800}
+    # What only one of them can know, and the method.
+    assert found.pop("method") == expected.pop("method", "gradcam")
+    assert found.pop("averaged") is found.pop("rounded") is False
+    assert "captum" in found.pop("versions")
+    expected.pop("milliseconds")
+    assert list(found) == list(expected)
+    # The browser subtracts the maps of two labels, Python the logits.
+    cams = [np.asarray(one.pop("map")) for one in (found, expected)]
+    ranges = [one.pop("range") for one in (found, expected)]
+    near = {"rtol": 0, "atol": 1e-5 * np.ptp(cams[1]) if versus else 0}
+    np.testing.assert_allclose(*cams, **near)
+    assert list(ranges[0]) == list(ranges[1])
+    np.testing.assert_allclose(*([*one.values()] for one in ranges), **near)
+    assert found == expected
+
+
+@pytest.mark.parametrize("versus", [None, "tiger"])
+def test_the_map_that_is_shown_is_in_the_file_whole(
+    opened: Callable[[str], Page], explainer: Explainer, versus: str | None
+) -> None:
+    explained = explainer.explain(get_image("lion.jpg"), layer="blocks.0", versus=versus)
+    assert explained.cam.shape == (112, 112)
+    page = opened(explained.to_html())
+    name, cam = cam_in(page)
+    np.testing.assert_allclose(cam, explained.cam, atol=1e-6 * np.ptp(explained.cam))
+    assert "averaged" not in name
+    expect(page.locator(".cam-said")).to_have_text("")
+    found = numbers(page)
+    assert found["averaged"] is found["rounded"] is False
+    assert np.shape(found["map"]) == (112, 112)
+
+
+def test_a_map_that_the_file_has_averaged_is_called_so(
+    opened: Callable[[str], Page], explainer: Explainer
+) -> None:
+    page = opened(explainer.explain(get_image("lion.jpg"), layer="blocks.0").to_html())
+    changed(page, page.locator(LABELS).nth(1).click)
+    name, cam = cam_in(page)
+    assert cam.shape == (56, 56)
+    assert name.endswith("-averaged.npy")
+    expect(page.locator(".cam-said")).to_contain_text("averaged to fewer cells than its 112 x 112")
+    assert download(page, "Numbers (JSON)")[0].endswith("-averaged.json")
+    assert numbers(page)["averaged"] is True
+    # One that travels in steps of 16 bits is not the computed one either.
+    changed(page, lambda: page.get_by_label("Layer", exact=True).select_option("blocks.1"))
+    name, cam = cam_in(page)
+    assert cam.shape == (56, 56)
+    assert name.endswith("-rounded.npy")
+    expect(page.locator(".cam-said")).to_contain_text("rounded")
+    found = numbers(page)
+    assert (found["averaged"], found["rounded"]) == (False, True)
+    changed(page, lambda: page.get_by_label("Layer", exact=True).select_option("blocks.6"))
+    assert cam_in(page)[0].endswith("-blocks.6.npy")
+    expect(page.locator(".cam-said")).to_have_text("")
+
+
+def test_a_page_that_is_saved_opens_with_what_was_shown(
+    opened: Callable[[str], Page], explainer: Explainer
+) -> None:
+    scenes = Scenes(explainer)
+    scene = scenes.answer(get_image("lion.jpg"), None, {})
+    target = scene["labels"][2]["index"]
+    teapot = explainer.find_label("teapot")
+    question = {"id": scene["id"], "layer": "conv_stem", "target": teapot, "versus": target}
+    page = opened(scenes.page(question)["html"])
+    expect(page.locator(TITLE)).to_contain_text("teapot")
+    expect(page.get_by_label("Layer", exact=True)).to_have_value("conv_stem")
+    explained = explainer.explain(
+        get_image("lion.jpg"), layer="conv_stem", target=teapot, versus=target
+    )
+    cam = cam_in(page)[1]
+    np.testing.assert_allclose(cam, explained.cam, atol=1e-5 * np.ptp(explained.cam))
+
+
+@pytest.mark.parametrize(("size", "said"), [((1280, 900), ""), ((2400, 1800), "1280 x 960")])
+def test_a_picture_that_is_smaller_than_the_photo_is_called_so(
+    opened: Callable[[str], Page], explainer: Explainer, size: tuple[int, int], said: str
+) -> None:
+    page = opened(explainer.explain(Image.new("RGB", size, (200, 30, 30))).to_html())
+    _, file = download(page, "Picture (PNG)")
+    assert max(Image.open(io.BytesIO(file)).size) == 1280
+    if said:
+        expect(page.locator(".cam-said")).to_contain_text(f"its copy of {said} was saved")
+    else:
+        expect(page.locator(".cam-said")).to_have_text("")
 
 
 def test_python_is_copied(page: Page) -> None:

@@ -118,16 +118,18 @@ def viewer(browser: Browser) -> Iterator[Page]:
     page.close()
 
 
-def show(page: Page, explained: Explanation) -> np.ndarray:
-    """Bring an explanation into the viewer; returns the display copy that it shows.
-
-    The photo goes as PNG: two decoders of the same JPEG differ by more than is asked here.
-    """
-    small = explained.at_most(DISPLAY_SIDE)
+def address_of(image: Image.Image) -> str:
+    """A picture as PNG: two decoders of the same JPEG differ by more than is asked here."""
     file = io.BytesIO()
-    small.image.save(file, "PNG", compress_level=1)
-    photo = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
-    page.evaluate("scene => viewer.show(scene)", explained.scene(complete=False) | {"photo": photo})
+    image.save(file, "PNG", compress_level=1)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def show(page: Page, explained: Explanation, **facts: Any) -> np.ndarray:
+    """Bring an explanation into the viewer; returns the display copy that it shows."""
+    small = explained.at_most(DISPLAY_SIDE)
+    content = explained.scene(complete=False) | {"photo": address_of(small.image)} | facts
+    page.evaluate("scene => viewer.show(scene)", content)
     return np.asarray(small.image)
 
 
@@ -147,9 +149,9 @@ def set_controls(page: Page, **values: Any) -> None:
     )
 
 
-def canvas(page: Page) -> np.ndarray:
-    """The pixels on the canvas; PNG keeps opaque ones as they are."""
-    address = page.evaluate("document.querySelector('canvas.cam-picture').toDataURL()")
+def canvas(page: Page, which: str = "document.querySelector('canvas.cam-picture')") -> np.ndarray:
+    """The pixels on a canvas; PNG keeps opaque ones as they are."""
+    address = page.evaluate(f"(async () => (await {which}).toDataURL())()")
     picture = Image.open(io.BytesIO(base64.b64decode(address.split(",")[1])))
     assert picture.mode == "RGB" or np.asarray(picture)[..., 3].min() == 255
     return np.asarray(picture.convert("RGB"))
@@ -232,6 +234,39 @@ def test_views(viewer: Page) -> None:
     right = slice(width // 2 + 3, None)
     expected = np.asarray(explained.overlay())
     assert difference(half[:, right], expected[:, right])[0] <= MEAN
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_the_picture_to_take_away_has_the_photos_own_pixels(viewer: Page, mode: str) -> None:
+    """Neither the display copy's pixels nor its rounded box: what Python paints on the photo."""
+    explained = explanation("large", MAPS["14 x 14"])
+    original = explained.image.convert(mode)
+    if mode == "RGBA":  # transparency is laid over white, as the server reads it
+        original.putalpha(Image.linear_gradient("L").resize(original.size))
+        white = Image.new("RGBA", original.size, "white")
+        over = Image.alpha_composite(white, original).convert("RGB")
+        explained = replace(explained, image=over)
+    show(viewer, explained, original=address_of(original))
+    set_controls(viewer, view="overlay", colormap="jet", opacity=0.5, evidence="positive")
+    mean, percentile = difference(
+        canvas(viewer, "fullSize(viewer)"), np.asarray(explained.overlay())
+    )
+    assert mean <= MEAN
+    assert percentile <= PERCENTILE
+
+
+@pytest.mark.parametrize("why", ["gone", "another size"])
+def test_without_the_photo_the_copy_is_saved(viewer: Page, why: str) -> None:
+    explained = explanation("large", MAPS["14 x 14"])
+    other = address_of(explained.image.resize((260, 130)))
+    original = "data:image/png;base64,AAAA" if why == "gone" else other
+    show(viewer, explained, original=original)
+    set_controls(viewer, view="overlay", colormap="jet", opacity=0.5, evidence="positive")
+    assert (canvas(viewer, "fullSize(viewer)") == canvas(viewer)).all()
+    said = viewer.evaluate("describeSize(viewer.canvas, viewer.state.scene.size)")
+    assert said == (
+        "The photo of 2600 x 1300 can't be read here: its copy of 1280 x 640 was saved."
+    )
 
 
 def test_the_difference_is_one_that_can_be_seen(viewer: Page) -> None:

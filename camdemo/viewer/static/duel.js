@@ -1,7 +1,8 @@
-// Duel: two labels against each other. A Grad-CAM map is linear in the gradient, so the map of
-// the difference of two logits is the difference of their maps, which are here already.
+// Duel: two labels against each other. Where a method is linear in the gradient, as Grad-CAM is,
+// the map of the difference of two logits is the difference of their maps, which are here already;
+// that of another method comes from the server.
 
-/** The map of the difference: positive where the cell speaks for the first. */
+/** The map of the difference, of a linear method: positive where the cell speaks for the first. */
 function differenceOf(first, second) {
   const values = new Float32Array(first.values.length);
   for (let i = 0; i < values.length; i++) values[i] = first.values[i] - second.values[i];
@@ -13,11 +14,12 @@ function opposite(map) {
   return { ...map, values: map.values.map((value) => -value) };
 }
 
-/** One sentence: which part speaks for which of the two. */
+/** Two sentences: which part speaks for which of the two. */
 function describeDuel(map, label, rival) {
-  const [own, other] = [map, opposite(map)].map((side) => (positiveSum(side) > 0 ? placeOf(side) : ""));
-  if (!own || !other) return `Nothing speaks for ${own ? rival : label} rather than ${own ? label : rival} at this layer.`;
-  return `What speaks for ${label} lies mostly ${own}; what speaks for ${rival}, ${other}.`;
+  const sides = [[map, label, rival], [opposite(map), rival, label]];
+  const silent = sides.find(([side]) => positiveSum(side) <= 0);
+  if (silent) return `Nothing speaks for ${silent[1]} rather than ${silent[2]} at this layer.`;
+  return sides.map(([side, name]) => describePlace(side, `what speaks for ${name}`)).join(" ");
 }
 
 /** The labels that the explained one can be compared with; built anew where they have changed. */

@@ -1,5 +1,26 @@
 // The heat of the current map: which values, which range, which colours; computed once each.
 
+/** What small canvases show: the map, its range, the colours; and its palette indices. */
+const tiles = new WeakMap();
+
+/** Paint a small map where another one, or another look, is painted; all of it, no threshold. */
+function paintTile(canvas, map, range, { evidence, pixels }) {
+  const before = tiles.get(canvas) ?? {};
+  const now = range ? { map, from: range.from, to: range.to, evidence, pixels } : {};
+  const isSame = (...names) => names.every((name) => before[name] === now[name]);
+  const sameValues = isSame("map", "from", "to", "evidence");
+  if (sameValues && isSame("pixels")) return;
+  const { height, width } = canvas;
+  const context = canvas.getContext("2d");
+  if (range) {
+    now.indices = sameValues ? before.indices : indicesOf(map, range, evidence, height, width);
+    context.putImageData(coloured(now.indices, { evidence, pixels, strongest: 100 }, height, width), 0, 0);
+  } else {
+    context.clearRect(0, 0, width, height);
+  }
+  tiles.set(canvas, now);
+}
+
 /** What paints the heat of a viewer; only what has changed is computed again. */
 function heatOfViewer(viewer) {
   const { state } = viewer;

@@ -1,5 +1,5 @@
 // Maps: from what travelled to values, and from values to colours. The same arithmetic as
-// camdemo/render.py, which tests/browser/test_parity.py holds it to.
+// camdemo/picture.py, which tests/browser/test_parity.py holds it to.
 
 /** Bytes of a base64 text. */
 function bytesOf(base64) {
@@ -24,17 +24,25 @@ function decodeMap(packet) {
   return { height: packet.height, width: packet.width, values, exact: packet.type === "f4" };
 }
 
-/** The smallest and the largest value of several maps. */
-function rangeOf(maps) {
-  let low = Infinity;
-  let high = -Infinity;
-  for (const map of maps) {
+/** The smallest and the largest value of a map: searched once, for it is asked at each repaint. */
+const ranges = new WeakMap();
+function ownRange(map) {
+  if (!ranges.has(map)) {
+    let low = Infinity;
+    let high = -Infinity;
     for (const value of map.values) {
       if (value < low) low = value;
       if (value > high) high = value;
     }
+    ranges.set(map, { low, high });
   }
-  return { low, high };
+  return ranges.get(map);
+}
+
+/** The smallest and the largest value of several maps. */
+function rangeOf(maps) {
+  const all = maps.map(ownRange);
+  return { low: Math.min(...all.map(({ low }) => low)), high: Math.max(...all.map(({ high }) => high)) };
 }
 
 /** What 0 and 255 of the palette stand for, or null when there is nothing to show. */
@@ -58,18 +66,20 @@ function scaled(map, range, evidence) {
   return values;
 }
 
-/** Bicubic taps along one axis, as OpenCV's INTER_CUBIC has them (a = -0.75, edges repeated). */
-function cubicTaps(from, to) {
-  const A = -0.75;
+/** The bicubic's a: OpenCV's for the notebook's picture, else the one that never overshoots. */
+const bendOf = (evidence) => (evidence === "minmax" ? -0.75 : 0);
+
+/** Bicubic taps along one axis, as picture.shares has them; beyond the edge the last cell goes on. */
+function cubicTaps(from, to, a) {
   const index = new Int32Array(4 * to);
   const weight = new Float32Array(4 * to);
   for (let i = 0; i < to; i++) {
     const position = ((i + 0.5) * from) / to - 0.5;
     const start = Math.floor(position);
     const x = position - start;
-    const w0 = ((A * (x + 1) - 5 * A) * (x + 1) + 8 * A) * (x + 1) - 4 * A;
-    const w1 = ((A + 2) * x - (A + 3)) * x * x + 1;
-    const w2 = ((A + 2) * (1 - x) - (A + 3)) * (1 - x) * (1 - x) + 1;
+    const w0 = ((a * (x + 1) - 5 * a) * (x + 1) + 8 * a) * (x + 1) - 4 * a;
+    const w1 = ((a + 2) * x - (a + 3)) * x * x + 1;
+    const w2 = ((a + 2) * (1 - x) - (a + 3)) * (1 - x) * (1 - x) + 1;
     weight.set([w0, w1, w2, 1 - w0 - w1 - w2], 4 * i);
     for (let k = 0; k < 4; k++) {
       index[4 * i + k] = Math.min(Math.max(start - 1 + k, 0), from - 1);
@@ -85,8 +95,8 @@ function addRows(target, [a, b, c, d], [u, v, w, z]) {
 }
 
 /** Bicubic upsampling to 0..255 palette indices. */
-function upsample(values, height, width, outHeight, outWidth) {
-  const across = cubicTaps(width, outWidth);
+function upsample(values, height, width, outHeight, outWidth, bend) {
+  const across = cubicTaps(width, outWidth, bend);
   const rows = [];
   for (let y = 0; y < height; y++) {
     rows.push(new Float32Array(outWidth));
@@ -98,7 +108,7 @@ function upsample(values, height, width, outHeight, outWidth) {
       rows[y][x] = sum;
     }
   }
-  const down = cubicTaps(height, outHeight);
+  const down = cubicTaps(height, outHeight, bend);
   const indices = new Uint8ClampedArray(outHeight * outWidth); // rounds and clips by itself
   for (let y = 0; y < outHeight; y++) {
     const four = Array.from(down.index.subarray(4 * y, 4 * y + 4), (place) => rows[place]);
@@ -108,7 +118,7 @@ function upsample(values, height, width, outHeight, outWidth) {
   return indices;
 }
 
-/** 256 colours as 32-bit pixels, from the 768 bytes that render.palette gave. */
+/** 256 colours as 32-bit pixels, from the 768 bytes that picture.palette gave. */
 function pixelsOfPalette(base64) {
   const rgb = bytesOf(base64);
   const pixels = new Uint32Array(256);
@@ -133,7 +143,7 @@ function strongestOf(pixels, indices, evidence, percent) {
 
 /** A map as palette indices 0..255 of the given size; `range` comes from displayRange. */
 function indicesOf(map, range, evidence, height, width) {
-  return upsample(scaled(map, range, evidence), map.height, map.width, height, width);
+  return upsample(scaled(map, range, evidence), map.height, map.width, height, width, bendOf(evidence));
 }
 
 /** Palette indices as a coloured picture; `strongest` hides all but that percentage of the area. */

@@ -1,8 +1,9 @@
-// Painting: the photo, the heat on it, and what the model never saw. No state of its own.
+// Painting: the photo, the heat on it, and what the model never saw. It keeps nothing but the pixels
+// of the photo under the heat, so that they are read once.
 
 const MARGIN_LIGHT = 0.4; // how bright the margin that the model never saw is left
 
-/** A photo's pixels where the heat lies, and room to blend them: read once, until the box moves. */
+/** A photo's pixels where the heat lies, and room to blend them; until the box moves. */
 const seenParts = new WeakMap();
 function seenPart(photo, box, { width, height }) {
   const [left, top, right, bottom] = box;
@@ -16,7 +17,7 @@ function seenPart(photo, box, { width, height }) {
 }
 
 /**
- * Heat over pixels, rounded once, as render.py does it. (A canvas's own blending rounds each
+ * Heat over pixels, rounded once, as picture.py does it. (A canvas's own blending rounds each
  * part by itself: whole pictures come out up to two grey levels off.)
  */
 function blend({ under, blended }, heat, opacity) {

@@ -81,15 +81,10 @@ function drawLabels({ root, state }) {
 /** Paint the small maps of the filmstrip and of the labels. */
 function drawMinis(viewer) {
   const { state } = viewer;
-  const settings = { ...viewer.heat.settings(), strongest: 100 };
   for (const mini of viewer.root.querySelectorAll(".cam-strip canvas, .cam-labels canvas")) {
     const layer = mini.dataset.layer ?? state.layer;
     const target = Number(mini.dataset.target ?? state.target);
-    const range = viewer.heat.rangeFor(layer, target);
-    const context = mini.getContext("2d");
-    const map = viewer.mapOf(layer, target);
-    if (range) context.putImageData(heatOf(map, range, settings, mini.height, mini.width), 0, 0);
-    else context.clearRect(0, 0, mini.width, mini.height);
+    paintTile(mini, viewer.mapOf(layer, target), viewer.heat.rangeFor(layer, target), viewer.heat.settings());
   }
 }
 
@@ -123,7 +118,7 @@ function drawWords(viewer) {
   let note = rival ? `against ${rival.label} · ${percentText(rival.probability)}` : "";
   if (!map) note = "This map is being computed …";
   else if (!viewer.heat.rangeFor(state.layer, state.target)) {
-    note = viewer.heat.evidence() === "positive" ? words : "The map is the same everywhere at this layer.";
+    note = describeNothing(viewer.heat.evidence(), label.label);
   }
   viewer.write(".cam-title", `${label.label} · ${percentText(label.probability)}`);
   viewer.write(".cam-note", note);

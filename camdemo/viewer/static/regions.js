@@ -34,7 +34,7 @@ function maskOf(regions, [left, top, right, bottom], side) {
   return bytes.some((byte) => byte) ? btoa(String.fromCharCode(...bytes)) : null;
 }
 
-/** What a hidden part is shown as: the server's fillings (camdemo/occlusion.py), by eye. */
+/** What a hidden part is shown as: the server's fillings (camdemo/trust/hiding.py), by eye. */
 const FILLINGS = {
   blur(context, photo, [left, top, right, bottom], { width, height }) {
     // Down to a few pixels and up again is a blur that every browser has.
@@ -62,7 +62,7 @@ const FILLINGS = {
   },
 };
 
-/** Paint what is hidden, as the model gets it, and outline the regions. */
+/** Paint what is hidden, much like what the model gets, and outline the regions that are boxes. */
 function paintHidden(context, { fill, keep, photo, scene }, regions) {
   const { box } = scene;
   const size = { width: box[2] - box[0], height: box[3] - box[1] };

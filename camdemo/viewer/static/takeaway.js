@@ -20,9 +20,14 @@ function npyOf({ height, width, values }) {
   return new Blob([start, new Float32Array(values)]);
 }
 
-/** The lines of Python that compute this very map. */
+/** The lines of Python that compute this very map, and draw it as far as Python does. */
 function pythonOf(scene, state) {
   const text = (value) => JSON.stringify(value);
+  const { layer, method, target, versus, colormap, opacity, evidence } = state;
+  const drawn = { colormap, opacity, evidence: versus === null ? evidence : "signed" };
+  const settings = Object.entries(drawn).map(([name, value]) => `${name}=${text(value)}`);
+  // What the canvas alone can do is said where it is done.
+  const rest = Object.values(OPTIONS.look).filter(({ name, default: usual }) => !(name in drawn) && state[name] !== usual);
   return [
     ...scene.code.imports,
     "from camdemo import Explainer",
@@ -30,12 +35,15 @@ function pythonOf(scene, state) {
     "explanation = Explainer().explain(",
     `    ${scene.code.photo},`,
     `    model=${text(scene.model.name)},`,
-    `    layer=${text(state.layer)},`,
-    `    target=${state.target},  # ${labelOf(scene, state.target).label}`,
-    ...(state.versus === null ? [] : [`    versus=${state.versus},  # ${labelOf(scene, state.versus).label}`]),
+    `    layer=${text(layer)},`,
+    `    method=${text(method)},`,
+    `    target=${target},  # ${labelOf(scene, target).label}`,
+    ...(versus === null ? [] : [`    versus=${versus},  # ${labelOf(scene, versus).label}`]),
     `    framing=${text(scene.framing)},`,
     ")",
     "explanation.cam  # the signed map, float32",
+    `explanation.overlay(${settings.join(", ")})`,
+    ...(rest.length ? [`# On the page also: ${rest.map(({ name }) => `${name} ${state[name]}`).join(", ")}.`] : []),
     "",
   ].join("\n");
 }
@@ -48,11 +56,15 @@ function namesOf(scene, { target, versus }) {
 /** What the picture shows, in one line of plain text. */
 function captionOf(scene, state) {
   const label = labelOf(scene, state.target);
-  const kinds = { positive: "positive evidence", signed: "signed evidence", minmax: "min-max" };
-  const kind = state.versus === null ? kinds[state.evidence] : "difference of two logits";
-  return `${namesOf(scene, state)} ${percentText(label.probability)} · ${scene.model.title}, ${state.layer} · Grad-CAM, ${
-    kind
-  } · ${scene.versions}`;
+  const { title } = optionOf("evidence").values.find(({ name }) => name === state.evidence);
+  const kind = state.versus === null ? title.toLowerCase() : "difference of two logits";
+  const strongest = state.strongest < 100 ? [`strongest ${state.strongest} %`] : [];
+  return [
+    `${namesOf(scene, state)} ${percentText(label.probability)}`,
+    `${scene.model.title}, ${state.layer}`,
+    [methodOf(state.method).title, kind, ...strongest].join(", "),
+    scene.versions,
+  ].join(" · ");
 }
 
 /** A figure for slides: photo, overlay, labels, legend and caption, 1600 x 900. */
@@ -104,61 +116,121 @@ function figureOf(scene, state, photo, overlay, legend) {
 
 /** The address that opens this very view; only for an example, never for an upload. */
 function linkOf(scene, state) {
-  const query = new URLSearchParams({
-    example: scene.example,
-    model: scene.model.name,
-    framing: scene.framing,
-    layer: state.layer,
-    label: labelOf(scene, state.target).label,
-    versus: state.versus === null ? "" : labelOf(scene, state.versus).label,
-    view: state.view,
-    evidence: state.evidence,
-    colormap: state.colormap,
-    opacity: String(state.opacity),
-  });
+  const nameOf = (index) => (index === null ? null : labelOf(scene, index).label);
+  const asked = { model: scene.model.name, layer: state.layer, method: state.method, framing: scene.framing };
+  const labels = { target: nameOf(state.target), versus: nameOf(state.versus) };
+  const look = Object.keys(OPTIONS.look).map((name) => [name, state[name]]);
+  const all = Object.entries({ example: scene.example, ...asked, ...labels, ...Object.fromEntries(look) });
+  const query = new URLSearchParams(all.filter(([, value]) => value !== null).map(([name, value]) => [name, String(value)]));
   return `${location.origin}${location.pathname}?${query}`;
 }
 
 /** A name for a file of this view. */
 function fileName(state) {
-  return `${namesOf(state.scene, state)}-${state.scene.model.name}-${state.layer}`.replace(/[^\w.-]+/g, "-");
+  const { scene, layer, method } = state;
+  const unusual = method === optionOf("method").default ? [] : [method];
+  return [namesOf(scene, state), scene.model.name, layer, ...unusual].join("-").replace(/[^\w.-]+/g, "-");
 }
 
-/** The map as Captum returned it: large ones are averaged to travel, so ask for the whole. */
-async function exactMap({ state, host, mapOf }) {
-  const map = mapOf(state.layer, state.target);
-  const [, height, width] = state.scene.layers.find(({ name }) => name === state.layer).shape;
-  if (!host.maps || (map.exact && map.height === height && map.width === width)) return map;
-  const exact = async (target) => {
-    const answer = await host.maps({ id: state.scene.id, layers: [state.layer], targets: [target], exact: true });
+/** What a map lost on its way here: "averaged" to fewer cells, "rounded" to 16 bits, or nothing. */
+function lossOf(map, { shape: [, height, width] }) {
+  if (map.height !== height || map.width !== width) return "averaged";
+  return map.exact ? "" : "rounded";
+}
+
+/**
+ * The map as it was computed, and what it has lost where that can't be had: the server has every map
+ * whole, a file only those of the view that it was saved with.
+ */
+async function wholeMap({ state, host, mapOf }) {
+  if (state.frame) throw new Error("The frame still moves. Try again when it rests.");
+  const { scene, layer, method, target, versus } = state;
+  const facts = scene.layers.find(({ name }) => name === layer);
+  const map = mapOf(layer, target);
+  if (!map) throw new Error("This map is still being computed. Try again when it is here.");
+  if (!lossOf(map, facts)) return { map, loss: "" };
+  const whole = async (index, rival = null) => {
+    const asked = { layers: [layer], targets: [index], method, versus: rival, exact: true };
+    const answer = host.maps ? await host.maps({ id: scene.id, ...asked }) : { maps: scene.exact };
     if (answer.error) throw new Error(answer.error);
-    return decodeMap(answer.maps[0]);
+    const packet = answer.maps.find((each) =>
+      each.layer === layer && each.target === index && each.method === method && each.versus === rival);
+    return packet && decodeMap(packet);
   };
-  const own = await exact(state.target);
-  return state.versus === null ? own : differenceOf(own, await exact(state.versus));
+  const linear = versus !== null && methodOf(method).linear;
+  const own = await whole(target, linear ? null : versus);
+  const other = linear ? await whole(versus) : null;
+  if (!own || (linear && !other)) return { map, loss: lossOf(map, facts) };
+  return { map: linear ? differenceOf(own, other) : own, loss: "" };
 }
 
-/** What is seen, painted on the photo at its own resolution where the browser can read it. */
+/** What is said beside a map that is not the computed one. */
+function describeLoss(loss, { shape: [, height, width] }) {
+  if (loss === "rounded") return "This file has the map rounded to 16 bits.";
+  return loss && `This file has the map averaged to fewer cells than its ${height} x ${width}. The page on a server has it whole.`;
+}
+
+/** The map and all that belongs to it, under the names of Explanation.summary(). */
+function numbersOf({ state, heat }, { values, height, width }, loss) {
+  const { scene, layer, method, target, versus } = state;
+  const { low, high } = rangeOf([{ values }]);
+  const [left, top, right, bottom] = scene.natural_box;
+  return {
+    model: scene.model.name,
+    layer,
+    method,
+    framing: scene.framing,
+    target: labelOf(scene, target),
+    versus: versus === null ? null : labelOf(scene, versus),
+    predictions: scene.labels.slice(0, 5), // what else is on the page stands behind them
+    image: { width: scene.size[0], height: scene.size[1] },
+    box: { left, top, right, bottom },
+    map: Array.from({ length: height }, (_, row) => [...values.subarray(row * width, (row + 1) * width)]),
+    range: { min: low, max: high },
+    note: heat.rangeFor(layer, target) ? "" : describeNothing(heat.evidence(), labelOf(scene, target).label),
+    averaged: loss === "averaged",
+    rounded: loss === "rounded",
+    versions: scene.versions,
+  };
+}
+
+/** The photo itself, transparency laid over white, where the browser can read it; else null. */
+async function originalOf({ original, size: [width, height] }) {
+  if (!original) return null;
+  const photo = new Image();
+  photo.src = original;
+  const read = await photo.decode().then(() => true, () => false);
+  if (!read || photo.naturalWidth !== width || photo.naturalHeight !== height) return null;
+  const context = make("canvas", { width, height }).getContext("2d");
+  context.fillStyle = "#ffffff";
+  context.fillRect(0, 0, width, height);
+  context.drawImage(photo, 0, 0);
+  return context.canvas;
+}
+
+/** What is seen, painted on the photo at its own resolution, or on the copy where that can't be read. */
 async function fullSize(viewer) {
   const { state, canvas } = viewer;
-  let { photo } = state;
-  if (state.scene.original) {
-    const original = new Image();
-    original.src = state.scene.original;
-    await original.decode().then(() => { photo = original; }, () => {}); // else the display copy
-  }
-  const picture = make("canvas", { width: photo.naturalWidth, height: photo.naturalHeight });
-  const [across, down] = [picture.width / canvas.width, picture.height / canvas.height];
-  const [left, top, right, bottom] = state.scene.box;
-  const box = [left * across, top * down, right * across, bottom * down].map(Math.round);
+  if (state.frame) throw new Error("The frame still moves. Try again when it rests.");
+  const { scene } = state;
+  const original = await originalOf(scene);
+  const photo = original ?? state.photo;
+  const picture = make("canvas", { width: photo.width, height: photo.height });
+  const box = original ? scene.natural_box : scene.box;
   const range = viewer.heat.rangeFor(state.layer, state.target);
   const map = viewer.mapOf(state.layer, state.target);
   const heat = range && heatOf(map, range, viewer.heat.settings(), box[3] - box[1], box[2] - box[0]);
   const context = picture.getContext("2d");
   paint(context, state, photo, box, heat);
-  context.scale(across, down);
+  context.scale(picture.width / canvas.width, picture.height / canvas.height);
   if (regionsNow(state).length) paintHidden(context, state, regionsNow(state));
   return picture;
+}
+
+/** What is said beside a picture that is smaller than the photo. */
+function describeSize(picture, [width, height]) {
+  if (picture.width === width && picture.height === height) return "";
+  return `The photo of ${width} x ${height} can't be read here: its copy of ${picture.width} x ${picture.height} was saved.`;
 }
 
 /** Copy a text, and say so. */
@@ -179,12 +251,17 @@ async function copy(viewer, text, done) {
 /** What each button of the viewer does. */
 function actionsOf(viewer) {
   const { state, canvas, find } = viewer;
+  const sayLoss = (loss) =>
+    viewer.say(describeLoss(loss, state.scene.layers.find(({ name }) => name === state.layer)));
   return {
     stage: () => stageMode(viewer, true),
     help: () => find(".cam-help").showModal(),
     png: async () => {
+      const { scene } = state;
       const name = fileName(state);
-      (await fullSize(viewer)).toBlob((blob) => save(blob, `${name}.png`));
+      const picture = await fullSize(viewer);
+      picture.toBlob((blob) => save(blob, `${name}.png`));
+      viewer.say(describeSize(picture, scene.size));
     },
     figure: () => {
       const overlay = make("canvas", { width: canvas.width, height: canvas.height });
@@ -196,28 +273,23 @@ function actionsOf(viewer) {
       const figure = figureOf(state.scene, state, state.photo, overlay, legend);
       figure.toBlob((blob) => save(blob, `${fileName(state)}-figure.png`));
     },
-    npy: async () => save(npyOf(await exactMap(viewer)), `${fileName(state)}.npy`),
+    npy: async () => {
+      const [name, { map, loss }] = [fileName(state), await wholeMap(viewer)];
+      save(npyOf(map), `${[name, ...(loss ? [loss] : [])].join("-")}.npy`);
+      sayLoss(loss);
+    },
     json: async () => {
-      const { values, height, width } = await exactMap(viewer);
-      const { labels, model, framing, box, size, versions } = state.scene;
-      const numbers = {
-        model: model.name,
-        layer: state.layer,
-        framing,
-        target: labelOf(state.scene, state.target),
-        versus: state.versus === null ? null : labelOf(state.scene, state.versus),
-        labels,
-        image: { width: size[0], height: size[1] },
-        box: { left: box[0], top: box[1], right: box[2], bottom: box[3] },
-        map: Array.from({ length: height }, (_, row) => [...values.subarray(row * width, (row + 1) * width)]),
-        versions,
-      };
-      save(new Blob([JSON.stringify(numbers)], { type: "application/json" }), `${fileName(state)}.json`);
+      const [name, { map, loss }] = [fileName(state), await wholeMap(viewer)];
+      const text = JSON.stringify(numbersOf(viewer, map, loss));
+      save(new Blob([text], { type: "application/json" }), `${[name, ...(loss ? [loss] : [])].join("-")}.json`);
+      sayLoss(loss);
     },
     page: async () => {
-      const answer = await viewer.host.page(state.scene.id);
+      const { scene, layer, method, target, versus } = state;
+      const name = fileName(state);
+      const answer = await viewer.host.page({ id: scene.id, layer, method, target, versus });
       if (answer.error) throw new Error(answer.error);
-      save(new Blob([answer.html], { type: "text/html" }), `${fileName(state)}.html`);
+      save(new Blob([answer.html], { type: "text/html" }), `${name}.html`);
     },
     python: () => copy(viewer, pythonOf(state.scene, state), "The Python lines are copied."),
     link: () => {

@@ -32,6 +32,7 @@ function mountViewer(root, host) {
     photo: null, // the decoded display copy
     maps: new Map(), // "layer/target" -> map
     revision: 0, // counts the changes of scene, maps and box
+    method: optionOf("method").default,
     layer: "",
     target: 0,
     versus: null, // the label that the target is compared with

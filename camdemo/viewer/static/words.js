@@ -1,10 +1,13 @@
 // The same map in words, for those who can't see it and for those who want a number.
 
+/** Half up, as records.percent rounds: toFixed rounds the decimal text, and Python's to even. */
+const halfUp = (value) => Math.floor(value + 0.5);
+
 /** A share (0 to 1) for people: "90 %", "0.4 %", "<0.1 %". The rule of records.percent. */
 function percentText(share) {
   const points = 100 * share;
-  if (points >= 9.95) return `${points.toFixed(0)} %`;
-  return points >= 0.05 ? `${points.toFixed(1)} %` : "<0.1 %";
+  if (points >= 9.95) return `${halfUp(points)} %`;
+  return points >= 0.05 ? `${(halfUp(10 * points) / 10).toFixed(1)} %` : "<0.1 %";
 }
 
 /** A map value with three significant digits. */
@@ -19,32 +22,61 @@ function positiveSum(map) {
   return sum;
 }
 
-/** Which ninth of the seen area holds most positive evidence: "upper left", "centre" ... */
-function placeOf(map) {
-  const zones = new Float32Array(9);
-  map.values.forEach((value, i) => {
-    const row = Math.floor((3 * (Math.floor(i / map.width) + 0.5)) / map.height);
-    const column = Math.floor((3 * ((i % map.width) + 0.5)) / map.width);
-    zones[3 * row + column] += Math.max(value, 0);
-  });
-  const best = zones.indexOf(Math.max(...zones));
-  const name = `${["upper", "middle", "lower"][Math.floor(best / 3)]} ${
-    ["left", "centre", "right"][best % 3]
-  }`;
-  return name === "middle centre" ? "in the centre" : name.replace("middle", "in the middle");
+/** How much of each of so many cells in a row lies in the first, second and last third of it. */
+function thirdsOf(cells) {
+  const third = cells / 3;
+  return Array.from({ length: cells }, (_, cell) =>
+    [0, 1, 2].map((zone) => Math.max(0, Math.min(cell + 1, (zone + 1) * third) - Math.max(cell, zone * third))));
 }
 
-/** One sentence about a whole map. */
+const PLACES = [
+  ...["in the upper left", "in the upper centre", "in the upper right"],
+  ...["in the middle left", "in the centre", "in the middle right"],
+  ...["in the lower left", "in the lower centre", "in the lower right"],
+];
+
+/**
+ * Where most positive evidence lies: the share of it in the best of nine equal parts of the seen
+ * area, and that part in words. A cell that lies in several of them counts for each by its area.
+ */
+function placeOf(map) {
+  const [down, across] = [thirdsOf(map.height), thirdsOf(map.width)];
+  const zones = PLACES.map(() => 0);
+  map.values.forEach((value, i) => {
+    if (value <= 0) return;
+    const [rows, columns] = [down[Math.floor(i / map.width)], across[i % map.width]];
+    for (let zone = 0; zone < 9; zone++) zones[zone] += value * rows[Math.floor(zone / 3)] * columns[zone % 3];
+  });
+  const largest = Math.max(...zones);
+  return { share: largest / positiveSum(map), place: PLACES[zones.indexOf(largest)] };
+}
+
+/** Where most of it lies, "Most" only of more than half; `what` is "the evidence for lion". */
+function describePlace(map, what) {
+  const { share, place } = placeOf(map);
+  if (share < 0.125) return `All parts of the seen area have about as much of ${what}.`; // a ninth is 0.111
+  const part = share >= 0.505 ? "Most" : "The largest part"; // the number beside it is above 50
+  return `${part} (${percentText(share)}) of ${what} lies ${place}.`;
+}
+
+/** What a person must know of a map that can't be drawn; the sentence of Explanation.caveat. */
+function describeNothing(evidence, label) {
+  return evidence === "positive"
+    ? `No positive evidence for ${label} at this layer.`
+    : `The map of ${label} is the same everywhere at this layer.`;
+}
+
+/** Two sentences about a whole map. */
 function describe(map, label) {
   const total = positiveSum(map);
-  if (total <= 0) return `No positive evidence for ${label} at this layer.`;
+  if (total <= 0) return describeNothing("positive", label);
   const positive = Array.from(map.values).filter((value) => value > 0);
   positive.sort((a, b) => b - a);
   let sum = 0;
   let cells = 0;
   while (sum < total / 2) sum += positive[cells++];
   const area = percentText(cells / map.values.length);
-  return `Most evidence for ${label} lies ${placeOf(map)}; half of it in ${area} of the seen area.`;
+  return `${describePlace(map, `the evidence for ${label}`)} Half of all evidence lies in ${area} of the seen area.`;
 }
 
 /** One sentence about one cell; in a duel `rival` is the other label. */

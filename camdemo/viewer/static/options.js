@@ -1,0 +1,57 @@
+// What a person can choose. OPTIONS comes from camdemo/question.py, and every control of viewer.html
+// that names an option is made from it here.
+
+/** An option by its name: {name, title, help, default, values or low, high, step}. */
+function optionOf(name) {
+  return OPTIONS.question[name] ?? OPTIONS.look[name] ?? OPTIONS[name];
+}
+
+/** The names of an option's values, in their order. */
+function valuesOf(name) {
+  return optionOf(name).values.map((value) => value.name);
+}
+
+/** What is chosen at first: {name: value}. */
+function defaultsOf(options) {
+  return Object.fromEntries(options.map((option) => [option.name, option.default]));
+}
+
+/** A method by its name: {name, title, linear, paper, formula}. */
+function methodOf(name) {
+  return optionOf("method").values.find((method) => method.name === name);
+}
+
+/** The entries of a dropdown. */
+function entriesOf(values) {
+  return values.map(({ name, title }) => make("option", { value: name, textContent: title }));
+}
+
+/** One of several that are all in sight. */
+function radiosOf(option) {
+  const radio = (value) => make("input", { type: "radio", name: `cam-${option.name}`, value });
+  return [
+    make("legend", { textContent: option.title }),
+    ...option.values.map(({ name, title }) => make("label", {}, radio(name), title)),
+  ];
+}
+
+/** A switch, a range or a dropdown; that of layers, labels and methods is filled with the scene. */
+function controlOf({ name, title, default: first, low, high, step, values = [] }) {
+  const isSwitch = typeof first === "boolean";
+  const input = isSwitch ? { type: "checkbox" } : { type: "range", min: low, max: high, step };
+  const isInput = isSwitch || high !== undefined;
+  const control = isInput ? make("input", input) : make("select", {}, ...entriesOf(values));
+  control.dataset.control = name;
+  if (isSwitch) return [control, title];
+  control.setAttribute("aria-label", title); // without the texts of its entries
+  return [title, control];
+}
+
+/** Make the controls of all options that have a place in viewer.html. */
+function buildOptions(root) {
+  for (const place of root.querySelectorAll("[data-option]")) {
+    const option = optionOf(place.dataset.option);
+    place.title = option.help;
+    place.replaceChildren(...(place.tagName === "FIELDSET" ? radiosOf(option) : controlOf(option)));
+  }
+}
