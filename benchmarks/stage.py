@@ -15,7 +15,7 @@ from gradio.media import get_image
 from PIL import Image
 from torch import Tensor, nn
 
-from camdemo.models import catalogue, weights
+from camdemo.models import catalogue, sources, weights
 from camdemo.photo import images
 from camdemo.records import ModelSpec
 
@@ -57,11 +57,12 @@ def weights_at_hand(names: list[str]) -> Iterator[list[str]]:
     if not missing:
         yield []
         return
-    real = [weights.path_of(spec) for spec in specs if spec.source == "torchvision"]
+    hub = sources.hub_folder()
+    real = [path for path in map(weights.path_of, specs) if path.parent == hub]
     before = os.environ.get("TORCH_HOME")
     with tempfile.TemporaryDirectory(prefix="camdemo-bench-") as folder:
         os.environ["TORCH_HOME"] = folder
-        hub = weights.hub_folder()
+        hub = sources.hub_folder()
         hub.mkdir(parents=True)
         try:
             for path in filter(Path.is_file, real):
@@ -76,16 +77,19 @@ def weights_at_hand(names: list[str]) -> Iterator[list[str]]:
 
 
 def _random_network(spec: ModelSpec) -> nn.Module:
-    """torchvision's network with random numbers, its values in the range of a trained one.
+    """Its source's network with random numbers, its values in the range of a trained one.
 
     As it is initialised, MobileNetV2 answers with values of 1e-9, and one more block like
     its own would reach the numbers that processors handle slowly. One batch in training mode
     lets the normalisation layers learn the size of what they get.
     """
+    import timm
     import torchvision
 
     torch.manual_seed(0)
-    network = torchvision.models.get_model(spec.name)
+    is_theirs = spec.name in torchvision.models.list_models()
+    build = torchvision.models.get_model if is_theirs else timm.create_model
+    network = build(spec.name)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # take the batch's statistics instead of approaching them

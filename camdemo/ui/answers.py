@@ -12,13 +12,11 @@ import json
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from ..errors import CamdemoError, ImageError
@@ -28,7 +26,7 @@ from .server.journal import answers, facts_of, note
 
 if TYPE_CHECKING:
     from ..explainer import Explainer
-    from ..explanation import Explanation
+    from ..finding import Finding
 
 _KEPT = 128  # about 1 MB each
 EXPIRED = "This explanation is no longer on the server. Choose the photo again."
@@ -39,9 +37,9 @@ _ASKED_AGAIN = ("original", "name", "example", "code")  # what stays when a phot
 
 @dataclass(frozen=True)
 class _Scene:
-    """An explanation that is open in a browser, without the photo's pixels."""
+    """What is open in a browser, without the photo's pixels."""
 
-    explanation: Explanation
+    finding: Finding
     content: dict[str, Any]
     path: str  # of the photo
 
@@ -56,7 +54,7 @@ class Scenes:
         self.explainer = explainer
         self._kept: _Kept = OrderedDict()
         self._deck: _Kept = OrderedDict()
-        self._answers: OrderedDict[tuple[bytes, str], tuple[Explanation, dict[str, Any]]] = (
+        self._answers: OrderedDict[tuple[bytes, str], tuple[Finding, dict[str, Any]]] = (
             OrderedDict()
         )
         self._lock = threading.Lock()
@@ -71,7 +69,7 @@ class Scenes:
         for name, path in tqdm(photos.items(), "Deck", unit=" photos"):
             explanation = self.explainer.explain(path)
             content = explanation.scene() | examples.facts(name, photos)
-            opened = _opened(_without_photo(explanation), content, path)
+            opened = _opened(explanation.finding, content, path)
             self._deck[opened.content["id"]] = opened
             self.deck.append(opened.content)
 
@@ -109,9 +107,9 @@ class Scenes:
         if found is None:
             explanation = self.explainer.explain(content, model, **question)
             note(**facts_of(explanation))
-            found = _without_photo(explanation), explanation.scene(complete=False)
-        explanation, answer = found
-        opened = _opened(explanation, answer | facts, path)
+            found = explanation.finding, explanation.scene(complete=False)
+        finding, answer = found
+        opened = _opened(finding, answer | facts, path)
         with self._lock:
             _keep(self._answers, key, found)
             _keep(self._kept, opened.content["id"], opened)
@@ -129,13 +127,12 @@ class Scenes:
         "targets": indices or None for those on the page, "exact": whether whole}.
         """
         kept = self._find(question)
-        explanation, content = kept.explanation, kept.content
+        finding = kept.finding
         layers, targets = questions.layers_and_targets(question)
         if targets is None:
-            targets = [label["index"] for label in content["labels"]]
-        found = self.explainer.maps(explanation, layers, targets)
-        chances = explanation.probabilities
-        added = [self.explainer.prediction(chances, index) for index in targets]
+            targets = list(dict.fromkeys(one.index for one in finding.labels_shown()))
+        found = finding.maps(layers, targets)
+        added = [finding.prediction(index) for index in targets]
         exact = question.get("exact") is True and len(found) == 1
         return {"maps": scene.packets(found, exact), "labels": scene.labels(added)}
 
@@ -146,18 +143,19 @@ class Scenes:
         The question: {"id": token, "mask": base64 of the bits of the network's input, row by row,
         "fill": its name, "keep": whether the mask is kept and the rest hidden}.
         """
-        return self._ask_back(question, self.explainer.hide)
+        return self._ask_back(question)
 
     @answers("hide elsewhere")
     def hide_elsewhere(self, question: Any) -> dict[str, Any]:
         """The same on average with the mask at random places: the yardstick."""
-        return self._ask_back(question, self.explainer.hide_elsewhere)
+        return self._ask_back(question, elsewhere=True)
 
-    def _ask_back(self, question: Any, ask: Callable[..., np.ndarray]) -> dict[str, Any]:
-        explanation = self._find(question).explanation
-        mask = questions.mask(question, explanation.inputs.shape[-1])
-        now = ask(explanation, mask, question.get("fill"), question.get("keep") is True)
-        first = scene.labels(self.explainer.top(now)[:1])[0]
+    def _ask_back(self, question: Any, elsewhere: bool = False) -> dict[str, Any]:
+        finding = self._find(question).finding
+        mask = questions.mask(question, finding.inputs.shape[-1])
+        ask = finding.without_elsewhere if elsewhere else finding.without
+        now = ask(mask, question.get("fill"), question.get("keep") is True)
+        first = scene.labels(finding.top(now)[:1])[0]
         return {"probabilities": scene.base64_of(now.astype("<f4")), "first": first}
 
     @answers("look")
@@ -171,7 +169,7 @@ class Scenes:
         kept = self._find(question)
         copy = base64.b64decode(kept.content["photo"].partition(",")[2])
         asked = questions.framing_and_labels(question)
-        explanation = self.explainer.explain(copy, kept.explanation.model.name, **asked)
+        explanation = self.explainer.explain(copy, kept.finding.model.name, **asked)
         return {
             "labels": scene.labels(explanation.labels_shown()),
             "maps": scene.packets(explanation.maps_shown()),
@@ -187,14 +185,14 @@ class Scenes:
         kept = self._find(question)
         asked = questions.framing_and_labels(question)
         facts = {name: kept.content[name] for name in _ASKED_AGAIN}
-        return self.answer(kept.path, kept.explanation.model.name, asked, **facts)
+        return self.answer(kept.path, kept.finding.model.name, asked, **facts)
 
     @answers("page")
     def page(self, question: Any) -> dict[str, Any]:
         """The page to take away: {"html": text}, or {"error": a sentence}."""
         kept = self._find(question)
         complete = kept.content | {
-            "maps": scene.packets(kept.explanation.maps()),
+            "maps": scene.packets(kept.finding.maps()),
             "complete": True,
             "id": "",
             "original": "",
@@ -210,13 +208,13 @@ class Scenes:
                 raise CamdemoError(EXPIRED)
             self._kept.move_to_end(token)
             kept = self._kept[token]
-        note(model=kept.explanation.model.name)
+        note(model=kept.finding.model.name)
         return kept
 
 
-def _opened(explanation: Explanation, content: dict[str, Any], path: str) -> _Scene:
+def _opened(finding: Finding, content: dict[str, Any], path: str) -> _Scene:
     """The scene under a token of its own."""
-    return _Scene(explanation, content | {"id": secrets.token_urlsafe(16)}, path)
+    return _Scene(finding, content | {"id": secrets.token_urlsafe(16)}, path)
 
 
 def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any) -> None:
@@ -225,8 +223,3 @@ def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any) -> None:
     kept.move_to_end(key)
     while len(kept) > _KEPT:
         kept.popitem(last=False)
-
-
-def _without_photo(explanation: Explanation) -> Explanation:
-    """The same, without the photo's millions of pixels: a small copy is in the scene."""
-    return replace(explanation, image=Image.new("RGB", (1, 1)))
