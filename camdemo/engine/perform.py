@@ -33,7 +33,7 @@ def first_map(job: FirstMap, network: nn.Module) -> MapAndLogits:
 def labels(job: Sweep, network: nn.Module, between: Between) -> Iterator[tuple[int, LabelMaps]]:
     """See `Sweep`: the maps label by label."""
     inputs = torch.from_numpy(job.inputs)
-    rival = () if job.versus is None else (job.versus,)
+    rival: tuple[int, ...] = () if job.versus is None else (job.versus,)
     found = sweep.sweep(network, job.layers, inputs, [*job.targets, *rival], between)
     for target in job.targets:
         maps = {one.name: found[one.name, target] for one in job.layers}

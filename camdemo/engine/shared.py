@@ -221,5 +221,5 @@ def _arrays(value: MapAndLogits | LabelMaps) -> Iterable[np.ndarray]:
     return (value.map, value.logits) if isinstance(value, MapAndLogits) else value.values()
 
 
-def _digest(inputs: np.ndarray) -> bytes:
-    return hashlib.sha256(np.ascontiguousarray(inputs).data).digest()
+def _digest(inputs: np.ndarray) -> tuple[tuple[int, ...], bytes]:
+    return inputs.shape, hashlib.sha256(np.ascontiguousarray(inputs).data).digest()
