@@ -16,8 +16,7 @@ from statistics import median
 import httpx
 import torch
 
-from camdemo import Explainer, Settings
-from camdemo.methods import attribution, layers, sweep
+from camdemo import Explainer, Settings, methods
 from camdemo.models import catalogue, networks
 from camdemo.photo import images
 from camdemo.viewer import scene
@@ -68,7 +67,7 @@ def _stages() -> dict[str, float]:
     spec = catalogue.find(MODEL)
     network = networks.load(spec)
     offered = explainer.layers(MODEL)
-    stages, last = [one for one in offered if one.stage], layers.default(offered)
+    stages, last = [one for one in offered if one.stage], methods.default(offered)
     file = stage.photo_bytes(500, 333)
     image = images.read(file)
     region = images.seen_region(image.size, spec.transform, "crop")
@@ -78,7 +77,7 @@ def _stages() -> dict[str, float]:
     maps = explanation.maps()
 
     forward = _time(lambda: networks.logits(network, inputs.numpy()))
-    explain = _time(lambda: attribution.grad_cam(network, last, inputs))
+    explain = _time(lambda: methods.explain(network, last, inputs))
     return {
         "decode": _time(lambda: images.read(file)),
         "resize and normalise": _time(lambda: images.prepare(image, region, spec.transform)),
@@ -88,7 +87,7 @@ def _stages() -> dict[str, float]:
             lambda: json.dumps(explanation.scene(complete=False))
         ),
         "all other maps: forward and five backward passes": _time(
-            lambda: sweep.sweep(network, stages, inputs, targets)
+            lambda: list(methods.sweep(network, stages, inputs, targets))
         ),
         "encode the maps": _time(lambda: json.dumps(scene.packets(maps))),
     }
