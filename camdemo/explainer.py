@@ -11,11 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from . import methods
 from .engine.local import LocalEngine
 from .engine.protocol import Engine, FindLayers, FirstMap, Progress, Rank
 from .errors import CamdemoError
 from .explanation import Explanation
-from .finding import find_layer, find_method, softmax
+from .finding import softmax
 from .models import CATALOGUE, Catalogue, labels, weights
 from .photo import images
 from .photo.images import Photo
@@ -87,7 +88,7 @@ class Explainer:
 
     def default_layer(self, model: str) -> LayerInfo:
         """The layer of a model that is explained unless another is asked for."""
-        return find_layer(self.layers(model), None)
+        return methods.default(self.layers(model))
 
     def labels(self, model: str | None = None) -> tuple[str, ...]:
         """The labels of a model in the order of their indices; None for `default_model()`.
@@ -150,7 +151,7 @@ class Explainer:
             WeightsError: the weights can't be had.
         """
         spec = self.catalogue.find(self.default_model() if model is None else model)
-        method = find_method(method)
+        method = methods.find(method).name
         framing = images.find_framing(framing)
         names = self.labels(spec.name)
         index, rival = labels.find(names, target), labels.find(names, versus)
@@ -159,7 +160,7 @@ class Explainer:
                 f"The label {names[rival]!r} can't be compared with itself. Choose another."
             )
         layers = self.layers(spec.name)
-        where = find_layer(layers, layer)
+        where = methods.find_layer(layers, layer)
 
         started = time.perf_counter()
         image = images.read(photo, 10**6 * self.settings.max_megapixels)

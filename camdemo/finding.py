@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from . import methods
 from .engine.protocol import Engine, Rank, Score, Sweep
-from .errors import ChoiceError
 from .models import labels as naming
 from .records import (
     Box,
@@ -26,8 +26,6 @@ from .records import (
 )
 from .trust import hiding
 from .viewer.scene import MapKey
-
-METHODS = ("gradcam",)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -117,7 +115,8 @@ class Finding:
             WeightsError: the weights can't be had any more.
             Abandoned: whoever asked has gone.
         """
-        method = find_method(method or self.method)
+        method = methods.find(self.method if method is None else method).name
+        every = tuple(one.name for one in methods.all())
         rival = naming.find(self.labels, versus)
         shown = [self.target, *([self.versus] if self.versus else []), *self.predictions]
         on_page = dict.fromkeys(one.index for one in shown)
@@ -133,8 +132,9 @@ class Finding:
             job = Sweep(
                 model=self.model.name,
                 layers=tuple(wanted),
-                # All of them cost no more than one, and are at hand when somebody compares.
-                methods=METHODS if rival is None else (method,),
+                # All methods cost hardly more than one, and are at hand when somebody compares;
+                # that of a difference is asked for only where it is none of two maps.
+                methods=(method,) if rival is not None else every,
                 targets=tuple(asked),
                 inputs=self.inputs,
                 versus=rival,
@@ -149,7 +149,7 @@ class Finding:
             }
 
         if layers is not None:
-            names = {self.find_layer(name).name for name in layers}
+            names = {methods.find_layer(self.layers, name).name for name in layers}
             return sweep([one for one in self.layers if one.name in names], Rank.ANSWER)
         others = [index for index in on_page if index not in asked]
         stages = [one for one in self.layers if one.stage]
@@ -158,18 +158,13 @@ class Finding:
         return maps if self.layer.stage else maps | sweep([self.layer], Rank.SWEEP)
 
     def maps_shown(self) -> dict[MapKey, np.ndarray]:
-        """The maps from which the viewer paints this one: two where labels are compared."""
-        if self.versus is None:
+        """The maps from which the viewer paints this one.
+
+        It subtracts two where labels are compared, if the method is linear: else this is the one.
+        """
+        if self.versus is None or not methods.find(self.method).linear:
             return {(self.layer.name, self.target.index): self.cam}
         return self.maps([self.layer.name], [self.target.index, self.versus.index])
-
-    def find_layer(self, name: str) -> LayerInfo:
-        """The layer of that name.
-
-        Raises:
-            ChoiceError: there is no such layer, or it can't be explained.
-        """
-        return find_layer(self.layers, name)
 
     # -- asking back
 
@@ -247,28 +242,6 @@ class Finding:
             return softmax(self.engine.run(Score(self.model.name, batch, rank)))
 
         return score
-
-
-def find_layer(layers: tuple[LayerInfo, ...], name: str | None) -> LayerInfo:
-    """The layer of that name; None for the last stage, which is shown unless another is asked for.
-
-    Raises:
-        ChoiceError: there is no such layer, or it can't be explained.
-    """
-    from .methods import layers as offered  # this imports torch
-
-    return offered.find(layers, name)
-
-
-def find_method(name: str) -> str:
-    """The method of that name.
-
-    Raises:
-        ChoiceError: there is none.
-    """
-    if name not in METHODS:
-        raise ChoiceError("method", name, METHODS)
-    return name
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

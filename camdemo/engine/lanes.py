@@ -119,18 +119,19 @@ class Lanes:
 
     def _take(self, waiting: list[_Turn]) -> _Turn:
         """The first of those who wait, who then waits no more."""
-        first = min(waiting, key=lambda turn: (turn.rank, self._use(turn.who.name), turn.arrival))
+        now = self._clock()
+        first = min(waiting, key=lambda one: (one.rank, self._use(one.who.name, now), one.arrival))
         self._waiting.remove(first)
         return first
 
-    def _use(self, name: str) -> float:
+    def _use(self, name: str, now: float) -> float:
         """Seconds for which somebody has had a lane; the longer ago, the less they count."""
-        seconds, when = self._used.get(name, (0.0, 0.0))
-        return seconds * 0.5 ** ((self._clock() - when) / _HALF)
+        seconds, when = self._used.get(name, (0.0, now))
+        return seconds * 0.5 ** ((now - when) / _HALF)
 
     def _charge(self, turn: _Turn) -> None:
         now, name = self._clock(), turn.who.name
-        self._used[name] = (self._use(name) + now - turn.charged, now)
+        self._used[name] = (self._use(name, now) + now - turn.charged, now)
         turn.charged = now
 
     def _start(self) -> None:
@@ -164,7 +165,8 @@ class Lanes:
             failure = error
         with self._changed:  # before whoever asked can ask again
             self._charge(turn)
-            for name in [name for name in self._used if self._use(name) < _FORGOTTEN]:
+            now = self._clock()
+            for name in [name for name in self._used if self._use(name, now) < _FORGOTTEN]:
                 del self._used[name]
         if failure is None:
             turn.future.set_result(result)

@@ -143,11 +143,11 @@ class LocalEngine:
     def _find_layers(self, model: str) -> tuple[LayerInfo, ...]:
         spec = self._catalogue.find(model)
         if model not in self._layers:
-            from ..methods import layers
+            from .. import methods
             from ..models import networks
 
             with self._discovering:
                 if model not in self._layers:
                     network = networks.skeleton(spec, self._catalogue)
-                    self._layers[model] = layers.discover(network, spec.transform.crop)
+                    self._layers[model] = methods.discover(network, spec.transform.crop)
         return self._layers[model]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..methods import attribution, sweep
+from .. import methods
 from ..models import networks
 from .protocol import FirstMap, LabelMaps, MapAndLogits, Score, Sweep
 
@@ -25,21 +25,15 @@ def first_map(job: FirstMap, network: nn.Module) -> MapAndLogits:
     """See `FirstMap`."""
     started = time.perf_counter()
     inputs = torch.from_numpy(job.inputs)
-    cam, logits = attribution.grad_cam(network, job.layer, inputs, job.target, job.versus)
-    target = attribution.best(logits, job.versus) if job.target is None else job.target
+    cam, logits = methods.explain(network, job.layer, inputs, job.method, job.target, job.versus)
+    target = methods.best(logits, job.versus) if job.target is None else job.target
     return MapAndLogits(cam, logits, target, 1000 * (time.perf_counter() - started))
 
 
 def labels(job: Sweep, network: nn.Module, between: Between) -> Iterator[tuple[int, LabelMaps]]:
     """See `Sweep`: the maps label by label."""
     inputs = torch.from_numpy(job.inputs)
-    rival: tuple[int, ...] = () if job.versus is None else (job.versus,)
-    found = sweep.sweep(network, job.layers, inputs, [*job.targets, *rival], between)
-    for target in job.targets:
-        maps = {one.name: found[one.name, target] for one in job.layers}
-        for name in maps if rival else ():
-            maps[name] = maps[name] - found[name, rival[0]]
-        yield target, {("gradcam", name): cam for name, cam in maps.items()}
+    return methods.sweep(network, job.layers, inputs, job.targets, job.methods, between, job.versus)
 
 
 def score(job: Score, network: nn.Module, between: Between) -> np.ndarray:
