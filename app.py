@@ -10,10 +10,11 @@ import signal
 import sys
 import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 from camdemo import CamdemoError, Explainer, Settings
-from camdemo.engine.lanes import cores
+from camdemo.engine import LocalEngine, SharedEngine, cores
 from camdemo.settings import add_flags
 
 _PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
@@ -44,7 +45,8 @@ def serve(options: argparse.Namespace) -> None:
     try:
         deck = photos_in(options.deck) if options.deck else None
         settings = Settings.from_environment(flags=options)
-        explainer = Explainer(settings, settings.lanes or cores())
+        settings = replace(settings, lanes=settings.lanes or cores())
+        explainer = Explainer(settings, engine=SharedEngine(LocalEngine(settings=settings)))
         from camdemo.ui.page import build_demo
         from camdemo.ui.server.launching import launch_options
 

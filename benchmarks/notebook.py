@@ -34,8 +34,9 @@ def load(spec: ModelSpec) -> tuple[nn.Module, Callable[[Image.Image], Tensor]]:
         return model.eval(), published.transforms()
     import timm
 
-    model = timm.create_model(f"tf_{spec.name}", pretrained=False)
-    # The file has timm's entries under other names, in the same order.
+    prefix = "tf_" if spec.source == "bundled" else ""
+    model = timm.create_model(prefix + spec.name, pretrained=False)
+    # The bundled files have timm's entries under other names, in the same order.
     state = torch.load(path, weights_only=True)
     model.load_state_dict(dict(zip(model.state_dict(), state.values(), strict=True)))
     settings = timm.data.resolve_model_data_config(model)

@@ -14,7 +14,7 @@ import numpy as np
 from gradio.media import get_image
 from PIL import Image
 
-from camdemo.models import catalogue, networks
+from camdemo.models import catalogue, sources
 
 from . import notebook
 
@@ -43,7 +43,7 @@ def draw(photo: np.ndarray, cam: np.ndarray, opacity: float, colormap: str) -> n
 def build() -> gr.Blocks:
     """The page, with the model loaded."""
     model, transform = notebook.load(catalogue.find(MODEL))
-    labels = networks.labels()
+    labels = sources.imagenet_labels()
 
     def explain(
         image: Image.Image | None, layer: str, rank: str, opacity: float, colormap: str

@@ -101,7 +101,7 @@ def every_model(limit: int) -> list[tuple[str, float]]:
     """Every model in turn with at most `limit` in memory: MB after each."""
     names = list(catalogue.NAMES)
     with stage.weights_at_hand(names):
-        explainer = Explainer(Settings(model=MODELS[0], cache_models=limit), lanes=2)
+        explainer = Explainer(Settings(model=MODELS[0], cache_models=limit, lanes=2))
         photo = stage.photo_bytes(500, 333)
         found = []
         for name in [*names, *names]:
@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("count", nargs="?", type=int, default=COUNT)
     count = parser.parse_args().count
     start = time.perf_counter()
-    scenes = Scenes(Explainer(Settings(model=MODELS[0]), lanes=2))
+    scenes = Scenes(Explainer(Settings(model=MODELS[0], lanes=2)))
     levels = soak(scenes, count, VISITORS, before=300)
     del scenes
     print(f"{count} mixed explanations in {time.perf_counter() - start:.0f} s:\n")

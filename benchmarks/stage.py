@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from camdemo import photo
-from camdemo.models import catalogue, weights
+from camdemo.models import catalogue, sources, weights
 from camdemo.records import ModelSpec
 
 PHOTO = "cheetah.jpg"  # it ships inside the gradio package
@@ -56,11 +56,12 @@ def weights_at_hand(names: list[str]) -> Iterator[list[str]]:
     if not missing:
         yield []
         return
-    real = [weights.path_of(spec) for spec in specs if spec.source == "torchvision"]
+    hub = sources.hub_folder()
+    real = [path for path in map(weights.path_of, specs) if path.parent == hub]
     before = os.environ.get("TORCH_HOME")
     with tempfile.TemporaryDirectory(prefix="camdemo-bench-") as folder:
         os.environ["TORCH_HOME"] = folder
-        hub = weights.hub_folder()
+        hub = sources.hub_folder()
         hub.mkdir(parents=True)
         try:
             for path in filter(Path.is_file, real):
@@ -75,16 +76,19 @@ def weights_at_hand(names: list[str]) -> Iterator[list[str]]:
 
 
 def _random_network(spec: ModelSpec) -> nn.Module:
-    """torchvision's network with random numbers, its values in the range of a trained one.
+    """Its source's network with random numbers, its values in the range of a trained one.
 
     As it is initialised, MobileNetV2 answers with values of 1e-9, and one more block like
     its own would reach the numbers that processors handle slowly. One batch in training mode
     lets the normalisation layers learn the size of what they get.
     """
+    import timm
     import torchvision
 
     torch.manual_seed(0)
-    network = torchvision.models.get_model(spec.name)
+    is_theirs = spec.name in torchvision.models.list_models()
+    build = torchvision.models.get_model if is_theirs else timm.create_model
+    network = build(spec.name)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # take the batch's statistics instead of approaching them

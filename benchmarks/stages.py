@@ -16,8 +16,7 @@ from statistics import median
 import httpx
 import torch
 
-from camdemo import Explainer, Settings, photo
-from camdemo.methods import attribution, layers, sweep
+from camdemo import Explainer, Settings, methods, photo
 from camdemo.models import catalogue, networks
 from camdemo.viewer import scene
 
@@ -67,7 +66,7 @@ def _stages() -> dict[str, float]:
     spec = catalogue.find(MODEL)
     network = networks.load(spec)
     offered = explainer.layers(MODEL)
-    stages, last = [one for one in offered if one.stage], layers.default(offered)
+    stages, last = [one for one in offered if one.stage], methods.default(offered)
     file = stage.photo_bytes(500, 333)
     image = photo.read(file)
     inputs = torch.from_numpy(photo.prepare(image, "crop", spec.transform))
@@ -76,7 +75,7 @@ def _stages() -> dict[str, float]:
     maps = explanation.maps()
 
     forward = _time(lambda: networks.logits(network, inputs.numpy()))
-    explain = _time(lambda: attribution.grad_cam(network, last, inputs))
+    explain = _time(lambda: methods.explain(network, last, inputs))
     return {
         "decode": _time(lambda: photo.read(file)),
         "resize and normalise": _time(lambda: photo.prepare(image, "crop", spec.transform)),
@@ -86,7 +85,7 @@ def _stages() -> dict[str, float]:
             lambda: json.dumps(explanation.scene(complete=False))
         ),
         "all other maps: forward and five backward passes": _time(
-            lambda: sweep.sweep(network, stages, inputs, targets)
+            lambda: list(methods.sweep(network, stages, inputs, targets))
         ),
         "encode the maps": _time(lambda: json.dumps(scene.packets(maps))),
     }

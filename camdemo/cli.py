@@ -7,11 +7,11 @@ import json
 import sys
 from collections.abc import Sequence
 
+from .engine import Progress
 from .errors import CamdemoError
 from .explainer import Explainer
-from .models import catalogue
+from .models import CATALOGUE
 from .models.labels import label_or_index
-from .models.weights import Progress
 from .records import COLORMAPS, EVIDENCE, percent
 from .settings import Settings
 
@@ -101,7 +101,7 @@ def _explain(explainer: Explainer, options: argparse.Namespace) -> None:
                 f"The overlay can't be written to {options.output}: {error}."
             ) from error
     if options.json:
-        print(json.dumps(explanation.summary()))
+        print(json.dumps(explanation.summary(options.evidence)))
         return
     for prediction in explanation.predictions:
         print(f"{percent(prediction.probability):>7}  {prediction.label}")
@@ -126,11 +126,11 @@ def _layers(explainer: Explainer, options: argparse.Namespace) -> None:
 
 
 def _fetch(explainer: Explainer, options: argparse.Namespace) -> None:
-    names = list(catalogue.NAMES) if options.all else options.models
+    names = list(CATALOGUE.names) if options.all else options.models
     if not names:
         raise CamdemoError("Name the models to fetch, or give --all. 'models' lists them.")
     for name in names:
-        catalogue.find(name)  # a wrong name is told before the first download
+        CATALOGUE.find(name)  # a wrong name is told before the first download
     failures = []
     for name in names:
         try:

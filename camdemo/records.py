@@ -98,26 +98,28 @@ class ModelSpec:
     """One entry of the catalogue.
 
     Attributes:
-        name: what code and API call it; the name of its builder in torchvision or timm
-            (there with the prefix `tf_`).
+        name: what code and API call it; what its source calls it, too.
         title: what people call it.
-        source: "bundled" (weights inside an installed package) or "torchvision" (weights
-            in the torch hub folder, downloaded on first use).
-        weights: file name of the weights; torchvision's ends with the start of its SHA-256.
+        source: the name of the source that it comes from, such as "bundled" (weights inside an
+            installed package) or "torchvision" (downloaded on first use).
+        weights: file name of the weights; that of a download ends with the start of its SHA-256.
         parameters: how many numbers the network learned.
         megabytes: size of the weights file in MB (2**20 bytes).
         transform: the preprocessing that these weights were validated with.
+        training_mean: the mean colour of the photos that it was trained on, red, green and blue
+            from 0 to 1.
         channels_last: whether that memory format is the faster one on a CPU, as measured.
         ready: whether the weights are on this machine now.
     """
 
     name: str
     title: str
-    source: Literal["bundled", "torchvision"]
+    source: str
     weights: str
     parameters: int
     megabytes: float
     transform: Transform
+    training_mean: tuple[float, float, float]
     channels_last: bool = True
     ready: bool = False
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from .errors import SettingError, shorten
-from .models import catalogue
+from .models import CATALOGUE
 
 
 def _setting(default: Any, meaning: str, otherwise: str = "", most: int = 10**9) -> Any:
@@ -113,8 +113,8 @@ def _variable(name: str) -> str:
 def _parse(option: Any, name: str, text: str) -> str | int:
     """The value of a setting; `name` is where it was given."""
     if isinstance(option.default, str):
-        if option.name == "model" and text not in catalogue.NAMES:
-            allowed = ", ".join(catalogue.NAMES)
+        if option.name == "model" and text not in CATALOGUE.names:
+            allowed = ", ".join(CATALOGUE.names)
             raise SettingError(f"{name}={shorten(text)}: choose one of {allowed}.")
         return text
     most = option.metadata["most"]

@@ -88,7 +88,7 @@ def test_under_load_everybody_gets_what_a_lone_visitor_gets(running: Served) -> 
         return await asyncio.gather(*(one(photo) for photo in sent))
 
     answers = visit(running, crowd)
-    explainer = Explainer(Settings(model=MODEL), lanes=2)
+    explainer = Explainer(Settings(model=MODEL, lanes=2))
     for photo, (scene, answer) in zip(sent, answers, strict=True):
         alone = explainer.explain(photo)
         assert [one["index"] for one in scene["labels"]] == [one.index for one in alone.predictions]

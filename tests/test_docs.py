@@ -21,7 +21,7 @@ def models_table() -> str:
     ]
     for spec in catalogue.CATALOGUE:
         side = spec.transform.crop
-        where = "bundled" if spec.source == "bundled" else "torchvision, on first use"
+        where = catalogue.CATALOGUE.source_of(spec).phrase
         rows.append(
             f"| `{spec.name}` | {spec.title} | {spec.parameters / 1e6:.1f} M "
             f"| {spec.megabytes:.0f} MB | {side} x {side} | {where} |"

@@ -7,8 +7,8 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,10 +20,9 @@ from PIL import Image
 from torch import nn
 
 from camdemo import Explainer, Explanation, Settings
-from camdemo.engine.lanes import Rank
-from camdemo.engine.memory import ModelCache
+from camdemo.engine import LocalEngine, Rank
 from camdemo.errors import CamdemoError, ChoiceError, RangeError, RegionError, WeightsError
-from camdemo.models import catalogue, networks, weights
+from camdemo.models import catalogue, networks, sources, weights
 from camdemo.records import FILLS, Box, ModelSpec
 from camdemo.trust import hiding
 
@@ -236,7 +235,7 @@ def test_hide_asks_the_model_without_that_part(
 ) -> None:
     inputs, spec = explanation.inputs, explanation.model
     before = inputs.copy()
-    found = explanation.explainer.hide(explanation, mask, fill, keep)
+    found = explanation.without(mask, fill, keep)
     filled = hiding.filling(inputs, fill, spec.transform, (0.485, 0.456, 0.406))
     hidden = ~mask if keep else mask
     expected = inputs.copy()
@@ -252,14 +251,13 @@ def test_hide_asks_the_model_without_that_part(
 def test_hide_elsewhere_is_the_mean_of_the_answers(
     explanation: Explanation, mask: np.ndarray
 ) -> None:
-    explainer = explanation.explainer
-    found = explainer.hide_elsewhere(explanation, mask, "mean", True)
-    places = [explainer.hide(explanation, place, "mean", True) for place in hiding.elsewhere(mask)]
+    found = explanation.without_elsewhere(mask, "mean", True)
+    places = [explanation.without(place, "mean", True) for place in hiding.elsewhere(mask)]
     assert len(places) == 16
     np.testing.assert_allclose(found.mean, np.mean(places, axis=0), rtol=1e-4)
     np.testing.assert_allclose(found.error, np.std(places, axis=0, ddof=1) / 4, rtol=1e-2)
     assert found.mean.shape == found.error.shape == (1000,)
-    again = explainer.hide_elsewhere(explanation, mask, "mean", True)
+    again = explanation.without_elsewhere(mask, "mean", True)
     assert (found.mean == again.mean).all()
     assert (found.error == again.error).all()
 
@@ -267,20 +265,23 @@ def test_hide_elsewhere_is_the_mean_of_the_answers(
 def test_the_yardstick_comes_in_parts_between_which_others_are_served(
     explanation: Explanation, mask: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts: list[tuple[Rank, int]] = []
-    run = ModelCache.run
+    order: list[object] = []
+    logits = networks.logits
+    waiting: list[Future] = []
+    lanes = explanation.engine._lanes
 
-    def watched(self: ModelCache, spec: ModelSpec, rank: Rank, function: Callable) -> object:
-        def counted(network: nn.Module) -> np.ndarray:
-            answer = function(network)
-            parts.append((rank, len(answer)))
-            return answer
+    def watched(network: nn.Module, batch: np.ndarray) -> np.ndarray:
+        order.append(len(batch))
+        if len(order) == 1:  # somebody comes while the first part is computed
+            waiting.append(lanes.submit(Rank.SWEEP, lambda: order.append("somebody else")))
+        return logits(network, batch)
 
-        return run(self, spec, rank, counted)
-
-    monkeypatch.setattr(ModelCache, "run", watched)
-    explanation.explainer.hide_elsewhere(explanation, mask, "blur", False)
-    assert parts == [(Rank.YARDSTICK, networks.AT_ONCE)] * (hiding.PLACES // networks.AT_ONCE)
+    monkeypatch.setattr(networks, "logits", watched)
+    found = explanation.without_elsewhere(mask)
+    waiting[0].result(10)
+    size, count = networks.AT_ONCE, hiding.PLACES // networks.AT_ONCE
+    assert order == [size, "somebody else", *[size] * (count - 1)]
+    assert found.shape == (1000,)
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
@@ -302,14 +303,14 @@ def test_logits_that_are_no_numbers_are_refused(
 
 def test_to_keep_everything_changes_nothing(explanation: Explanation) -> None:
     everything = np.ones((224, 224), bool)
-    now = explanation.explainer.hide(explanation, everything, "noise", True)
-    elsewhere = explanation.explainer.hide_elsewhere(explanation, everything, "noise", True)
+    now = explanation.without(everything, "noise", True)
+    elsewhere = explanation.without_elsewhere(everything, "noise", True)
     for found in (now, elsewhere.mean):
         np.testing.assert_allclose(found, explanation.probabilities, rtol=1e-4)
     assert elsewhere.overlap == 1
 
 
-@pytest.mark.parametrize("ask", ["hide", "hide_elsewhere"])
+@pytest.mark.parametrize("ask", ["without", "without_elsewhere"])
 @pytest.mark.parametrize(
     ("error", "says", "asked"),
     [
@@ -324,25 +325,26 @@ def test_what_can_not_be_hidden_is_refused(
     explanation: Explanation, mask: np.ndarray, ask: str, error: type, says: str, asked: dict
 ) -> None:
     with pytest.raises(error, match=says):
-        getattr(explanation.explainer, ask)(explanation, **({"mask": mask} | asked))
+        getattr(explanation, ask)(**({"mask": mask} | asked))
 
 
 def test_the_model_that_explained_answers(toys: None, photo: np.ndarray, mask: np.ndarray) -> None:
     explainer = Explainer(Settings(cache_models=1))
     explanation = explainer.explain(photo, LITE0)
-    expected = explainer.hide(explanation, mask)
-    other = explainer.hide(explainer.explain(photo, V2), mask)
+    expected = explanation.without(mask)
+    other = explainer.explain(photo, V2).without(mask)
     assert np.abs(other - expected).max() > 1e-5
-    assert (explainer.hide(explanation, mask) == expected).all()  # its network is loaded again
+    assert (explanation.without(mask) == expected).all()  # its network is loaded again
 
 
-def test_the_five_best_and_any_label_by_its_index() -> None:
+def test_the_five_best_and_any_label_by_its_index(explanation: Explanation) -> None:
     probabilities = np.zeros(1000, np.float32)
     probabilities[[291, 3, 7, 292, 999, 5]] = 0.4, 0.1, 0.1, 0.2, 0.15, 0.05
-    best = Explainer().top(probabilities)
+    explanation = replace(explanation, probabilities=probabilities)
+    best = explanation.top(probabilities)
     assert [each.index for each in best] == [291, 292, 999, 3, 7]
     assert (best[0].label, best[0].text) == ("lion", "lion · 40 %")
-    assert Explainer().prediction(probabilities, 292) == best[1]
+    assert explanation.prediction(292) == best[1]
 
 
 # -- which networks are in memory
@@ -355,7 +357,7 @@ class Loads:
         self.names: list[str] = []
         self.networks: list[weakref.ref] = []
 
-    def __call__(self, spec: ModelSpec) -> nn.Module:
+    def __call__(self, spec: ModelSpec, *_: object) -> nn.Module:
         self.names.append(spec.name)
         network = small_of(spec)
         self.networks.append(weakref.ref(network))
@@ -406,7 +408,7 @@ def test_two_who_ask_at_once_load_once(
 ) -> None:
     # Neither goes on before both have found that the network is not there.
     both = threading.Barrier(2, timeout=60)
-    monkeypatch.setattr(ModelCache, "fetch", lambda *_: both.wait())
+    monkeypatch.setattr(LocalEngine, "fetch", lambda *_: both.wait())
     explainer = Explainer()
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(lambda _: explainer.explain(photo, LITE0).cam, range(2))
@@ -419,7 +421,7 @@ def test_a_failed_load_can_be_tried_again(
 ) -> None:
     explainer = Explainer()
 
-    def damaged(spec: ModelSpec) -> nn.Module:
+    def damaged(*_: object) -> nn.Module:
         raise WeightsError("damaged")
 
     with monkeypatch.context() as patch:
@@ -445,12 +447,12 @@ def test_a_damaged_file_is_moved_aside_and_fetched_once_more(
 ) -> None:
     fetched: list[str] = []
 
-    def fetch(spec: ModelSpec, _progress: object) -> None:
+    def fetch(spec: ModelSpec, *_: object) -> None:
         network = networks.skeleton(spec).to_empty(device="cpu")
         torch.save(randomise(network).state_dict(), weights.path_of(spec))
         fetched.append(spec.name)
 
-    monkeypatch.setattr(networks, "fetch", fetch)
+    monkeypatch.setattr(weights, "fetch", fetch)
     half = truncated.read_bytes()
     explainer = Explainer()
     for _ in range(2):
@@ -462,7 +464,9 @@ def test_a_damaged_file_is_moved_aside_and_fetched_once_more(
 def test_a_damaged_file_that_can_not_be_fetched_is_explained(
     truncated: Path, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(networks, "url_of", lambda spec: f"http://127.0.0.1:9/{spec.weights}")
+    monkeypatch.setattr(
+        sources.Torchvision, "url", lambda _, spec: f"http://127.0.0.1:9/{spec.weights}"
+    )
     explainer = Explainer(Settings(model=LITE0))
     with pytest.raises(
         WeightsError, match=r"was damaged, and is kept as .*damaged.* fetch squeeze"
@@ -490,7 +494,7 @@ def test_eight_threads_get_what_one_gets(
     toys: None, restless: None, photo: np.ndarray, names: list[str], lanes: int
 ) -> None:
     # Two networks fit into memory, so that with four of them some are loaded again and again.
-    explainer = Explainer(Settings(cache_models=2), lanes)
+    explainer = Explainer(Settings(cache_models=2, lanes=lanes))
     questions = [
         (names[i % len(names)], ("first", "first.0", "second", "second.1")[i // 4 % 4], 37 * i)
         for i in range(24)
@@ -512,13 +516,12 @@ def test_eight_threads_get_what_one_gets(
 
 def test_a_crowd_in_several_lanes_gets_to_the_bit_what_a_lone_visitor_gets() -> None:
     """First maps overtake sweeps in the middle of them, on the same network."""
-    explainer = Explainer(Settings(model=LITE0), lanes=2)
+    explainer = Explainer(Settings(model=LITE0, lanes=2))
     photos = [get_image(f"{name}.jpg") for name in ("lion", "cheetah", "tower")]
 
     def visit(path: str) -> tuple[np.ndarray, dict]:
         explanation = explainer.explain(path)
-        targets = [one.index for one in explanation.predictions]
-        return explanation.cam, explainer.maps(explanation, None, targets)
+        return explanation.cam, explanation.maps()
 
     alone = {path: visit(path) for path in photos}
     with ThreadPoolExecutor(12) as pool:

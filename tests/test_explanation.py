@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError, fields, replace
 
 import numpy as np
 import pytest
 
 from camdemo import Explainer, Explanation, Occlusion, picture
+from camdemo.engine import Rank, Sweep
 from camdemo.errors import ChoiceError, RangeError, RegionError
+from camdemo.finding import Finding
 from camdemo.records import FILLS, Box
 from camdemo.trust import hiding
 
@@ -32,7 +34,7 @@ def explanation() -> Iterator[Explanation]:
 def duel(explanation: Explanation) -> Explanation:
     """The same label against the least probable one, in a frame of one's own."""
     options = {"target": 291, "versus": int(explanation.probabilities.argmin())}
-    explainer = explanation.explainer
+    explainer = Explainer(engine=explanation.engine)
     return explainer.explain(PHOTO, "efficientnet_lite0", "first", framing="20,5,130,85", **options)
 
 
@@ -89,6 +91,7 @@ def test_summary_has_everything_but_the_pictures(explanation: Explanation) -> No
     assert summary == {
         "model": "efficientnet_lite0",
         "layer": "first",
+        "method": "gradcam",
         "framing": "crop",
         "target": {
             "index": 291,
@@ -114,6 +117,94 @@ def test_summary_tells_of_an_empty_map(explanation: Explanation) -> None:
     assert summary["note"] == "No positive evidence for lion at this layer."
     assert summary["map"] == [[-3, -1], [-2, -4]]
     assert summary["range"] == {"min": -4, "max": -1}
+
+
+@pytest.mark.parametrize("evidence", ["minmax", "signed"])
+def test_the_note_is_that_of_the_picture(explanation: Explanation, evidence: str) -> None:
+    negative = replace(explanation, cam=NEGATIVE)
+    assert negative.summary(evidence)["note"] == ""  # the map is drawn in full
+    assert negative.summary("positive") == negative.summary()
+    same = replace(explanation, cam=0 * CONSTANT).summary(evidence)["note"]
+    assert same == "The map of lion is the same everywhere at this layer."
+
+
+def test_without_its_photo_it_answers_the_same(explanation: Explanation, duel: Explanation) -> None:
+    for explained in (explanation, duel):
+        kept = explained.finding
+        assert type(kept) is Finding
+        for one in fields(kept):
+            assert getattr(kept, one.name) is getattr(explained, one.name)
+        assert not hasattr(kept, "image")
+        maps = kept.maps()
+        assert maps.keys() == explained.maps().keys()
+        assert all((maps[key] == cam).all() for key, cam in explained.maps().items())
+        assert kept.hide(explained.box) == explained.hide(explained.box)
+        assert kept.labels_shown() == explained.labels_shown()
+
+
+def test_more_maps_by_layer_label_and_rival(explanation: Explanation) -> None:
+    tiger, lion = 292, 291
+    maps = explanation.maps(["second", "first"], ["tiger", 291, 292])
+    # layers in the order of execution, labels in that of the question, each once
+    layers = ("first", "second")
+    assert list(maps) == [(layer, index) for index in (tiger, lion) for layer in layers]
+    span = np.ptp(explanation.cam)
+    assert np.abs(maps["first", lion] - explanation.cam).max() <= 1e-5 * span
+    for layer in ("first", "second"):
+        duel = explanation.maps([layer], [lion], versus="tiger")
+        assert list(duel) == [(layer, lion)]
+        expected = maps[layer, lion] - maps[layer, tiger]
+        assert np.abs(duel[layer, lion] - expected).max() <= 1e-5 * np.ptp(expected)
+
+
+def test_all_stages_come_in_the_order_of_use(explanation: Explanation) -> None:
+    asked: list[Sweep] = []
+
+    class Watched:
+        def run(self, job: Sweep) -> dict:
+            asked.append(job)
+            return explanation.engine.run(job)
+
+    watched = replace(explanation, engine=Watched(), target=explanation.predictions[2])
+    first, second, third, *others = [each.index for each in explanation.predictions]
+    assert {index for _, index in watched.maps(targets=[third])} == {third}
+    assert [index for layer, index in watched.maps() if layer == "first"] == [
+        *(third, first, second),
+        *others,
+    ]
+    alone, all_of_them = asked
+    assert (alone.targets, alone.more) == ((third,), (first, second, *others))
+    assert (all_of_them.targets, all_of_them.more) == ((third, first, second, *others), ())
+    for job in asked:  # whoever asks the one next asks the other of the same computation
+        assert [layer.name for layer in job.layers] == ["first", "second"]
+        assert job.rank is Rank.SWEEP
+
+
+def test_a_finer_layer_is_asked_on_its_own(explanation: Explanation) -> None:
+    finer = next(layer for layer in explanation.layers if layer.name == "first.0")
+    maps = replace(explanation, layer=finer).maps(targets=[291])
+    assert list(maps) == [("first", 291), ("second", 291), ("first.0", 291)]
+
+
+@pytest.mark.parametrize(
+    ("error", "says", "asked"),
+    [
+        (ChoiceError, "layer 'third'", {"layers": ["third"]}),
+        (ChoiceError, "label 'lionn'", {"targets": ["lionn"]}),
+        (RangeError, "999", {"targets": [1000]}),
+        (ChoiceError, "method 'gradcan'", {"method": "gradcan"}),
+        (RangeError, "999", {"versus": -1}),
+    ],
+)
+def test_maps_that_do_not_exist_are_refused(
+    explanation: Explanation, error: type, says: str, asked: dict
+) -> None:
+    class Unasked:
+        def run(self, job: object) -> None:
+            pytest.fail(f"asked for {job}")
+
+    with pytest.raises(error, match=says):
+        replace(explanation, engine=Unasked()).maps(**asked)
 
 
 def test_an_explanation_is_frozen(explanation: Explanation) -> None:
@@ -202,10 +293,10 @@ def test_hide_tells_what_is_left(explanation: Explanation) -> None:
     found = explanation.hide([half])
     mask = np.zeros((224, 224), bool)
     mask[:, :112] = True
-    now = explanation.explainer.hide(explanation, mask)
-    elsewhere = explanation.explainer.hide_elsewhere(explanation, mask)
+    now = explanation.without(mask)
+    elsewhere = explanation.without_elsewhere(mask)
     assert found == Occlusion(
-        predictions=explanation.explainer.top(now),
+        predictions=explanation.top(now),
         before=explanation.target,
         after=replace(explanation.target, probability=float(now[291])),
         elsewhere=replace(explanation.target, probability=float(elsewhere.mean[291])),

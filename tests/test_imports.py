@@ -29,15 +29,19 @@ LEVELS: list[dict[str, set[str]]] = [
         "engine": WORDS | {"settings", "models", "methods", "trust"},
         "viewer": WORDS | {"picture", "models", "methods"},
     },
-    {"explanation": WORDS | CRAFTS | {"engine", "viewer"}},
-    {"explainer": WORDS | CRAFTS | {"settings", "engine", "explanation"}},
+    {
+        "finding": WORDS | CRAFTS | {"engine", "viewer"},
+        "warmup": WORDS | {"settings", "models"},
+    },
+    {"explanation": WORDS | CRAFTS | {"engine", "viewer", "finding"}},
+    {"explainer": WORDS | CRAFTS | {"settings", "engine", "warmup", "finding", "explanation"}},
     {"__init__": {"errors", "records", "settings", "explanation", "explainer"}},
     {"ui": WORDS | {"settings", "engine", "viewer", "__init__"}},
     {"cli": WORDS | {"settings", "models", "methods", "explainer", "ui"}},
     {"__main__": {"cli"}, "app": {"cli"}},
 ]
 # What a room may know by name for its type hints, under `if TYPE_CHECKING`.
-TYPES = {"ui": {"explainer", "explanation", "models"}}
+TYPES = {"ui": {"explainer", "finding", "explanation", "models"}}
 # The page knows the engine by its protocol alone.
 NARROW = {("ui", "engine"): {"engine.protocol"}}
 

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 
 import pytest
 import torch
 
-from camdemo.engine.lanes import Rank, Worker, cores, gone
+from camdemo.engine.lanes import Lanes, cores
+from camdemo.engine.protocol import Asker, Rank, asker
 from camdemo.errors import Abandoned
 
 
 def test_everything_runs_on_one_thread_and_not_on_the_callers():
-    worker = Worker()
+    lanes = Lanes()
     with ThreadPoolExecutor(8) as pool:
         threads = list(
-            pool.map(lambda _: worker.run(Rank.SWEEP, threading.current_thread), range(40))
+            pool.map(lambda _: lanes.run(Rank.SWEEP, threading.current_thread), range(40))
         )
     assert len(set(threads)) == 1
     assert threads[0] is not threading.current_thread()
@@ -27,17 +29,17 @@ def test_everything_runs_on_one_thread_and_not_on_the_callers():
 
 
 def test_nobody_gets_anothers_result():
-    worker = Worker()
+    lanes = Lanes()
 
     def ask(number: int) -> int:
-        return worker.run(Rank(number % 4), lambda: time.sleep(0.0005) or number)
+        return lanes.run(Rank(number % 4), lambda: time.sleep(0.0005) or number)
 
     with ThreadPoolExecutor(16) as pool:
         assert list(pool.map(ask, range(300))) == list(range(300))
 
 
 def test_first_maps_overtake_what_waits_and_equals_keep_their_order():
-    worker = Worker()
+    lanes = Lanes()
     begun, go = threading.Event(), threading.Event()
     order: list[str] = []
 
@@ -46,7 +48,7 @@ def test_first_maps_overtake_what_waits_and_equals_keep_their_order():
         assert go.wait(10)
 
     with ThreadPoolExecutor(8) as pool:
-        pool.submit(worker.run, Rank.YARDSTICK, hold)
+        pool.submit(lanes.run, Rank.YARDSTICK, hold)
         assert begun.wait(10)
         for rank, name in [
             (Rank.YARDSTICK, "yardstick"),
@@ -55,22 +57,22 @@ def test_first_maps_overtake_what_waits_and_equals_keep_their_order():
             (Rank.ANSWER, "answer"),
             (Rank.FIRST_MAP, "first map"),
         ]:
-            ask_and_wait_in_line(pool, worker, rank, lambda name=name: order.append(name))
+            ask_and_wait_in_line(pool, lanes, rank, lambda name=name: order.append(name))
         go.set()
     assert order == ["first map", "answer", "sweep", "second sweep", "yardstick"]
 
 
 def ask_and_wait_in_line(
-    pool: ThreadPoolExecutor, worker: Worker, rank: Rank, job: Callable[[], object]
+    pool: ThreadPoolExecutor, lanes: Lanes, rank: Rank, job: Callable[[], object]
 ) -> None:
-    waiting = len(worker._jobs)
-    pool.submit(worker.run, rank, job)
-    while len(worker._jobs) == waiting:
+    waiting = len(lanes._waiting)
+    pool.submit(lanes.run, rank, job)
+    while len(lanes._waiting) == waiting:
         time.sleep(0.001)
 
 
 def test_a_long_job_gives_way_to_what_is_more_urgent_and_to_nothing_else():
-    worker = Worker()
+    lanes = Lanes()
     order: list[str] = []
     begun, go = threading.Event(), threading.Event()
 
@@ -78,36 +80,36 @@ def test_a_long_job_gives_way_to_what_is_more_urgent_and_to_nothing_else():
         order.append("begun")
         begun.set()
         assert go.wait(10)
-        worker.give_way(Rank.SWEEP)
+        lanes.give_way()
         order.append("done")
 
     with ThreadPoolExecutor(8) as pool:
-        pool.submit(worker.run, Rank.SWEEP, sweep)
+        pool.submit(lanes.run, Rank.SWEEP, sweep)
         assert begun.wait(10)
         for rank in (Rank.YARDSTICK, Rank.SWEEP, Rank.ANSWER, Rank.FIRST_MAP):
             job = partial(order.append, rank.name)
-            ask_and_wait_in_line(pool, worker, rank, job)
+            ask_and_wait_in_line(pool, lanes, rank, job)
         go.set()
     assert order == ["begun", "FIRST_MAP", "ANSWER", "done", "SWEEP", "YARDSTICK"]
 
 
-@pytest.mark.parametrize("lanes", [1, 2, 3])
-def test_as_many_run_at_once_as_there_are_lanes(lanes):
-    worker = Worker(lanes)
-    together = threading.Barrier(lanes)
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_as_many_run_at_once_as_there_are_lanes(count):
+    lanes = Lanes(count)
+    together = threading.Barrier(count)
 
     def meet() -> int:
         together.wait(10)  # breaks unless all lanes come
         return threading.get_ident()
 
-    with ThreadPoolExecutor(lanes) as pool:
-        threads = list(pool.map(lambda _: worker.run(Rank.ANSWER, meet), range(lanes)))
-    assert len(set(threads)) == lanes
+    with ThreadPoolExecutor(count) as pool:
+        threads = list(pool.map(lambda _: lanes.run(Rank.ANSWER, meet), range(count)))
+    assert len(set(threads)) == count
 
 
 def test_several_lanes_have_a_core_each_and_a_single_one_has_all():
     before = torch.get_num_threads()
-    assert Worker(2).run(Rank.ANSWER, torch.get_num_threads) == 1
+    assert Lanes(2).run(Rank.ANSWER, torch.get_num_threads) == 1
     assert torch.get_num_threads() == before  # the caller's own are untouched
 
 
@@ -124,31 +126,185 @@ def test_a_container_may_have_fewer_cores_than_the_machine(tmp_path, monkeypatch
 
 
 def test_nothing_is_done_for_who_has_gone():
-    worker, done = Worker(), []
+    lanes, done = Lanes(), []
     left = threading.Event()
-    token = gone.set(left)
+    token = asker.set(Asker("visitor", left))
     try:
-        worker.run(Rank.ANSWER, lambda: done.append("here"))
+        lanes.run(Rank.ANSWER, lambda: done.append("here"))
         left.set()
         with pytest.raises(Abandoned):
-            worker.run(Rank.ANSWER, lambda: done.append("gone"))
+            lanes.run(Rank.ANSWER, lambda: done.append("gone"))
     finally:
-        gone.reset(token)
-    worker.run(Rank.ANSWER, lambda: done.append("somebody else"))
+        asker.reset(token)
+    lanes.run(Rank.ANSWER, lambda: done.append("somebody else"))
     assert done == ["here", "somebody else"]
 
 
+def test_a_long_job_is_dropped_in_the_middle_when_who_asked_goes():
+    lanes, done = Lanes(), []
+    left = threading.Event()
+
+    def sweep() -> None:
+        done.append("first label")
+        lanes.give_way()
+        done.append("second label")
+        left.set()
+        lanes.give_way()
+        done.append("third label")
+
+    with as_asker("visitor", left), pytest.raises(Abandoned):
+        lanes.run(Rank.SWEEP, sweep)
+    assert done == ["first label", "second label"]
+    lanes.run(Rank.SWEEP, lanes.give_way)  # nobody else is dropped for it
+
+
+@contextmanager
+def as_asker(name: str, left: threading.Event | None = None) -> Iterator[None]:
+    token = asker.set(Asker(name, left or threading.Event()))
+    try:
+        yield
+    finally:
+        asker.reset(token)
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Crowd:
+    """Askers by name in one lane that is held until all of them wait."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.lanes = Lanes(clock=self.clock)
+        self.order: list[str] = []
+
+    def use(self, name: str, seconds: float, rank: Rank = Rank.ANSWER) -> None:
+        """Somebody has a lane for that long."""
+        with as_asker(name):
+            self.lanes.run(rank, lambda: self._pass(seconds))
+
+    def _pass(self, seconds: float) -> None:
+        self.clock.now += seconds
+
+    def serve(self, *waiting: tuple[str, Rank], seconds: float = 1) -> list[str]:
+        """In which order those are served who all wait, each for so long."""
+        self.order.clear()
+        begun, go = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            begun.set()
+            assert go.wait(10)
+
+        def job(name: str) -> None:
+            self.order.append(name)
+            self._pass(seconds)
+
+        futures = [self.lanes.submit(Rank.FIRST_MAP, hold)]
+        assert begun.wait(10)
+        for name, rank in waiting:
+            with as_asker(name):
+                futures.append(self.lanes.submit(rank, partial(job, name)))
+        go.set()
+        for future in futures:
+            future.result(10)
+        return self.order
+
+
+def test_a_light_visitor_does_not_wait_for_all_of_a_heavy_one():
+    crowd = Crowd()
+    crowd.use("heavy", 5)
+    asked = [("heavy", Rank.FIRST_MAP)] * 32 + [("light", Rank.FIRST_MAP)]
+    assert crowd.serve(*asked) == ["light"] + 32 * ["heavy"]
+
+
+def test_of_thirty_two_who_have_all_used_much_each_gets_one_turn_before_a_second():
+    crowd = Crowd()
+    heavy = [f"heavy {number}" for number in range(32)]
+    for name in heavy:
+        crowd.use(name, 0.1)
+    asked = [(name, Rank.ANSWER) for name in heavy for _ in range(2)]
+    order = crowd.serve(*asked, ("light", Rank.ANSWER))
+    assert order[0] == "light"
+    assert sorted(order[1:33]) == sorted(heavy)
+    assert sorted(order[33:]) == sorted(heavy)
+
+
+def test_who_has_used_least_goes_first_among_equal_ranks_only():
+    crowd = Crowd()
+    crowd.use("much", 4)
+    crowd.use("little", 1)
+    order = crowd.serve(
+        ("much", Rank.ANSWER),
+        ("nobody yet", Rank.SWEEP),
+        ("little", Rank.ANSWER),
+        ("much", Rank.FIRST_MAP),
+    )
+    assert order == ["much", "little", "much", "nobody yet"]
+
+
+def test_what_was_long_ago_counts_less():
+    crowd = Crowd()
+    crowd.use("long ago", 8)
+    crowd.clock.now += 60
+    crowd.use("just now", 1)
+    both = [("just now", Rank.ANSWER), ("long ago", Rank.ANSWER)]
+    assert crowd.serve(*both) == ["long ago", "just now"]
+    crowd.use("long ago", 1)
+    assert crowd.serve(*both) == ["just now", "long ago"]
+
+
+def test_who_has_used_nothing_of_late_is_forgotten():
+    crowd = Crowd()
+    for number in range(100):
+        crowd.use(f"visitor {number}", 0.5)
+    crowd.clock.now += 3600
+    crowd.use("the last", 0.5)
+    assert list(crowd.lanes._used) == ["the last"]
+
+
+def test_who_gives_way_does_not_pay_for_the_others():
+    crowd = Crowd()
+    begun, go = threading.Event(), threading.Event()
+
+    def sweep() -> None:
+        crowd._pass(1)
+        begun.set()
+        assert go.wait(10)
+        crowd.lanes.give_way()
+        crowd._pass(1)
+
+    with as_asker("patient"):
+        swept = crowd.lanes.submit(Rank.SWEEP, sweep)
+    assert begun.wait(10)
+    with as_asker("urgent"):
+        mapped = crowd.lanes.submit(Rank.FIRST_MAP, lambda: crowd._pass(6))
+    go.set()
+    swept.result(10)
+    mapped.result(10)
+    used = {name: seconds for name, (seconds, _) in crowd.lanes._used.items()}
+    assert used["urgent"] == 6
+    # A second before the six, of which those have taken a part as time does, and one after.
+    assert used["patient"] == pytest.approx(1 * 0.5 ** (7 / 10) + 1)
+
+
 def test_what_fails_is_told_to_whoever_asked_and_the_next_one_is_served():
-    worker = Worker()
+    lanes = Lanes()
     for error in (ValueError("no"), KeyboardInterrupt(), SystemExit(1)):
 
         def fail(error: BaseException = error) -> None:
             raise error
 
         with pytest.raises(type(error)):
-            worker.run(Rank.ANSWER, fail)
-    assert worker.run(Rank.ANSWER, lambda: 7) == 7
+            lanes.run(Rank.ANSWER, fail)
+    assert lanes.run(Rank.ANSWER, lambda: 7) == 7
 
 
-def test_two_workers_are_two_threads():
-    assert len({Worker().run(Rank.ANSWER, threading.get_ident) for _ in range(2)}) == 2
+def test_two_of_them_are_two_threads():
+    assert len({Lanes().run(Rank.ANSWER, threading.get_ident) for _ in range(2)}) == 2

@@ -38,6 +38,7 @@ DEFAULTS = {
     "convnext_tiny": "features.7 · 768 x 7 x 7",
     "regnet_y_400mf": "trunk_output.block4 · 440 x 7 x 7",
     "swin_t": "norm · 768 x 7 x 7",
+    "mobilenetv2_100": "bn2 · 1280 x 7 x 7",
     # what follows this layer in the last block sees the class token alone
     "vit_b_16": "encoder.layers.encoder_layer_11.ln_1 · 768 x 14 x 14",
 }

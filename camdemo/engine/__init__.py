@@ -1,0 +1,42 @@
+"""What runs networks: the protocol, this machine as an engine, and what is computed once for all.
+
+Importing this loads no torch; the first job does.
+"""
+
+from .lanes import cores
+from .local import LocalEngine
+from .protocol import (
+    Asker,
+    Engine,
+    FindLayers,
+    FirstMap,
+    Job,
+    LabelMaps,
+    MapAndLogits,
+    Maps,
+    Progress,
+    Rank,
+    Score,
+    Sweep,
+    asker,
+)
+from .shared import SharedEngine
+
+__all__ = [
+    "Asker",
+    "Engine",
+    "FindLayers",
+    "FirstMap",
+    "Job",
+    "LabelMaps",
+    "LocalEngine",
+    "MapAndLogits",
+    "Maps",
+    "Progress",
+    "Rank",
+    "Score",
+    "SharedEngine",
+    "Sweep",
+    "asker",
+    "cores",
+]

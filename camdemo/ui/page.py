@@ -93,7 +93,9 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
         def open_page(request: gr.Request) -> dict[Any, Any]:
             wanted = links.read(request.query_params, list(offered))
             name = explainer.default_model()
-            note = _GETTING_READY if explainer.is_getting_ready() else explainer.opening_note()
+            note = (
+                _GETTING_READY if explainer.state.name == "starting" else explainer.opening_note()
+            )
             updates: dict[Any, Any] = {headline: _headline(note)}
             if wanted.example:
                 path, link = offered[wanted.example], wanted.question

@@ -10,7 +10,7 @@ from gradio.media import get_image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from camdemo import Explainer, Explanation, Settings
-from camdemo.models import networks
+from camdemo.models import sources
 from camdemo.ui.page import build_demo
 from camdemo.ui.server.launching import launch_options
 
@@ -26,7 +26,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
-        patch.setattr(networks, "url_of", lambda spec: f"http://127.0.0.1:9/{spec.weights}")
+        for source in (sources.Torchvision, sources.Timm):
+            patch.setattr(source, "url", lambda _, spec: f"http://127.0.0.1:9/{spec.weights}")
         explainer = Explainer(Settings(model="efficientnet_lite0"))
         explainer.warm_up()
         demo = build_demo(explainer)

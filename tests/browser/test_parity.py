@@ -16,6 +16,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from camdemo import Box, Explanation, LayerInfo, Prediction
+from camdemo.engine import Sweep
 from camdemo.models import catalogue
 from camdemo.photo import seen_region, to_box
 from camdemo.records import COLORMAPS, EVIDENCE, Timings
@@ -67,19 +68,15 @@ MAPS = {
 }
 
 
-class OneLayer:
-    """Stands in for the Explainer: the maps here come from no network."""
+class Made:
+    """Stands in for the engine: the maps here come from no network."""
 
-    def __init__(self, layer: LayerInfo, maps: dict | None = None) -> None:
-        self.layer = layer
-        self.made = maps
+    def __init__(self, maps: dict | None = None) -> None:
+        self.maps = maps
 
-    def layers(self, model: str) -> tuple[LayerInfo, ...]:
-        return (self.layer,)
-
-    def maps(self, *_: Any) -> dict:
-        assert self.made, "a scene with one map computes no others"
-        return self.made
+    def run(self, _job: Sweep) -> dict:
+        assert self.maps, "a scene with one map computes no others"
+        return {("gradcam", *key): cam for key, cam in self.maps.items()}
 
 
 def explanation(photo: str, cam: np.ndarray) -> Explanation:
@@ -98,7 +95,9 @@ def explanation(photo: str, cam: np.ndarray) -> Explanation:
         timings=Timings(0, 0, 0),
         inputs=np.zeros((1, 3, 8, 8), np.float32),
         probabilities=np.zeros(1000, np.float32),
-        explainer=OneLayer(layer),
+        labels=(),
+        layers=(layer,),
+        engine=Made(),
     )
 
 
@@ -203,7 +202,7 @@ def test_a_duel(viewer: Page, cam: str) -> None:
         predictions=(single.target, rival),
         versus=rival,
         cam=maps["last", 291] - maps["last", 293],
-        explainer=OneLayer(single.layer, maps),
+        engine=Made(maps),
     )
     for opacity in OPACITIES:
         check_parity(viewer, duel, [("jet", opacity, "signed")])

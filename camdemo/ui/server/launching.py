@@ -53,8 +53,10 @@ def launch_options(explainer: Explainer, deck: Mapping[str, str] | None = None) 
     settings = explainer.settings
 
     async def health(_request: Request) -> JSONResponse:
-        ready = explainer.is_ready()
-        return JSONResponse({"status": "ready" if ready else "starting"}, 200 if ready else 503)
+        state = explainer.state
+        status = "starting" if state.name == "cold" else state.name
+        facts = {"status": status} | ({"reason": state.reason} if state.reason else {})
+        return JSONResponse(facts, 200 if status == "ready" else 503)
 
     most = settings.max_upload * 10**6
     return {

@@ -12,11 +12,11 @@ from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ...engine.lanes import gone
+from ...engine import Asker, asker
 
 
 class Presence:
-    """Sets `worker.gone` for the viewer's questions: an event, set when the browser leaves."""
+    """Sets `asker` for the viewer's questions: who it is, and whether that browser has left."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -39,12 +39,13 @@ class Presence:
                 pass
             left.set()
 
-        token = gone.set(left)
+        address, _ = scope.get("client") or ("", 0)
+        token = asker.set(Asker(address, left))
         watcher = asyncio.create_task(watch())
         try:
             await self.app(scope, receive_body, send)
         finally:
-            gone.reset(token)
+            asker.reset(token)
             watcher.cancel()
             with suppress(asyncio.CancelledError):
                 await watcher

@@ -1,0 +1,46 @@
+"""Where jobs meet networks: what each job is, in functions of `methods` and `models`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import nn
+
+from .. import methods
+from ..models import networks
+from .protocol import FirstMap, LabelMaps, MapAndLogits, Score, Sweep
+
+Between = Callable[[], None]  # called where others may go first; the network is then free
+
+
+def answer(job: FirstMap | Score, network: nn.Module, between: Between) -> object:
+    """The answer to a job, from its network."""
+    return first_map(job, network) if isinstance(job, FirstMap) else score(job, network, between)
+
+
+def first_map(job: FirstMap, network: nn.Module) -> MapAndLogits:
+    """See `FirstMap`."""
+    started = time.perf_counter()
+    inputs = torch.from_numpy(job.inputs)
+    cam, logits = methods.explain(network, job.layer, inputs, job.method, job.target, job.versus)
+    target = methods.best(logits, job.versus) if job.target is None else job.target
+    return MapAndLogits(cam, logits, target, 1000 * (time.perf_counter() - started))
+
+
+def labels(job: Sweep, network: nn.Module, between: Between) -> Iterator[tuple[int, LabelMaps]]:
+    """See `Sweep`: the maps label by label."""
+    inputs = torch.from_numpy(job.inputs)
+    return methods.sweep(network, job.layers, inputs, job.targets, job.methods, between, job.versus)
+
+
+def score(job: Score, network: nn.Module, between: Between) -> np.ndarray:
+    """See `Score`: in parts, between which others may go first."""
+    parts = np.split(job.batch, range(networks.AT_ONCE, len(job.batch), networks.AT_ONCE))
+    answers = []
+    for part in parts:
+        between()
+        answers.append(networks.logits(network, part))
+    return np.concatenate(answers)

@@ -1,0 +1,184 @@
+"""What runs networks: jobs go in, answers come out, and nothing else crosses.
+
+A job is a frozen record of names and arrays, an answer is arrays: both can be pickled, so that an
+engine may be on this machine, in another process or on many machines. No module of a network ever
+crosses.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+from ..records import LayerInfo
+
+Answer = TypeVar("Answer")
+Answer_co = TypeVar("Answer_co", covariant=True)
+Progress = Callable[[int, int], None]  # bytes that have arrived, bytes in all (0: unknown)
+LabelMaps = dict[tuple[str, str], np.ndarray]  # (method, layer): signed map, float32 (h, w)
+Maps = dict[tuple[str, str, int], np.ndarray]  # (method, layer, target): the same
+
+
+class Rank(IntEnum):
+    """What goes first when several wait."""
+
+    FIRST_MAP = 0  # somebody sees nothing yet
+    ANSWER = 1  # somebody has asked for this very thing
+    SWEEP = 2  # the other maps, which may never be looked at
+    YARDSTICK = 3
+
+
+# -- who asks
+
+
+class Gone(Protocol):
+    """Whether whoever asked has gone; a `threading.Event` is one."""
+
+    def is_set(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asker:
+    """Who asks, so that all get their share, and nothing is computed for nobody.
+
+    Attributes:
+        name: the same for all questions of one person.
+        gone: set when nobody waits for this question's answer any more.
+    """
+
+    name: str
+    gone: Gone
+
+
+# Set by who serves a request, for what is asked while it is served.
+asker: ContextVar[Asker | None] = ContextVar("asker", default=None)
+NOBODY = Asker("", threading.Event())  # whoever has no name, such as a program of one's own
+
+
+# -- what is asked
+
+
+class Job(Generic[Answer_co]):
+    """What all jobs have in common: the answer's type, and the model that is asked."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FindLayers(Job[tuple[LayerInfo, ...]]):
+    """The layers of a model that can be explained; its weights need not be here."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MapAndLogits:
+    """The answer to `FirstMap`.
+
+    Attributes:
+        map: float32 (h, w), signed.
+        logits: float32 (labels,).
+        target: index of the label that the map explains.
+        milliseconds: what the network took, without the wait for its turn.
+    """
+
+    map: np.ndarray
+    logits: np.ndarray
+    target: int
+    milliseconds: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FirstMap(Job[MapAndLogits]):
+    """One map, and the logits of all labels.
+
+    Attributes:
+        inputs: float32 (1, 3, side, side), as the weights want them.
+        target: index of the label to explain; None for the most probable one (but `versus`).
+        versus: index of a label to compare with: the map is that of the difference of logits.
+    """
+
+    model: str
+    layer: LayerInfo
+    method: str
+    inputs: np.ndarray
+    target: int | None
+    versus: int | None
+    rank: Rank
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sweep(Job[Maps]):
+    """The maps of several layers for several labels by several methods, from one forward.
+
+    Attributes:
+        layers: in the order of execution.
+        targets: indices of labels, in the order in which they are wanted.
+        inputs: float32 (1, 3, side, side).
+        versus: index of a label; its logit is then subtracted from that of every target.
+        more: labels that will be asked for next. An engine that keeps answers goes on with them
+            from the same forward; the others pay no heed, and the answer has none of them.
+    """
+
+    model: str
+    layers: tuple[LayerInfo, ...]
+    methods: tuple[str, ...]
+    targets: tuple[int, ...]
+    inputs: np.ndarray
+    versus: int | None
+    rank: Rank
+    more: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Score(Job[np.ndarray]):
+    """What the model answers each input of a batch: float32 (n, labels), logits.
+
+    Attributes:
+        batch: float32 (n, 3, side, side).
+    """
+
+    model: str
+    batch: np.ndarray
+    rank: Rank
+
+
+# -- who answers
+
+
+class Engine(Protocol):
+    """Runs jobs. Safe to share between threads."""
+
+    def run(self, job: Job[Answer], progress: Progress | None = None) -> Answer:
+        """Wait for the job's turn, and return its answer.
+
+        Args:
+            progress: called while the weights are downloaded, if they must be.
+
+        Raises:
+            WeightsError: the weights can't be had.
+            Abandoned: whoever asked had gone before it was done.
+        """
+        ...
+
+    def stream(self, job: Sweep) -> Iterator[tuple[int, LabelMaps]]:
+        """The same label by label, in the order of `job.targets`.
+
+        To close the iterator is to want no more: what is left is then not computed.
+        """
+        ...
+
+    def fetch(self, model: str, progress: Progress | None = None) -> None:
+        """Make sure that the weights of a model are where the engine needs them.
+
+        Raises:
+            ChoiceError: no such model.
+            WeightsError: they can't be had.
+        """
+        ...

@@ -1,0 +1,246 @@
+"""A Finding: what a model answered about a photo, and what it can be asked further.
+
+The photo's pixels are not in it, so that a server can keep many; `Explanation` adds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from . import methods
+from .engine.protocol import Engine, Rank, Score, Sweep
+from .models import labels as naming
+from .records import (
+    Box,
+    Evidence,
+    Fill,
+    Framing,
+    LayerInfo,
+    ModelSpec,
+    Occlusion,
+    Prediction,
+    Timings,
+)
+from .trust import hiding
+from .viewer.scene import MapKey
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Finding:
+    """The answer to one question: where did this model look for this label?
+
+    Attributes:
+        predictions: the five most probable labels, best first.
+        target: the label that the map explains.
+        versus: the label that it is compared with, or None.
+        cam: float32 (h, w), the signed map as Captum returns it, before any display step.
+            Positive cells speak for the label's logit, negative ones against it, or, where two
+            labels are compared, for the other one.
+        box: the pixels of the photo that the model saw; the map lies exactly there.
+        model, layer, method, framing: what was asked.
+        timings: where the milliseconds went.
+        inputs: float32 (1, 3, side, side), what the network was given.
+        probabilities: float32 (labels,), of all labels.
+        labels: the names of all labels, in the order of their indices.
+        layers: all layers of the model that can be explained, in the order of execution.
+        engine: what runs the model, should more be asked.
+    """
+
+    predictions: tuple[Prediction, ...]
+    target: Prediction
+    versus: Prediction | None = None
+    cam: np.ndarray
+    box: Box
+    model: ModelSpec
+    layer: LayerInfo
+    method: str = "gradcam"
+    framing: Framing
+    timings: Timings
+    inputs: np.ndarray = field(repr=False)
+    probabilities: np.ndarray = field(repr=False)
+    labels: tuple[str, ...] = field(repr=False)
+    layers: tuple[LayerInfo, ...] = field(repr=False)
+    engine: Engine = field(repr=False)
+
+    @property
+    def natural_evidence(self) -> Evidence:
+        """What is drawn unless something else is asked for."""
+        return "positive" if self.versus is None else "signed"
+
+    @property
+    def framing_text(self) -> str:
+        """The framing as the API, the command line and links write it."""
+        return self.framing.text if isinstance(self.framing, Box) else self.framing
+
+    # -- labels
+
+    def labels_shown(self) -> list[Prediction]:
+        """The labels on the page: the five best, and those that are explained."""
+        return [*self.predictions, self.target, *([self.versus] if self.versus else [])]
+
+    def prediction(self, index: int) -> Prediction:
+        """A label by its index, with its probability."""
+        return naming.prediction(self.labels, self.probabilities, index)
+
+    def top(self, probabilities: np.ndarray) -> tuple[Prediction, ...]:
+        """The five most probable labels of another answer of this model, best first."""
+        return naming.top(self.labels, probabilities)
+
+    # -- more maps
+
+    def maps(
+        self,
+        layers: Sequence[str] | None = None,
+        targets: Sequence[int | str] | None = None,
+        method: str | None = None,
+        versus: int | str | None = None,
+    ) -> dict[MapKey, np.ndarray]:
+        """More signed maps, all those of stages from one forward pass.
+
+        Args:
+            layers: names of layers; None for every stage, and `layer` where it is a finer one.
+            targets: labels or their indices, in the order in which they are wanted; None for
+                those on the page.
+            method: None for this one's.
+            versus: a label or its index: each map is then that of the difference to its logit.
+
+        Returns:
+            {(name of the layer, index of the label): float32 (h, w)}.
+
+        Raises:
+            ChoiceError, RangeError: an unknown layer, label, index or method.
+            WeightsError: the weights can't be had any more.
+            Abandoned: whoever asked has gone.
+        """
+        method = methods.find(self.method if method is None else method).name
+        every = tuple(one.name for one in methods.all())
+        rival = naming.find(self.labels, versus)
+        shown = [self.target, *([self.versus] if self.versus else []), *self.predictions]
+        on_page = dict.fromkeys(one.index for one in shown)
+        if targets is None:
+            asked = list(on_page)
+        else:
+            found = [naming.find(self.labels, target) for target in targets]
+            asked = list(dict.fromkeys(index for index in found if index is not None))
+
+        def sweep(
+            wanted: Sequence[LayerInfo], rank: Rank, more: Sequence[int] = ()
+        ) -> dict[MapKey, np.ndarray]:
+            job = Sweep(
+                model=self.model.name,
+                layers=tuple(wanted),
+                # All methods cost hardly more than one, and are at hand when somebody compares;
+                # that of a difference is asked for only where it is none of two maps.
+                methods=(method,) if rival is not None else every,
+                targets=tuple(asked),
+                inputs=self.inputs,
+                versus=rival,
+                rank=rank,
+                more=tuple(more),
+            )
+            found = self.engine.run(job)
+            return {
+                (one.name, target): found[method, one.name, target]
+                for target in asked
+                for one in wanted
+            }
+
+        if layers is not None:
+            names = {methods.find_layer(self.layers, name).name for name in layers}
+            return sweep([one for one in self.layers if one.name in names], Rank.ANSWER)
+        others = [index for index in on_page if index not in asked]
+        stages = [one for one in self.layers if one.stage]
+        maps = sweep(stages, Rank.SWEEP, others)
+        # On its own, so that whoever looks at other layers of the same photo shares the stages.
+        return maps if self.layer.stage else maps | sweep([self.layer], Rank.SWEEP)
+
+    def maps_shown(self) -> dict[MapKey, np.ndarray]:
+        """The maps from which the viewer paints this one.
+
+        It subtracts two where labels are compared, if the method is linear: else this is the one.
+        """
+        if self.versus is None or not methods.find(self.method).linear:
+            return {(self.layer.name, self.target.index): self.cam}
+        return self.maps([self.layer.name], [self.target.index, self.versus.index])
+
+    # -- asking back
+
+    def hide(
+        self, regions: Box | Sequence[Box] | np.ndarray, fill: Fill = "blur", keep: bool = False
+    ) -> Occlusion:
+        """Ask back: what is left of the explained label when a part of the photo is hidden?
+
+        Args:
+            regions: a box or several in pixels of the photo, like `box`, which add up; or a mask
+                of the network's input, bool (side, side).
+            fill: what takes their place: "blur", "mean" (the mean colour of the photos that the
+                network was trained on) or "noise". It matters: see `hiding.filling`.
+            keep: whether the regions are kept, and the rest of what the model saw is hidden.
+
+        Raises:
+            ChoiceError: another fill.
+            RegionError: a region without area, or nothing within what the model saw.
+        """
+        side = self.inputs.shape[-1]
+        if isinstance(regions, np.ndarray):
+            mask = regions
+        else:
+            boxes = [regions] if isinstance(regions, Box) else regions
+            mask = hiding.mask_of(boxes, self.box, side)
+        now = self.without(mask, fill, keep)
+        elsewhere = self.without_elsewhere(mask, fill, keep)
+        index = self.target.index
+        return Occlusion(
+            predictions=self.top(now),
+            before=self.target,
+            after=replace(self.target, probability=float(now[index])),
+            elsewhere=replace(self.target, probability=float(elsewhere.mean[index])),
+            elsewhere_error=float(elsewhere.error[index]),
+            overlap=elsewhere.overlap,
+            share=float(mask.mean() if not keep else 1 - mask.mean()),
+            keep=keep,
+        )
+
+    def without(self, mask: np.ndarray, fill: Fill = "blur", keep: bool = False) -> np.ndarray:
+        """What the model answers when a part of what it saw is hidden.
+
+        Args:
+            mask: bool (side, side), the pixels of the network's input; see `hiding.mask_of`.
+            fill: what takes their place, see `hiding.filling`.
+            keep: whether these are kept, and the others hidden.
+
+        Returns:
+            float32 (labels,), the probabilities.
+
+        Raises:
+            ChoiceError: another fill.
+            RegionError: a mask of another shape, or an empty one.
+            WeightsError: the weights can't be had any more.
+        """
+        filled = self._filling(mask, fill)
+        return hiding.hide(self._score(Rank.ANSWER), self.inputs, mask, filled, keep)
+
+    def without_elsewhere(
+        self, mask: np.ndarray, fill: Fill = "blur", keep: bool = False
+    ) -> hiding.Yardstick:
+        """The yardstick of `without`: the same mask at 16 random places.
+
+        See `hiding.hide_elsewhere`. Arguments and errors are those of `without`.
+        """
+        filled = self._filling(mask, fill)
+        return hiding.hide_elsewhere(self._score(Rank.YARDSTICK), self.inputs, mask, filled, keep)
+
+    def _filling(self, mask: np.ndarray, fill: Fill) -> np.ndarray:
+        hiding.check(mask, self.inputs.shape[-1])
+        return hiding.filling(self.inputs, fill, self.model.transform, self.model.training_mean)
+
+    def _score(self, rank: Rank) -> Callable[[np.ndarray], np.ndarray]:
+        """The model as a function from a batch to probabilities."""
+
+        def score(batch: np.ndarray) -> np.ndarray:
+            return naming.probabilities(self.engine.run(Score(self.model.name, batch, rank)))
+
+        return score

@@ -1,0 +1,130 @@
+"""From a network to maps: the first one, and those of every layer and label.
+
+Both run the network forward once, with a tap at the layers, and then go back once for each label;
+what a method makes of the activations and gradients is its own business. With Grad-CAM the maps
+are those of Captum's LayerGradCam, and tests hold them to it, network by network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..errors import CamdemoError
+from ..records import LayerInfo
+from . import registry
+from .backward import ShortBackward
+from .tap import tap
+
+
+def explain(
+    network: nn.Module,
+    layer: LayerInfo,
+    inputs: Tensor,
+    method: str = registry.DEFAULT,
+    target: int | None = None,
+    versus: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The map of one layer for one label, and the logits of all labels.
+
+    Args:
+        network: in evaluation mode. It is left as it was found.
+        layer: where to look; one of `layers.discover(network)`.
+        inputs: float32 (1, 3, side, side), as the weights want them.
+        method: the name of a method of `registry.all()`.
+        target: index of the label to explain; None for the most probable one (but `versus`).
+        versus: index of a label to compare with. The map then explains the difference of the two
+            logits. For a method that is linear, that is the difference of their maps.
+
+    Returns:
+        The map, float32 (layer.height, layer.width), signed, and the logits, float32 (labels,).
+
+    Raises:
+        ChoiceError: no such method.
+        CamdemoError: logits that are not finite.
+    """
+    function = registry.find(method).function
+    grids, answer = _forward(network, [layer], inputs)
+    logits = answer.detach()[0].numpy()
+    index = best(logits, versus) if target is None else target
+    (gradient,) = _backward(grids, answer, index, versus)
+    return _map(function, grids[layer.name], gradient), logits
+
+
+def sweep(
+    network: nn.Module,
+    layers: Sequence[LayerInfo],
+    inputs: Tensor,
+    targets: Sequence[int],
+    methods: Sequence[str] = (registry.DEFAULT,),
+    between: Callable[[], None] = lambda: None,
+    versus: int | None = None,
+) -> Iterator[tuple[int, dict[tuple[str, str], np.ndarray]]]:
+    """The maps of all `layers` by all `methods`, label by label; see `explain`.
+
+    Args:
+        layers: in the order of execution.
+        targets: indices of labels, in the order in which they are wanted.
+        between: called before each label: a sweep is long, and others may be in a hurry. The
+            network is as it was found then, and may be run.
+        versus: index of a label whose logit is subtracted from that of each target.
+
+    Yields:
+        Each target, with {(method, name of the layer): float32 (layer.height, layer.width)}.
+
+    Raises:
+        ChoiceError: no such method.
+        CamdemoError: logits that are not finite.
+    """
+    functions = {name: registry.find(name).function for name in methods}
+    grids, answer = _forward(network, layers, inputs)
+    for target in targets:
+        between()
+        maps = {}
+        gradients = _backward(grids, answer, target, versus)
+        for (layer, grid), gradient in zip(grids.items(), gradients, strict=True):
+            for name, function in functions.items():
+                maps[name, layer] = _map(function, grid, gradient)
+        yield target, maps
+
+
+def best(logits: np.ndarray, versus: int | None) -> int:
+    """The index of the largest logit, leaving out that of `versus`."""
+    order = np.argsort(-logits, kind="stable")
+    return int(order[0] if order[0] != versus else order[1])
+
+
+def _forward(
+    network: nn.Module, layers: Sequence[LayerInfo], inputs: Tensor
+) -> tuple[dict[str, Tensor], Tensor]:
+    """The grids of the layers, and the logits (1, labels) that depend on them."""
+    with torch.enable_grad(), tap(network, layers) as grids, ShortBackward():
+        logits = network(inputs)
+    if not logits.isfinite().all():
+        raise CamdemoError(
+            "The model's answer to this photo is not a number, so there is nothing to explain. "
+            "Its weights may be damaged: choose another model, or delete the file of its weights."
+        )
+    return grids, logits
+
+
+def _backward(
+    grids: dict[str, Tensor], logits: Tensor, target: int, versus: int | None
+) -> tuple[Tensor, ...]:
+    """The gradients of a logit, or of the difference of two, with respect to all grids."""
+    weights = torch.zeros_like(logits)
+    weights[0, target] = 1
+    if versus is not None:
+        weights[0, versus] -= 1
+    return torch.autograd.grad(
+        logits, list(grids.values()), weights, retain_graph=True, materialize_grads=True
+    )
+
+
+def _map(
+    function: Callable[[Tensor, Tensor], Tensor], grid: Tensor, gradient: Tensor
+) -> np.ndarray:
+    return function(grid.detach(), gradient)[0].numpy().astype(np.float32, copy=False)

@@ -1,0 +1,277 @@
+"""The engine on this machine, by its protocol; and the library over one that pickles everything."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from camdemo import Box, Explainer, Settings
+from camdemo.engine import (
+    Asker,
+    FindLayers,
+    FirstMap,
+    LocalEngine,
+    Rank,
+    Score,
+    SharedEngine,
+    Sweep,
+    asker,
+)
+from camdemo.errors import Abandoned, ChoiceError
+from camdemo.models import CATALOGUE, networks
+
+from .pickling_engine import PicklingEngine, check_plain
+from .tiny_models import Small, install
+
+MODEL = CATALOGUE.names[0]
+PHOTO = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
+INPUTS = np.random.default_rng(1).normal(size=(1, 3, 64, 64)).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, lambda _: Small())
+
+
+@pytest.fixture
+def engine() -> LocalEngine:
+    return LocalEngine()
+
+
+def sweep_of(engine: LocalEngine, *targets: int, **facts: object) -> Sweep:
+    layers = tuple(layer for layer in engine.run(FindLayers(MODEL)) if layer.stage)
+    return Sweep(MODEL, layers, ("gradcam",), targets, INPUTS, None, Rank.SWEEP, **facts)
+
+
+def first_map(
+    engine: LocalEngine, target: int | None = None, versus: int | None = None
+) -> FirstMap:
+    layer = engine.run(FindLayers(MODEL))[0]
+    return FirstMap(MODEL, layer, "gradcam", INPUTS, target, versus, Rank.FIRST_MAP)
+
+
+# -- answers
+
+
+def test_a_first_map_says_what_it_explains(engine: LocalEngine) -> None:
+    with torch.inference_mode():
+        expected = Small()(torch.from_numpy(INPUTS))[0]
+    best, second = expected.topk(2).indices.tolist()
+    for asked, target in (((), best), ((7,), 7), ((None, best), second), ((None, 7), best)):
+        found = engine.run(first_map(engine, *asked))
+        assert found.target == target
+        np.testing.assert_allclose(found.logits, expected, rtol=1e-4, atol=1e-6)
+        assert found.map.dtype == np.float32
+        assert found.milliseconds > 0
+    assert (found.map != engine.run(first_map(engine, best)).map).any()
+
+
+def test_a_sweep_has_the_first_map_and_comes_in_the_order_of_its_labels(
+    engine: LocalEngine,
+) -> None:
+    job = sweep_of(engine, 5, 3, 900)
+    labels = dict(engine.stream(job))
+    assert list(labels) == [5, 3, 900]
+    maps = engine.run(job)
+    assert list(maps) == [
+        ("gradcam", layer.name, target) for target in (5, 3, 900) for layer in job.layers
+    ]
+    for (method, layer, target), cam in maps.items():
+        assert (labels[target][method, layer] == cam).all()
+    expected = engine.run(FirstMap(MODEL, job.layers[1], "gradcam", INPUTS, 3, None, Rank.ANSWER))
+    found = maps["gradcam", job.layers[1].name, 3]
+    assert np.abs(found - expected.map).max() <= 1e-5 * np.ptp(expected.map)
+
+
+def test_what_may_be_asked_next_is_no_answer(engine: LocalEngine) -> None:
+    assert list(dict(engine.stream(sweep_of(engine, 5, more=(6, 7))))) == [5]
+
+
+def test_scores_are_the_logits_of_each_in_order(engine: LocalEngine) -> None:
+    batch = np.random.default_rng(2).normal(size=(9, 3, 32, 32)).astype(np.float32)
+    found = engine.run(Score(MODEL, batch, Rank.YARDSTICK))
+    with torch.inference_mode():
+        expected = Small()(torch.from_numpy(batch)).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_layers_of_an_unknown_model(engine: LocalEngine) -> None:
+    with pytest.raises(ChoiceError, match="model 'nothing'"):
+        engine.run(FindLayers("nothing"))
+    with pytest.raises(ChoiceError, match="model 'nothing'"):
+        engine.fetch("nothing")
+
+
+# -- turns
+
+
+@pytest.mark.parametrize(("lanes", "expected"), [(0, 1), (1, 1), (3, 3)])
+def test_as_many_jobs_at_once_as_the_settings_say(
+    monkeypatch: pytest.MonkeyPatch, lanes: int, expected: int
+) -> None:
+    """Also when they come through the Explainer."""
+    together = threading.Barrier(expected)
+    most, running, lock = 0, 0, threading.Lock()
+
+    class Counted(Small):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            nonlocal most, running
+            with lock:
+                running += 1
+                most = max(most, running)
+            together.wait(10)  # breaks unless as many come
+            answer = super().forward(x)
+            with lock:
+                running -= 1
+            return answer
+
+    monkeypatch.setattr(networks, "load", lambda *_: Counted())
+    explainer = Explainer(Settings(lanes=lanes))
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda _: explainer.explain(PHOTO, MODEL), range(6)))
+    assert most == expected
+
+
+def test_a_single_lane_has_all_cores_and_several_have_one_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[int] = []
+    logits = networks.logits
+
+    def watched(network: nn.Module, batch: np.ndarray) -> np.ndarray:
+        seen.append(torch.get_num_threads())
+        return logits(network, batch)
+
+    monkeypatch.setattr(networks, "logits", watched)
+    batch = np.zeros((1, 3, 32, 32), np.float32)
+    for lanes in (0, 2):  # (a process of ours has one engine, and does not change it)
+        LocalEngine(settings=Settings(lanes=lanes)).run(Score(MODEL, batch, Rank.ANSWER))
+    with ThreadPoolExecutor(1) as pool:
+        usual = pool.submit(torch.get_num_threads).result()
+    assert seen == [usual, 1]
+
+
+def test_a_sweep_gives_way_between_labels(
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    job, urgent = sweep_of(engine, 5, 6, 7), first_map(engine)
+    give_way = engine._lanes.give_way
+    waiting = []
+
+    def watched() -> None:
+        order.append("between")
+        if len(order) == 1:  # somebody comes while the sweep is under way
+            waiting.append(engine._lanes.submit(urgent.rank, lambda: order.append("somebody else")))
+        give_way()
+
+    monkeypatch.setattr(engine._lanes, "give_way", watched)
+    engine.run(job)
+    waiting[0].result(10)
+    assert order == ["between", "somebody else", "between", "between"]
+
+
+def test_a_sweep_is_dropped_when_its_asker_goes(engine: LocalEngine) -> None:
+    left = threading.Event()
+    job = sweep_of(engine, 5, 6, 7)
+    token = asker.set(Asker("visitor", left))
+    try:
+        engine.run(job)
+        left.set()
+        with pytest.raises(Abandoned):
+            engine.run(job)
+    finally:
+        asker.reset(token)
+    assert len(engine.run(job)) == 6  # the next one is served
+
+
+def test_who_wants_no_more_labels_stops_the_sweep(
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, first, go = 0, threading.Event(), threading.Event()
+    give_way = engine._lanes.give_way
+
+    def watched() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            first.set()
+            assert go.wait(10)
+        give_way()
+
+    job = sweep_of(engine, *range(50))
+    monkeypatch.setattr(engine._lanes, "give_way", watched)
+    # The lane is stopped before its second label, so that it can't have gone on.
+    labels = engine.stream(job)
+    target, _ = next(labels)
+    assert target == 0
+    assert first.wait(10)
+    labels.close()
+    go.set()
+    engine._lanes.run(Rank.YARDSTICK, lambda: None)  # it is done with the sweep
+    assert calls == 2
+
+
+# -- what can travel
+
+
+@pytest.fixture(params=["pickled", "shared", "shared and pickled"])
+def far(request: pytest.FixtureRequest) -> Iterator[Explainer]:
+    engines = {
+        "pickled": lambda: PicklingEngine(LocalEngine()),
+        "shared": lambda: SharedEngine(LocalEngine()),
+        "shared and pickled": lambda: SharedEngine(PicklingEngine(LocalEngine())),
+    }
+    return Explainer(engine=engines[request.param]())
+
+
+def test_another_engine_answers_the_same(far: Explainer) -> None:
+    near = Explainer()
+    assert far.layers(MODEL) == near.layers(MODEL)
+    for question in ({}, {"layer": "first", "target": "lion", "framing": "20,10,90,80"}):
+        here, there = (each.explain(PHOTO, MODEL, **question) for each in (near, far))
+        assert (here.cam == there.cam).all()
+        assert here.predictions == there.predictions
+        assert here.target == there.target
+        expected = here.maps()
+        found = there.maps()
+        assert found.keys() == expected.keys()
+        assert all((found[key] == cam).all() for key, cam in expected.items())
+        one = there.maps(["second"], ["tiger"])
+        assert (one["second", 292] == here.maps(["second"], [292])["second", 292]).all()
+        region = Box(30, 20, 60, 50)
+        assert there.hide(region) == here.hide(region)
+        assert there.to_html() != ""
+        # (The times differ.)
+        assert here.summary() | {"milliseconds": 0} == there.summary() | {"milliseconds": 0}
+
+
+def test_every_job_has_been_pickled() -> None:
+    engine = PicklingEngine(LocalEngine())
+    explanation = Explainer(engine=engine).explain(PHOTO, MODEL)
+    explanation.maps()
+    explanation.hide(explanation.box, keep=True)
+    assert engine.jobs == ["FindLayers", "FirstMap", "Sweep", "Score", "Score"]
+
+
+def test_what_can_not_travel_is_found() -> None:
+    with pytest.raises(AssertionError):
+        check_plain([("a", Small())])
+    with pytest.raises(Exception, match="pickle"):
+        PicklingEngine(LocalEngine()).fetch(lambda: None)
+
+
+def test_a_job_is_frozen_and_survives_its_journey(engine: LocalEngine) -> None:
+    job = first_map(engine, 3)
+    copy = pickle.loads(pickle.dumps(job))
+    assert (copy.model, copy.layer, copy.target, copy.rank) == (MODEL, job.layer, 3, job.rank)
+    assert (copy.inputs == INPUTS).all()
+    with pytest.raises(AttributeError):
+        copy.target = 4
