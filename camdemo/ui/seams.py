@@ -52,7 +52,7 @@ OPEN: dict[str, tuple[str, ...]] = {
         "/gradio_api/startup-events",  # Gradio itself asks for it to see whether it runs
         "/gradio_api/call/{api_name}/{event_id}",  # the API by curl, which waits in the queue, too
     ),
-    "HEAD": ("/", "/health", "/gradio_api/file={path_or_url:path}"),
+    "HEAD": ("/", "/health", "/photo/{token}", "/gradio_api/file={path_or_url:path}"),
     "POST": (
         "/gradio_api/upload",
         "/gradio_api/queue/join",
@@ -189,17 +189,10 @@ class Page(gr.Blocks):
         self.photos = photos
         self.visitors = Visitors()
 
-    async def process_api(
-        self,
-        block_fn: Any,
-        inputs: list[Any],
-        *,
-        session_hash: str | None = None,
-        **named: Any,
-    ) -> dict[str, Any]:
-        refuse_addresses(inputs)
-        with self.visitors.asking(session_hash or ""):
-            answer = await super().process_api(block_fn, inputs, session_hash=session_hash, **named)
+    async def process_api(self, *given: Any, **named: Any) -> dict[str, Any]:
+        refuse_addresses([given, named.get("inputs")])
+        with self.visitors.asking(named.get("session_hash") or ""):
+            answer = await super().process_api(*given, **named)
         written = [one["path"] for one in answer["data"] if isinstance(one, dict) and "path" in one]
         await self.disk.written(written)
         return answer
