@@ -17,7 +17,6 @@ from camdemo import CamdemoError, Explainer, Settings
 from camdemo.engine import LocalEngine, SharedEngine, cores
 from camdemo.settings import add_flags
 
-_PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
 _LAST_SECONDS = 2  # for what runs when the process is stopped; open pages never end by themselves
 
 
@@ -43,13 +42,14 @@ def main() -> None:
 def serve(options: argparse.Namespace) -> None:
     """Build the page and serve it until the process is told to end."""
     try:
-        deck = photos_in(options.deck) if options.deck else None
         settings = Settings.from_environment(flags=options)
         settings = replace(settings, lanes=settings.lanes or cores())
         explainer = Explainer(settings, engine=SharedEngine(LocalEngine(settings=settings)))
+        from camdemo.ui import decks, seams
         from camdemo.ui.page import build_demo
         from camdemo.ui.server.launching import launch_options
 
+        deck = decks.photos_in(options.deck) if options.deck else None
         demo = build_demo(explainer, deck)
     except CamdemoError as error:
         sys.exit(str(error))
@@ -59,7 +59,7 @@ def serve(options: argparse.Namespace) -> None:
     demo.launch(prevent_thread_lock=True, **launch_options(explainer, deck))
     # Not earlier: imports take turns, so that torch beside Gradio would only delay the page.
     threading.Thread(target=explainer.warm_up, daemon=True).start()
-    demo.server.config.timeout_graceful_shutdown = _LAST_SECONDS
+    seams.end_within(demo, _LAST_SECONDS)
     demo.block_thread()
 
 
@@ -68,20 +68,6 @@ def log_to_stderr() -> None:
     log = logging.getLogger("camdemo")
     log.setLevel(logging.INFO)
     log.addHandler(logging.StreamHandler())
-
-
-def photos_in(folder: Path) -> dict[str, str]:
-    """The photos of a folder by their names without ending, in the order of the names.
-
-    Raises:
-        CamdemoError: there is no such folder, or no photo in it.
-    """
-    if not folder.is_dir():
-        raise CamdemoError(f"There is no folder {str(folder)!r} to make a deck of.")
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _PHOTOS)
-    if not files:
-        raise CamdemoError(f"There is no photo in {str(folder)!r}.")
-    return {path.stem: str(path.resolve()) for path in files}
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from PIL import Image
 from camdemo import Explainer, Explanation, ImageError, Settings
 from camdemo.ui import answers as module
 from camdemo.ui.answers import EXPIRED, Scenes
+from camdemo.ui.decks import prepare
 
 from .test_questions import OF_ANOTHER_TYPE, text_of
 
@@ -579,9 +580,13 @@ def test_labels_are_all_thousand_in_order(scenes, explainer):
     assert labels[explainer.find_label("lion")] == "lion"
 
 
+def named(name: str) -> dict:
+    return {"name": name, "example": name, "code": {"imports": [], "photo": repr(name)}}
+
+
 def test_a_deck_is_complete_and_never_forgotten(monkeypatch, scenes, lion):
     monkeypatch.setattr(module, "_KEPT", 1)
-    scenes.prepare({"a lion": LION, "a tower": TOWER})
+    prepare(scenes, {"a lion": LION, "a tower": TOWER}, named)
     shown = [scenes.deck_scene({"place": place}) for place in range(2)]
     assert [content["name"] for content in shown] == ["a lion", "a tower"]
     for _ in range(3):
@@ -593,7 +598,7 @@ def test_a_deck_is_complete_and_never_forgotten(monkeypatch, scenes, lion):
 
 
 def test_a_photo_of_a_deck_can_be_asked_back_and_framed(scenes, explainer, lion):
-    scenes.prepare({"a lion": LION})
+    prepare(scenes, {"a lion": LION}, named)
     token = scenes.deck[0]["id"]
     answer = scenes.hide({"id": token, "mask": text_of(PATCH), "fill": "mean"})
     assert (probabilities(answer) == lion.without(PATCH, "mean")).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -11,8 +12,11 @@ from pathlib import Path
 import httpx
 import pytest
 from gradio.media import get_image
+from PIL import Image
 
-from .served import ROOT, SECRET, Served, served
+from benchmarks.visitor import Client
+
+from .served import ROOT, SECRET, Served, run, served
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +70,73 @@ def test_no_file_of_the_host_is_served(server: str, way: str, path: str) -> None
     assert "import" not in answer.text
 
 
-def test_examples_are_served_and_their_neighbours_are_not(server: str) -> None:
+def test_photos_are_served_under_addresses_that_say_nothing(server: str) -> None:
+    """As they are, and small for the buttons; by their paths, neither they nor their neighbours."""
     lion = Path(get_image("lion.jpg"))
-    assert httpx.get(f"{server}/gradio_api/file={lion}").content == lion.read_bytes()
-    others = [path for path in lion.parent.iterdir() if path.suffix == ".png"]
-    assert others
-    assert httpx.get(f"{server}/gradio_api/file={others[0]}").status_code == 403
+    original = explain_example(server, "Lion")["original"]
+    answer = httpx.get(f"{server}/{original}")
+    assert answer.content == lion.read_bytes()
+    assert answer.headers["content-type"] == "image/jpeg"
+    config = httpx.get(f"{server}/config").json()
+    icons = [one["props"]["icon"] for one in config["components"] if one["props"].get("icon")]
+    assert len(icons) == 4
+    for icon in icons:
+        with Image.open(io.BytesIO(httpx.get(icon["url"]).content)) as small:
+            assert small.size == (96, 96)
+    assert "lion.jpg" not in json.dumps([original, icons])
+    for path in lion.parent.iterdir():
+        assert httpx.get(f"{server}/gradio_api/file={path}").status_code == 403
+    for token in ("", "x", original.partition("/")[2] + "x", "../lion.jpg", str(lion)):
+        assert httpx.get(f"{server}/photo/{token}").status_code == 404
+
+
+def test_an_upload_is_served_as_a_photo_or_not_at_all(server: str) -> None:
+    """What a browser would run as a page of ours is never one."""
+
+    def original(name: str, content: bytes) -> httpx.Response:
+        async def ask() -> str:
+            async with httpx.AsyncClient(base_url=server, timeout=60) as http:
+                client = Client(http, (await http.get("/config")).json())
+                files = {"files": (name, content, "text/html")}
+                sent = await http.post("/gradio_api/upload", files=files)
+                file = {"path": sent.json()[0], "meta": {"_type": "gradio.FileData"}}
+                change = client.event("Photo", "change")
+                answer = await client.run(change, [file, "", "efficientnet_lite0", "crop"])
+                return json.loads(answer[0])["original"]
+
+        address = run(ask())
+        assert name not in address
+        assert "/" not in address.removeprefix("photo/")
+        return httpx.get(f"{server}/{address}")
+
+    lion = Path(get_image("lion.jpg")).read_bytes() + b"<script>"
+    assert original("mine.jpg", lion).headers["content-type"] == "image/jpeg"
+    for name in ("page.html", "drawing.svg", "no-ending"):
+        answer = original(name, lion)
+        assert answer.content == lion
+        assert answer.headers["content-type"] == "application/octet-stream"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def explain_example(server: str, name: str) -> dict:
+    """The scene of a click on an example."""
+
+    async def ask() -> dict:
+        async with httpx.AsyncClient(base_url=server, timeout=60) as http:
+            client = Client(http, (await http.get("/config")).json())
+            button = next(
+                one["id"]
+                for one in client.config["components"]
+                if one["props"].get("value") == name
+            )
+            event = next(
+                one["id"]
+                for one in client.config["dependencies"]
+                if [button, "click"] in [list(each) for each in one["targets"]]
+            )
+            return json.loads((await client.run(event, ["efficientnet_lite0", "crop"]))[0])
+
+    return run(ask())
 
 
 def test_an_upload_over_the_limit_is_refused_before_it_is_kept(server: str) -> None:
@@ -108,7 +173,7 @@ def test_the_oldest_uploads_go_when_the_disk_is_full(running: Served) -> None:
 
 
 def test_a_line_of_the_log_is_json(tmp_path: Path) -> None:
-    code = "import app; app.log_to_stderr(); from camdemo.ui import journal\n"
+    code = "import app; app.log_to_stderr(); from camdemo.ui.server import journal\n"
     code += "with journal.request('explain'): journal.note(width=5)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True

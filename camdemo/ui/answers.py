@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
 from ..errors import CamdemoError, ImageError
 from ..viewer import bundle, scene
-from . import examples, questions
+from . import questions
 from .server.journal import answers, facts_of, note
 
 if TYPE_CHECKING:
@@ -61,18 +60,17 @@ class Scenes:
         self._lock = threading.Lock()
         self.deck: list[dict[str, Any]] = []  # complete scenes, never forgotten
 
-    def prepare(self, photos: Mapping[str, str]) -> None:
-        """Compute a deck: complete scenes of the photos, with a progress bar on the terminal.
+    def add_to_deck(self, path: str, **facts: Any) -> None:
+        """Compute a photo of the deck: a complete scene; `facts` as in `answer`.
 
         Raises:
-            ImageError: one of the photos can't be read.
+            ImageError: the photo can't be read.
         """
-        for name, path in tqdm(photos.items(), "Deck", unit=" photos"):
-            explanation = self.explainer.explain(path)
-            content = explanation.scene() | examples.facts(name, photos)
-            opened = _opened(explanation.finding, content, path)
-            self._deck[opened.content["id"]] = opened
-            self.deck.append(opened.content)
+        explanation = self.explainer.explain(path)
+        content = explanation.scene() | facts
+        opened = _opened(explanation.finding, content, path)
+        self._deck[opened.content["id"]] = opened
+        self.deck.append(opened.content)
 
     def deck_scene(self, question: Any) -> dict[str, Any]:
         """One scene of the deck by its place: {"place": 0 ...}, or {"error": a sentence}."""

@@ -10,7 +10,7 @@ import gradio as gr
 from ..models.labels import label_or_index
 from ..records import COLORMAPS, EVIDENCE, FRAMINGS
 from .errors import errors_for_client
-from .photo import AS_SENT, path_of
+from .seams import AS_SENT, path_of
 from .server import journal
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import gradio as gr
 from ..errors import CamdemoError
 
 
-def errors_for_page() -> AbstractContextManager[None]:
-    """For handlers of the page, which shows an error's text as HTML."""
-    return _as_gradio_error(html.escape)
+def errors_for_page(before: str = "") -> AbstractContextManager[None]:
+    """For handlers of the page, which shows an error's text, after these words, as HTML."""
+    return _as_gradio_error(lambda text: html.escape(before + text))
 
 
 def errors_for_client() -> AbstractContextManager[None]:

@@ -16,7 +16,10 @@ _SIDE = 400  # pixels of each half of the composed picture
 
 @cache
 def photos() -> dict[str, str]:
-    """The path of each example by its name. Nothing is written but one temporary file, once."""
+    """The path of each example by its name.
+
+    Nothing is written but one temporary file, which goes when the process ends.
+    """
     cheetah, lion, tower = (get_image(f"{name}.jpg") for name in ("cheetah", "lion", "tower"))
     both = str(_side_by_side(cheetah, lion))
     return {"Cheetah": cheetah, "Lion": lion, "Tower": tower, "Cheetah + lion": both}
@@ -28,15 +31,24 @@ def _side_by_side(left: str, right: str) -> Path:
     for position, path in enumerate((left, right)):
         with Image.open(path) as photo:
             pair.paste(ImageOps.fit(photo.convert("RGB"), (_SIDE, _SIDE)), (position * _SIDE, 0))
-    target = Path(tempfile.mkdtemp(prefix="camdemo-")) / "cheetah-and-lion.jpg"
+    target = Path(_folder().name) / "cheetah-and-lion.jpg"
     pair.save(target, quality=92)
     return target
 
 
+@cache
+def _folder() -> tempfile.TemporaryDirectory:
+    return tempfile.TemporaryDirectory(prefix="camdemo-")  # kept, for it deletes itself at the end
+
+
 def facts(name: str, deck: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What the viewer says of an example: its name, and the Python that brings its photo."""
+    """What the viewer says of an example: its name, and the Python that brings its photo.
+
+    Of a deck's photo that is the name of its file: where that lies here is nobody's business.
+    """
     if deck is not None:
-        return {"name": name, "example": name, "code": {"imports": [], "photo": repr(deck[name])}}
+        photo = repr(Path(deck[name]).name)
+        return {"name": name, "example": name, "code": {"imports": [], "photo": photo}}
     code = {
         "imports": ["from camdemo.ui.examples import photos"],
         "photo": f"photos()[{name!r}]",

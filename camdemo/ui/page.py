@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import filecmp
 import html
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl
 
 import gradio as gr
 
-from ..errors import CamdemoError
+from ..engine.lanes import cores
 from ..records import FRAMINGS, ModelSpec
-from . import examples, links
+from . import decks, examples, links
 from .answers import Scenes
 from .api import add_endpoints
 from .errors import errors_for_page
-from .photo import AS_SENT, path_of
+from .seams import AS_SENT, Page, icon, path_of, upload_folder
 from .server import journal
+from .server.photos import Photos
+from .server.uploads import Disk
 from .viewer import as_value, cam_viewer
 
 if TYPE_CHECKING:
@@ -27,6 +31,10 @@ TITLE = "What did it see, and where did it look?"
 
 _GETTING_READY = "Getting ready: the first model is being loaded. You can choose a photo already."
 _PATIENCE = 60.0  # seconds after which the page no longer says so
+_GLANCE = 0.2  # seconds between two looks whether it is there
+_NOT_SHOWN = "The link asks for what can't be shown. "
+# Events of the page that run at the same time: while one is computed, another is read or encoded.
+_EVENTS_A_LANE = 2
 
 _OWN = "own"  # in the page's control: a frame that was moved on the photo
 _FRAMING_TITLES = {
@@ -42,34 +50,41 @@ _SHOWN = """() => {
 }"""
 
 
-def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> gr.Blocks:
+def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> Page:
     """The page over an explainer, or over anything with its methods.
 
     Args:
-        deck: paths of photos by their names, to show instead of the examples. They must have
-            been explained before (see `prepare_deck`) to be stepped through without a wait.
+        deck: paths of photos by their names, to show instead of the examples. They are explained
+            now, so that one can step through them without a wait.
     """
     scenes = Scenes(explainer)
     offered = examples.photos() if deck is None else dict(deck)
+    photos = Photos(list(offered.values()))
+
+    def facts(name: str) -> dict[str, Any]:
+        """What the page says of an example, or of a photo of the deck."""
+        return examples.facts(name, deck) | {"original": photos.address(offered[name])}
+
     if deck:
-        scenes.prepare(offered)
+        decks.prepare(scenes, offered, facts)
 
     def explained(photo: str, name: str, model: str | None, framing: str, **more: Any) -> dict:
         """The scene of one photo; `name` is that of an example, or empty for an upload."""
         question = {"framing": framing, **more}
-        facts = {"original": "gradio_api/file=" + quote(photo)}
+        about = facts(name) if name else {"original": photos.address(photo)}
         with journal.request("explain"):
-            return scenes.answer(
-                photo, model, question, **(examples.facts(name, deck) if name else facts)
-            )
+            return scenes.answer(photo, model, question, **about)
 
-    with gr.Blocks(title="camdemo", analytics_enabled=False, delete_cache=(600, 3600)) as demo:
+    settings = explainer.settings
+    with Page("camdemo", Disk(upload_folder(), settings.max_disk * 10**6), photos) as demo:
         # Shown after a second; a server that is ready answers long before.
         headline = gr.HTML(_headline(_GETTING_READY, late=True), elem_id="headline")
         # The name of the example on the page, empty for an upload; and the text of the framing.
         example = gr.Textbox("", visible=False, label="Example")
         frame = gr.Textbox("", visible=False, label="Frame")
         last_model = gr.State(None)  # the model of the picture on the page
+        # What a link asks for, as the text of its query: while its model is fetched, and then.
+        awaited, link = gr.State(""), gr.State("")
 
         with gr.Row(elem_id="stage"):
             with gr.Column(scale=1, min_width=290, elem_id="question"):
@@ -78,7 +93,9 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
                 )
                 with gr.Row(elem_id="examples"):
                     samples = {
-                        name: gr.Button(name, icon=path, size="sm", min_width=120)
+                        name: gr.Button(
+                            name, icon=icon(photos.small(path)), size="sm", min_width=120
+                        )
                         for name, path in offered.items()
                     }
                 model = gr.Dropdown(_model_choices(explainer.models()), label="Model", value=None)
@@ -91,32 +108,55 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
                 viewer = cam_viewer(scenes)
 
         def open_page(request: gr.Request) -> dict[Any, Any]:
-            wanted = links.read(request.query_params, list(offered))
+            """The controls. What a link asks for follows: see `answer_link`."""
             name = explainer.default_model()
-            note = (
-                _GETTING_READY if explainer.state.name == "starting" else explainer.opening_note()
-            )
-            updates: dict[Any, Any] = {headline: _headline(note)}
+            starting = explainer.state.name == "starting"
+            note = _GETTING_READY if starting else explainer.opening_note()
+            specs = explainer.models()
+            updates: dict[Any, Any] = {
+                headline: _headline(note),
+                model: gr.Dropdown(choices=_model_choices(specs), value=name),
+                last_model: name,
+            }
+            wanted = links.read(request.query_params, list(offered))
             if wanted.example:
-                path, link = offered[wanted.example], wanted.question
-                more = {"layer": link.layer, "target": link.target, "versus": link.versus}
-                asked = link.model or name
-                try:
-                    content = explained(path, wanted.example, asked, link.framing, **more)
-                    updates[viewer] = as_value(content | {"wanted": dict(wanted.view)})
-                    updates[photo], updates[example] = path, wanted.example
-                    own = link.framing not in FRAMINGS
-                    updates[framing] = _OWN if own else link.framing
-                    updates[frame] = link.framing
-                    name = asked
-                except CamdemoError as error:
-                    gr.Warning(html.escape(f"The link asks for what can't be shown. {error}"))
-            choices = _model_choices(explainer.models())
-            return updates | {model: gr.Dropdown(choices=choices, value=name), last_model: name}
+                missing = {spec.name for spec in specs if not spec.ready}
+                updates[awaited if wanted.question.model in missing else link] = str(
+                    request.query_params
+                )
+            return updates
 
-        def settle() -> str:
-            explainer.wait_until_ready(_PATIENCE)
+        async def settle() -> str:
+            """Wait, on no thread of the server's, until the first model is there."""
+            until = time.monotonic() + _PATIENCE
+            while explainer.state.name == "starting" and time.monotonic() < until:
+                await asyncio.sleep(_GLANCE)
             return _headline(explainer.opening_note())
+
+        def fetch_link(asked: str, progress: gr.Progress = gr.Progress()) -> str:  # noqa: B008
+            wanted = links.read(dict(parse_qsl(asked)), list(offered))
+            with errors_for_page(_NOT_SHOWN):
+                explainer.fetch(wanted.question.model or "", _shown_on(progress))
+            return asked
+
+        def answer_link(asked: str, upload: Any, name: str) -> Any:
+            if upload or name:
+                return gr.skip()  # the visitor has chosen something meanwhile
+            wanted = links.read(dict(parse_qsl(asked)), list(offered))
+            path, own = offered[wanted.example], wanted.question.framing not in FRAMINGS
+            more = {name: getattr(wanted.question, name) for name in ("layer", "target", "versus")}
+            chosen, frame = wanted.question.model, wanted.question.framing
+            with errors_for_page(_NOT_SHOWN):
+                content = explained(path, wanted.example, chosen, frame, **more)
+            name = content["model"]["name"]
+            return (
+                as_value(content | {"wanted": dict(wanted.view)}),
+                name,
+                gr.Dropdown(choices=_model_choices(explainer.models()), value=name),
+                wanted.example,
+                _OWN if own else frame,
+                frame,
+            )
 
         def answer(upload: Any, name: Any, model: str | None, framing: str, frame: Any) -> Any:
             name = name if isinstance(name, str) and name in offered else ""
@@ -142,19 +182,15 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
             return answer_new(upload, "", model, framing)
 
         def fetch(model: str, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
-            def show(received: int, total: int) -> None:
-                megabytes = f"{received / 2**20:.0f} of {total / 2**20:.0f} MB"
-                progress(received / total if total else None, desc=f"Weights: {megabytes}")
-
             with errors_for_page():
-                explainer.fetch(model, show)
+                explainer.fetch(model, _shown_on(progress))
             return gr.Dropdown(choices=_model_choices(explainer.models()))
 
         computing: dict[str, Any] = {
             "show_progress": "minimal",
             "show_progress_on": viewer,
             "concurrency_id": "explain",
-            "concurrency_limit": 4,
+            "concurrency_limit": _EVENTS_A_LANE * (settings.lanes or cores()),
             "trigger_mode": "always_last",
             "api_visibility": "private",
             **AS_SENT,
@@ -165,11 +201,26 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
             "outputs": [viewer, last_model],
             **computing,
         }
+        fetching: dict[str, Any] = {
+            "show_progress_on": viewer,
+            "concurrency_id": "fetch",
+            "concurrency_limit": 16,
+            "api_visibility": "private",
+            **AS_SENT,
+        }
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
-        opened = [model, framing, frame, last_model, headline, viewer, photo, example]
-        loaded = demo.load(open_page, outputs=opened, **quiet)
+        opened = [model, last_model, headline, awaited, link]
+        loaded = demo.load(open_page, outputs=opened, queue=False, **quiet)
         loaded.then(settle, None, headline, queue=False, **quiet)
+        awaited.change(fetch_link, awaited, link, **fetching)
+        linked = link.change(
+            answer_link,
+            [link, photo, example],
+            [viewer, last_model, model, example, framing, frame],
+            **computing,
+        )
+        linked.success(offered.get, example, photo, queue=False, **quiet)
         # `input` and `clear` fire while the component still has its old value; `change` after it.
         photo.change(
             answer_photo,
@@ -187,15 +238,7 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
             # The small copy beside the controls comes after the heat, which is waited for.
             answered.success(lambda name=name: offered[name], None, photo, queue=False, **quiet)
         # Of a dropdown, `input` fires twice for one choice, and `select` once.
-        fetched = model.select(
-            fetch,
-            model,
-            model,
-            show_progress_on=viewer,
-            concurrency_limit=16,
-            api_visibility="private",
-            **AS_SENT,
-        )
+        fetched = model.select(fetch, model, model, **fetching)
         fetched.success(**again)
         # The page keeps what it shows, so the dropdown must say what that is.
         fetched.failure(lambda name: name, last_model, model, **quiet)
@@ -203,6 +246,16 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> g
         viewer.select(None, None, [example, framing, frame], js=_SHOWN, **quiet)
         add_endpoints(explainer)
     return demo
+
+
+def _shown_on(progress: gr.Progress) -> Callable[[int, int], None]:
+    """Where a download stands, in the words of the page."""
+
+    def show(received: int, total: int) -> None:
+        megabytes = f"{received / 2**20:.0f} of {total / 2**20:.0f} MB"
+        progress(received / total if total else None, desc=f"Weights: {megabytes}")
+
+    return show
 
 
 def _headline(note: str, late: bool = False) -> str:

@@ -10,6 +10,7 @@ import gradio as gr
 
 from ..viewer.bundle import script, static
 from .answers import Scenes
+from .seams import server_function
 
 _MOUNT = """
 const ask = async (name, question) => {
@@ -68,21 +69,7 @@ def cam_viewer(scenes: Scenes) -> gr.HTML:
         html_template=static("viewer.html"),
         css_template=static("viewer.css"),
         js_on_load="\n".join([script(), deck, _MOUNT]),
-        server_functions=[_as_function(*answer) for answer in answers.items()],
+        server_functions=[server_function(*answer) for answer in answers.items()],
         elem_id="viewer",
         apply_default_css=False,
     )
-
-
-def _as_function(name: str, answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A function under a name of its own.
-
-    Gradio marks it, which it can't do with a method, and makes it an attribute of the component,
-    where "page" and the like have a meaning already.
-    """
-
-    def function(question: Any) -> Any:
-        return answer(question)
-
-    function.__name__ = name
-    return function

@@ -11,8 +11,13 @@ import numpy as np
 import pytest
 from gradio.media import get_image
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from skimage import data
+
+from camdemo import Explainer, Settings
+from camdemo.ui.decks import photos_in
+from camdemo.ui.page import build_demo
+from camdemo.ui.server.launching import launch_options
 
 from .steps import LABELS, TITLE, canvas, changed, choose_model, example
 
@@ -153,6 +158,28 @@ def test_a_link_opens_the_same_view(lion: Page, server: str) -> None:
     expect(lion.get_by_label("Layer", exact=True)).to_have_value("blocks.6")
 
 
+def test_a_link_to_a_model_that_is_not_here_opens_the_page_and_says_why(
+    page: Page, server: str
+) -> None:
+    page.goto(f"{server}?example=Lion&model=resnet18")
+    error = page.get_by_test_id("toast-body")
+    expect(error).to_contain_text("The link asks for what can't be shown.")
+    expect(error).to_contain_text("python -m camdemo fetch resnet18")
+    expect(page.get_by_label("Model", exact=True)).to_have_value("EfficientNet-Lite0")
+    example(page, "Tower")  # and the page works
+
+
+def test_a_link_fills_the_controls(page: Page, server: str) -> None:
+    page.goto(f"{server}?example=Tower&model=efficientnet_lite1&framing=whole")
+    expect(page.locator("#viewer .cam")).to_have_attribute("data-empty", "false")
+    expect(page.get_by_label("Model", exact=True)).to_have_value("EfficientNet-Lite1")
+    expect(page.get_by_label("Whole photo")).to_be_checked()
+    expect(page.get_by_test_id("image").locator("img").first).to_be_visible()
+    page.get_by_label("Centre crop").check()  # of the example that the link brought
+    expect(page.locator("#viewer")).to_have_attribute("data-framing", "crop")
+    expect(page.locator("#viewer")).to_have_attribute("data-example", "Tower")
+
+
 def test_an_upload_has_no_link(page: Page, tmp_path: Path) -> None:
     file = tmp_path / "mine.png"
     Image.fromarray(data.coffee()).save(file)
@@ -213,6 +240,64 @@ def test_the_picture_has_the_photos_own_resolution(page: Page, tmp_path: Path) -
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Picture (PNG)").click()
     assert Image.open(waiting.value.path()).size == (2400, 1800)
+
+
+def test_a_decks_pictures_have_the_photos_own_resolution_and_tell_no_path(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """And both of two photos of one name are there."""
+    folder = tmp_path / "somebodys-folder"
+    folder.mkdir()
+    with Image.open(get_image("lion.jpg")) as photo:
+        photo.resize((2400, 1800)).save(folder / "one.jpg")
+    with Image.open(get_image("tower.jpg")) as photo:
+        photo.resize((2000, 1500)).convert("RGB").save(folder / "one.png")
+    explainer = Explainer(Settings(model="efficientnet_lite0"))
+    deck = photos_in(folder)
+    demo = build_demo(explainer, deck)
+    options = launch_options(explainer, deck) | {"server_name": "127.0.0.1"}
+    _, address, _ = demo.queue().launch(prevent_thread_lock=True, quiet=True, **options)
+    page = browser.new_page()
+    told: list[str] = []
+    page.on("response", lambda answer: told.append(answer.url + str(answer.headers)))
+    page.on("request", lambda request: told.append(request.url + (request.post_data or "")))
+    try:
+        page.goto(address)
+        expect(page.locator(TITLE)).to_contain_text("lion")
+        expect(page.locator("#examples button")).to_have_text(["one.jpg", "one.png"])
+        page.get_by_text("Take away").click()
+        for size in ((2400, 1800), (2000, 1500)):
+            with page.expect_download() as waiting:
+                page.get_by_role("button", name="Picture (PNG)").click()
+            assert Image.open(waiting.value.path()).size == size
+            page.keyboard.press("PageDown")
+            expect(page.locator(TITLE)).not_to_contain_text("lion")
+        said = page.content() + page.evaluate("JSON.stringify(window.gradio_config)")
+        assert folder.name not in said
+        assert folder.name not in "".join(told)
+        scene = page.request.post(
+            f"{address}gradio_api/component_server",
+            data={
+                "component_id": component(page, "viewer"),
+                "fn_name": "scene_of_deck",
+                "session_hash": "a",
+                "data": {"place": 0},
+            },
+        )
+        assert "photo/" in scene.text()
+        assert folder.name not in scene.text()
+        copied = page.evaluate("document.getElementById('viewer').innerHTML")
+        assert folder.name not in copied
+    finally:
+        page.close()
+        demo.close()
+
+
+def component(page: Page, name: str) -> int:
+    """The number of a component of the page by its id."""
+    return page.evaluate(
+        "id => gradio_config.components.find((one) => one.props.elem_id === id).id", name
+    )
 
 
 def test_a_large_map_is_downloaded_whole(lion: Page) -> None:

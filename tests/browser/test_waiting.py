@@ -16,7 +16,8 @@ from camdemo.ui.server.launching import launch_options
 
 from .steps import VIEWER
 
-AT_ONCE = 4  # events of the page that run at the same time
+LANES = 2
+AT_ONCE = 2 * LANES  # events of the page that run at the same time
 BUSY = "currently busy. Please try again"
 
 
@@ -24,7 +25,7 @@ class Patient(Explainer):
     """Explains nothing before the gate is open."""
 
     def __init__(self) -> None:
-        super().__init__(Settings(model="efficientnet_lite0"))
+        super().__init__(Settings(model="efficientnet_lite0", lanes=LANES))
         self.gate = threading.Event()
 
     def explain(self, *given: Any, **more: Any) -> Explanation:

@@ -1,22 +1,22 @@
-"""How the page is served: its looks, limits and security headers, and an answer for probes."""
+"""How the page is served: its looks and limits, an answer for probes, and what runs beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from gradio.utils import get_upload_folder
-from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .. import examples
+from .. import examples, seams
 from . import journal
+from .gate import Gate, SecurityHeaders, nothing
 from .presence import Presence
 from .uploads import BoundedUploads
 
@@ -24,24 +24,8 @@ if TYPE_CHECKING:
     from ...explainer import Explainer
 
 _STATIC = Path(__file__).parent.parent / "static"
-# Nothing comes from another host. Gradio's page needs inline scripts, and evaluates those of
-# components; a Space shows the page inside another one, so that framing is not forbidden.
-_POLICY = "; ".join(
-    [
-        "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:",
-        "object-src 'none'",
-        "base-uri 'self'",
-        "form-action 'self'",
-    ]
-)
 _THREADS = 256
 _FORM = 100_000  # bytes that a form adds to the file in it
-_HEADERS = {
-    "content-security-policy": _POLICY,
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "permissions-policy": "geolocation=(), microphone=(), payment=(), usb=()",
-}
 
 
 def launch_options(explainer: Explainer, deck: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -53,15 +37,16 @@ def launch_options(explainer: Explainer, deck: Mapping[str, str] | None = None) 
     settings = explainer.settings
 
     async def health(_request: Request) -> JSONResponse:
-        state = explainer.state
-        status = "starting" if state.name == "cold" else state.name
-        facts = {"status": status} | ({"reason": state.reason} if state.reason else {})
-        return JSONResponse(facts, 200 if status == "ready" else 503)
+        answer = _health(explainer)
+        return JSONResponse(answer, 200 if answer["status"] == "ready" else 503)
+
+    async def photo(request: Request) -> Response:
+        return await seams.page_of(request.scope).photos.answer(request)
 
     most = settings.max_upload * 10**6
     return {
         "theme": _theme(),
-        "css_paths": [_STATIC / "page.css"],
+        "css_paths": [_STATIC / "page.css", seams.CSS],
         "footer_links": ["api"],
         "allowed_paths": list((examples.photos() if deck is None else deck).values()),
         "max_file_size": most,
@@ -72,26 +57,46 @@ def launch_options(explainer: Explainer, deck: Mapping[str, str] | None = None) 
         "server_port": settings.port or None,
         "root_path": settings.root_path or None,
         "app_kwargs": {
-            "routes": [Route("/health", health)],
+            "routes": [Route("/health", health), Route("/photo/{token}", photo)],
             "exception_handlers": {KeyError: _not_found},
+            "lifespan": _lifespan,
             "max_body_size": most + _FORM,
             "middleware": [
-                Middleware(_SecurityHeaders),
-                Middleware(Presence),
-                Middleware(
-                    BoundedUploads,
-                    folder=Path(get_upload_folder()),
-                    most=settings.max_disk * 10**6,
-                ),
+                Middleware(SecurityHeaders),
+                Middleware(Gate),
+                Middleware(Presence, visitors=lambda scope: seams.page_of(scope).visitors),
+                Middleware(BoundedUploads, disk=lambda scope: seams.page_of(scope).disk),
             ],
         },
     }
 
 
+def _health(explainer: Explainer) -> dict[str, str]:
+    """What probes are told: "ready", "starting", or "failed" with the reason."""
+    state = explainer.state
+    status = "starting" if state.name == "cold" else state.name
+    return {"status": status} | ({"reason": state.reason} if state.reason else {})
+
+
+@asynccontextmanager
+async def _lifespan(app: Any) -> AsyncIterator[None]:
+    """While the server runs, what is old is deleted."""
+    watching = asyncio.create_task(seams.page_of({"app": app}).disk.watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+
+
 def _not_found(_request: Request, error: Exception) -> JSONResponse:
-    """Gradio looks up what a client names, and fails where there is no such component or event."""
-    journal.failed("lookup", error)
-    return JSONResponse({"detail": "There is nothing of that name."}, 404)
+    """What a client names and Gradio does not find is not there; all else is our own mistake."""
+    if seams.found_nothing(error):
+        journal.failed("lookup", error)
+        return nothing()
+    journal.failed("request", error)
+    return JSONResponse({"detail": journal.SORRY}, 500)
 
 
 def _theme() -> gr.themes.Base:
@@ -101,18 +106,3 @@ def _theme() -> gr.themes.Base:
     calm = gr.themes.Default(primary_hue="teal", neutral_hue="slate", font=system, font_mono=mono)
     # Gradio's own quiet text is too pale to be read by many: 2.6 to 1, where 4.5 is the least.
     return calm.set(body_text_color_subdued="*neutral_500")
-
-
-class _SecurityHeaders:
-    """Adds the headers to every answer."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
-            await send(message)
-
-        await self.app(scope, receive, with_headers)

@@ -1,35 +1,84 @@
-"""Notices that a browser has gone while its question waits, so that nothing is computed for nobody.
+"""Who asks, and whether they are still there, so that nothing is computed for nobody.
 
-Gradio itself forgets what a page that was closed has put into its queue; the viewer's questions
-do not go through that queue.
+Gradio forgets what a page that was closed has put into its queue. What runs already, and the
+viewer's questions, which do not go through that queue, it does not.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ...engine import Asker, asker
+from ...engine.protocol import Asker, asker
+
+_LONGEST = 100_000  # bytes of a viewer's question; the largest has a mask of 260 x 260 bits
+
+
+class Visitors:
+    """Whose events run at the moment."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, set[threading.Event]] = {}
+
+    @contextmanager
+    def asking(self, session: str) -> Iterator[None]:
+        """Within it, the engine knows that this visitor asks, and whether they are there."""
+        left = threading.Event()
+        events = self._events.setdefault(session, set())
+        events.add(left)
+        token = asker.set(Asker(session, left))
+        try:
+            yield
+        finally:
+            asker.reset(token)
+            events.discard(left)
+            if not events:
+                self._events.pop(session, None)
+
+    def left(self, session: str) -> None:
+        """A visitor has gone, with all that they asked."""
+        for event in self._events.get(session, ()):
+            event.set()
 
 
 class Presence:
-    """Sets `asker` for the viewer's questions: who it is, and whether that browser has left."""
+    """Notices when a browser leaves that waits for its events, or for a viewer's question.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        visitors: finds those of the page that a request is for.
+    """
+
+    def __init__(self, app: ASGIApp, visitors: Callable[[Scope], Visitors]) -> None:
         self.app = app
+        self._visitors = visitors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].endswith("/component_server"):
+        path = scope["path"].rstrip("/") if scope["type"] == "http" else ""
+        if path.endswith("/component_server"):
+            await self._question(scope, receive, send)
+        elif path.endswith("/queue/data"):
+            await self._events(scope, receive, send)
+        else:
             await self.app(scope, receive, send)
-            return
+
+    async def _question(self, scope: Scope, receive: Receive, send: Send) -> None:
         left, arrived = threading.Event(), asyncio.Event()
+        body = bytearray()
+        token = asker.set(Asker("", left))
 
         async def receive_body() -> Message:
             message = await receive()
+            if len(body) <= _LONGEST:
+                body.extend(message.get("body", b""))
             if not message.get("more_body"):
+                asker.set(Asker(_session_of(body), left))
                 arrived.set()
             return message
 
@@ -39,8 +88,6 @@ class Presence:
                 pass
             left.set()
 
-        address, _ = scope.get("client") or ("", 0)
-        token = asker.set(Asker(address, left))
         watcher = asyncio.create_task(watch())
         try:
             await self.app(scope, receive_body, send)
@@ -49,3 +96,30 @@ class Presence:
             watcher.cancel()
             with suppress(asyncio.CancelledError):
                 await watcher
+
+    async def _events(self, scope: Scope, receive: Receive, send: Send) -> None:
+        session = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [""])[0]
+        visitors, complete = self._visitors(scope), False
+
+        async def notice() -> Message:
+            message = await receive()
+            if message["type"] == "http.disconnect" and not complete:
+                visitors.left(session)
+            return message
+
+        async def send_on(message: Message) -> None:
+            nonlocal complete
+            complete = message["type"] == "http.response.body" and not message.get("more_body")
+            await send(message)
+
+        await self.app(scope, notice, send_on)
+
+
+def _session_of(body: bytes | bytearray) -> str:
+    """The session in a viewer's question; empty where there is none."""
+    try:
+        question: Any = json.loads(body)
+    except ValueError:
+        return ""
+    name = question.get("session_hash") if isinstance(question, dict) else None
+    return name if isinstance(name, str) else ""

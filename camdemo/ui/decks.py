@@ -1,0 +1,52 @@
+"""A deck: the photos of a folder instead of the examples, explained before anybody asks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from ..errors import CamdemoError
+
+if TYPE_CHECKING:
+    from .answers import Scenes
+
+_PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
+
+
+def photos_in(folder: Path) -> dict[str, str]:
+    """The photos of a folder by the names that are shown, in the order of the names.
+
+    The ending is left out where no other photo could be meant.
+
+    Raises:
+        CamdemoError: there is no such folder, or no photo in it.
+    """
+    if not folder.is_dir():
+        raise CamdemoError(f"There is no folder {str(folder)!r} to make a deck of.")
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _PHOTOS)
+    if not files:
+        raise CamdemoError(f"There is no photo in {str(folder)!r}.")
+    # "a.jpg.png" without its ending is another photo's whole name.
+    taken = Counter(path.stem for path in files) + Counter(path.name for path in files)
+    return {
+        path.stem if taken[path.stem] == 1 else path.name: str(path.resolve()) for path in files
+    }
+
+
+def prepare(
+    scenes: Scenes, photos: Mapping[str, str], facts: Callable[[str], dict[str, Any]]
+) -> None:
+    """Explain the photos of a deck completely, with a progress bar on the terminal.
+
+    Args:
+        facts: what the page says of a photo, by its name.
+
+    Raises:
+        ImageError: one of the photos can't be read.
+    """
+    for name, path in tqdm(photos.items(), "Deck", unit=" photos"):
+        scenes.add_to_deck(path, **facts(name))

@@ -1,0 +1,274 @@
+"""Gradio's seams: everything on this page that leans on Gradio's insides, each with its reason.
+
+tests/test_seams_of_gradio.py has a test for each, which fails when a new Gradio changes it.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+from starlette.routing import compile_path
+from starlette.types import Scope
+
+from .server.photos import Photos
+from .server.presence import Visitors
+from .server.uploads import Disk
+
+# The look of what Gradio draws and has no setting for, by the names of its own classes.
+CSS = Path(__file__).parent / "static" / "gradio.css"
+
+# For events that take an upload. Gradio would open the file before our code sees it, with an
+# error of its own for a damaged one; `camdemo.photo` does that part, with all the checks.
+# What every other input then holds is what the client sent, and is validated behind it.
+AS_SENT: dict[str, Any] = {"preprocess": False}
+
+# Which of Gradio's routes there are for the world: what the page and gradio_client ask for.
+OPEN: dict[str, tuple[str, ...]] = {
+    "GET": (
+        "/",
+        "/config",
+        "/config/",
+        "/assets/{path:path}",
+        "/static/{path:path}",
+        "/theme.css",
+        "/favicon.ico",
+        "/manifest.json",
+        "/robots.txt",
+        "/health",  # ours
+        "/photo/{token}",  # ours
+        "/gradio_api/info",
+        "/gradio_api/info/",
+        "/gradio_api/file={path_or_url:path}",  # what lies in the folder of uploads; see `is_ours`
+        "/gradio_api/heartbeat/{session_hash}",
+        "/gradio_api/queue/data",
+        "/gradio_api/queue/status",
+        "/gradio_api/upload_progress",
+        "/gradio_api/startup-events",  # Gradio itself asks for it to see whether it runs
+        "/gradio_api/call/{api_name}/{event_id}",  # the API by curl, which waits in the queue, too
+    ),
+    "HEAD": ("/", "/health", "/photo/{token}", "/gradio_api/file={path_or_url:path}"),
+    "POST": (
+        "/gradio_api/upload",
+        "/gradio_api/queue/join",
+        "/gradio_api/run/{api_name}",  # what is not queued and takes no time; see `Page`
+        "/gradio_api/call/{api_name}",
+        "/gradio_api/cancel",
+        "/gradio_api/reset",
+        "/gradio_api/component_server",
+        "/gradio_api/component_server/",
+    ),
+}
+# The others, which answer 404. The test knows a new Gradio's new routes by their absence here.
+CLOSED: dict[str, tuple[str, ...]] = {
+    "GET": (
+        "/openapi.json",
+        "/gradio_api/openapi.json",
+        "/gradio_api/proxy={url_path:path}",  # fetches what strangers name
+        "/gradio_api/file/{path:path}",  # an older name of file=
+        "/gradio_api/stream/{session_hash}/{run}/{component_id}/playlist.m3u8",  # no media here
+        "/gradio_api/stream/{session_hash}/{run}/{component_id}/playlist-file",
+        "/gradio_api/stream/{session_hash}/{run}/{component_id}/{segment_id}.{ext}",
+        "/gradio_api/custom_component/{id}/{environment}/{type}/{file_name}",  # there is none
+        "/svelte/{path:path}",  # for those
+        "/gradio_api/call/v2/{api_name}/{event_id}",
+        "/gradio_api/user",  # nobody logs in
+        "/gradio_api/user/",
+        "/gradio_api/login_check",
+        "/gradio_api/login_check/",
+        "/gradio_api/token",
+        "/gradio_api/token/",
+        "/logout",
+        "/gradio_api/app_id",
+        "/gradio_api/app_id/",
+        "/gradio_api/deep_link",  # the address of the page has all that a link needs
+        "/gradio_api/runs",  # who asked what, when
+        "/gradio_api/runs/",
+        "/gradio_api/run-history/buckets",
+        "/gradio_api/run-history/records",
+        "/gradio_api/run-history/records/{endpoint}/{record_id}/assets/{asset_id}",
+        "/monitoring",
+        "/monitoring/summary",
+        "/monitoring/{key}",
+        "/gradio_api/theme.css",
+        "/pwa_icon",
+        "/pwa_icon/{size}",
+        "/gradio_api/dev/reload",  # for developing
+        "/gradio_api/vibe-code",
+        "/gradio_api/vibe-code/",
+    ),
+    "HEAD": ("/openapi.json", "/gradio_api/proxy={url_path:path}"),
+    "POST": (
+        "/gradio_api/process_recording",  # runs ffmpeg for anybody
+        "/gradio_api/run/{api_name}/",
+        "/gradio_api/api/{api_name}",  # an older name of run
+        "/gradio_api/api/{api_name}/",
+        "/gradio_api/call/{api_name}/",
+        "/gradio_api/call/v2/{api_name}",
+        "/gradio_api/call/v2/{api_name}/",
+        "/gradio_api/reset/",
+        "/gradio_api/stream/{event_id}",
+        "/gradio_api/stream/{event_id}/close",
+        "/gradio_api/run-history/connect",
+        "/login",
+        "/login/",
+        "/gradio_api/vibe-edit",
+        "/gradio_api/vibe-edit/",
+        "/gradio_api/undo-vibe-edit",
+        "/gradio_api/undo-vibe-edit/",
+        "/gradio_api/vibe-code",
+        "/gradio_api/vibe-code/",
+        "/gradio_api/vibe-starter-queries",
+        "/gradio_api/vibe-starter-queries/",
+    ),
+}
+_PATTERNS = {
+    method: [compile_path(template)[0] for template in templates]
+    for method, templates in OPEN.items()
+}
+_FILE = "/gradio_api/file="
+# An address instead of a path. A drive of Windows has one letter.
+_SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]+:|[/\\]{2})", re.IGNORECASE)
+
+
+def route_of(scope: Scope) -> str:
+    """The path of a request below that under which a proxy shows the page, as routes are found."""
+    path, root = scope["path"], scope.get("root_path", "")
+    below = path.removeprefix(root) if path.startswith(root + "/") or path == root else path
+    return below or "/"
+
+
+def is_open(method: str, path: str) -> bool:
+    """Whether a route is one of those that the page and its API need."""
+    return any(pattern.match(path) for pattern in _PATTERNS.get(method, ()))
+
+
+def is_ours(path: str) -> bool:
+    """Whether a path is no `file=`, or that of something in the folder of uploads.
+
+    Gradio itself fetches an address that stands there, and hands on what it gets.
+    """
+    if not path.startswith(_FILE):
+        return True
+    named = path.removeprefix(_FILE)
+    try:
+        return not _SCHEME.match(named) and Path(named).resolve().is_relative_to(upload_folder())
+    except (OSError, ValueError):
+        return False
+
+
+def upload_folder() -> Path:
+    """Where Gradio keeps what is uploaded, and the pictures that it sends."""
+    return Path(get_upload_folder()).resolve()
+
+
+class Page(gr.Blocks):
+    """A gr.Blocks that asks three things of every event, by whichever way it comes.
+
+    Nothing that a client names is fetched: Gradio downloads a photo whose `path` is an address,
+    wherever in the data it stands, past every limit. Who asks is known to who computes. And what
+    the event has written is counted. `process_api` is where all events pass.
+
+    Args:
+        disk: the folder of uploads and results.
+        photos: what /photo/{token} shows.
+    """
+
+    def __init__(self, title: str, disk: Disk, photos: Photos) -> None:
+        # Gradio's own deletion takes the pictures of buttons, too: see `Disk`.
+        super().__init__(title=title, analytics_enabled=False, delete_cache=None)
+        # Else POST /gradio_api/run goes around the queue, and so around all limits. What is
+        # queued can't be asked there any more; the rest is answered at once.
+        self.api_open = False
+        self.disk = disk
+        self.photos = photos
+        self.visitors = Visitors()
+
+    async def process_api(self, *given: Any, **named: Any) -> dict[str, Any]:
+        refuse_addresses([given, named.get("inputs")])
+        with self.visitors.asking(named.get("session_hash") or ""):
+            answer = await super().process_api(*given, **named)
+        written = [one["path"] for one in answer["data"] if isinstance(one, dict) and "path" in one]
+        await self.disk.written(written)
+        return answer
+
+
+def page_of(scope: Scope) -> Page:
+    """The page that a request asks; Gradio keeps it with its app."""
+    return scope["app"].get_blocks()
+
+
+def refuse_addresses(data: Any) -> None:
+    """Refuse what names a file by an address, anywhere in an event's data; forget every `url`.
+
+    Gradio's page sends a photo's `url` along, and has no use for it here.
+
+    Raises:
+        gr.Error: there is one.
+    """
+    left = [data]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            if isinstance(value.get("path"), str):
+                value.pop("url", None)
+                if _SCHEME.match(value["path"]):
+                    raise gr.Error(
+                        "Send a photo as a file, not as an address.", print_exception=False
+                    )
+            left += value.values()
+        elif isinstance(value, (list, tuple)):
+            left += value
+
+
+def path_of(upload: Any) -> str | None:
+    """The path of an upload that Gradio has checked to be one; None for none."""
+    return upload["path"] if isinstance(upload, dict) else None
+
+
+def icon(address: str) -> Any:
+    """A picture for a button that stays where it is.
+
+    Gradio copies a file into the folder of uploads, whose oldest files are deleted. What looks
+    like a file that it has already it only puts the page's address before.
+    """
+    return {"path": address, "url": f"/{address}", "meta": {"_type": "gradio.FileData"}}
+
+
+def server_function(name: str, answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A function for `server_functions`, under a name of its own.
+
+    Gradio marks it, which it can't do with a method, and makes it an attribute of the component,
+    where "page" and the like have a meaning already.
+    """
+
+    def function(question: Any) -> Any:
+        return answer(question)
+
+    function.__name__ = name
+    return function
+
+
+def found_nothing(error: Exception) -> bool:
+    """Whether Gradio did not find the component or the event that a client named.
+
+    It looks it up in a dictionary, and lets the KeyError go.
+    """
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return (Path(last.filename).name, last.name) in {
+        ("routes.py", "component_server"),
+        ("route_utils.py", "get_fn"),
+    }
+
+
+def end_within(demo: gr.Blocks, seconds: int) -> None:
+    """End open connections so long after the process was told to stop.
+
+    Gradio has no setting for it, and open pages never end by themselves.
+    """
+    demo.server.config.timeout_graceful_shutdown = seconds

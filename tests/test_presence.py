@@ -1,0 +1,182 @@
+"""Who asks, and whether they are still there: by sessions, for events and for questions."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from benchmarks.visitor import Client
+from camdemo import Explainer, Settings
+from camdemo.ui.page import build_demo
+from camdemo.ui.server import presence
+from camdemo.ui.server.launching import launch_options
+from camdemo.ui.server.presence import Visitors
+
+from .served import run
+
+
+class Watching(Explainer):
+    """Answers when whoever asks has gone, and notes who that was."""
+
+    def __init__(self) -> None:
+        super().__init__(Settings(model="efficientnet_lite0"))
+        self.asked = threading.Event()
+        self.noticed = threading.Event()
+        self.watching = False
+
+    def _wait(self) -> None:
+        if not self.watching:
+            return
+        left = presence.asker.get()
+        assert left is not None
+        assert not left.is_set()
+        self.asked.set()
+        if left.wait(20):
+            self.noticed.set()
+
+    def models(self) -> Any:
+        self._wait()
+        return super().models()
+
+    def labels(self, *given: Any) -> Any:
+        self._wait()
+        return super().labels(*given)
+
+
+@pytest.fixture
+def watching(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[Watching]:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    explainer = Watching()
+    demo = build_demo(explainer)
+    options = launch_options(explainer) | {"server_name": "127.0.0.1"}
+    demo.queue().launch(prevent_thread_lock=True, quiet=True, **options)
+    explainer.address = demo.local_url
+    explainer.watching = True
+    yield explainer
+    explainer.watching = False
+    demo.close()
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names that the engine is told."""
+    told: list[str] = []
+
+    def asker(name: str, left: threading.Event) -> threading.Event:
+        told.append(name)
+        return left
+
+    monkeypatch.setattr(presence, "_asker", asker)
+    return told
+
+
+async def until(happened: threading.Event) -> None:
+    assert await asyncio.to_thread(happened.wait, 20)
+
+
+@pytest.mark.parametrize("slash", ["", "/"])  # a program's way, and that of Gradio's page
+def test_a_viewers_question_is_dropped_when_its_browser_goes(
+    watching: Watching, names: list[str], slash: str
+) -> None:
+    async def visit() -> str:
+        async with httpx.AsyncClient(base_url=watching.address, timeout=60) as http:
+            client = Client(http, (await http.get("/config")).json())
+            body = {
+                "data": {},
+                "component_id": client.component("viewer"),
+                "fn_name": "scene_labels",
+                "session_hash": client.session,
+            }
+            asked = asyncio.create_task(
+                http.post(f"/gradio_api/component_server{slash}", json=body)
+            )
+            await until(watching.asked)
+            asked.cancel()
+            await until(watching.noticed)
+            return client.session
+
+    session = run(visit())
+    assert names[-1] == session
+
+
+def test_an_event_is_dropped_when_its_browser_goes(watching: Watching, names: list[str]) -> None:
+    async def visit() -> str:
+        async with httpx.AsyncClient(base_url=watching.address, timeout=60) as http:
+            client = Client(http, (await http.get("/config")).json())
+            models = next(
+                one["id"] for one in client.config["dependencies"] if one["api_name"] == "models"
+            )
+            asked = asyncio.create_task(client.run(models, []))
+            await until(watching.asked)
+            other = Client(http, client.config)  # goes, too, but nobody asked for that one
+            stream = asyncio.create_task(
+                http.get("/gradio_api/queue/data", params={"session_hash": other.session})
+            )
+            await asyncio.sleep(0.3)
+            stream.cancel()
+            await asyncio.sleep(0.5)
+            assert not watching.noticed.is_set()
+            asked.cancel()
+            await until(watching.noticed)
+            return client.session
+
+    assert run(visit()) in names
+
+
+def test_who_has_all_answers_has_not_gone() -> None:
+    """A stream ends when it is complete, and then the connection may close."""
+    visitors = Visitors()
+
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await receive()
+
+    async def receive() -> dict:
+        return {"type": "http.disconnect"}
+
+    async def send(_message: Any) -> None:
+        pass
+
+    scope = {
+        "type": "http",
+        "path": "/gradio_api/queue/data",
+        "query_string": b"session_hash=a",
+    }
+
+    async def visit(served: Any) -> bool:
+        with visitors.asking("a"):
+            left = presence.asker.get()
+            assert left is not None
+            await presence.Presence(served, lambda _scope: visitors)(scope, receive, send)
+            return left.is_set()
+
+    async def impatient(_scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await receive()
+
+    assert run(visit(app)) is False
+    assert run(visit(impatient)) is True
+    assert presence.asker.get() is None
+    assert visitors._events == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (b"", ""),
+        (b"nonsense", ""),
+        (b"[]", ""),
+        (b'{"session_hash": 5}', ""),
+        (json.dumps({"session_hash": "abc", "data": {"session_hash": "other"}}).encode(), "abc"),
+        (b"\xff" * 9, ""),
+    ],
+)
+def test_a_session_is_read_from_a_question_or_not(body: bytes, name: str) -> None:
+    assert presence._session_of(body) == name
