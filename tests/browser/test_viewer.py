@@ -12,8 +12,8 @@ from gradio.media import get_image
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from app import photos_in
 from camdemo import Explainer, Settings
+from camdemo.ui.decks import photos_in
 from camdemo.ui.page import build_demo
 from camdemo.ui.server.launching import launch_options
 
