@@ -1,21 +1,28 @@
-# make run    start the page          make test   run all tests
-# make lint   style and types         make bench  measure against the notebook's way and two libraries
+# make run          start the page
+# make test         run all tests
+# make lint         check style and types
+# make format       mend the style
+# make bench        measure against the notebook's way and two libraries
+# make bench-ui     measure the page in Chromium
+# make load         a crowd on the page, and on a plain one; where the server's time goes
+# make soak         thousands of explanations in one process, and every model in turn
+# make screenshots  take README.md's pictures from the real page
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
+.PHONY: help run test lint format bench bench-ui load soak screenshots
 
-# make bench-ui  measure the page in Chromium
-# make load      a crowd on the page, and on a plain one; where the server's time goes
-# make soak      thousands of explanations in one process, and every model in turn
-# make screenshots  take README.md's pictures from the real page
-.PHONY: run test lint format bench bench-ui load soak screenshots
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
 run: $(VENV)/run.done
+	@echo "Starting the page: its address follows in some seconds."
 	@$(BIN)/python app.py
 
 test: $(VENV)/dev.done
 	@$(BIN)/python tests/browser/chromium.py
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/dev.done
 	@$(BIN)/ruff check .
@@ -45,16 +52,20 @@ screenshots: $(VENV)/dev.done
 
 # One file a list of requirements says that it is installed; a changed list installs again.
 $(VENV)/run.done: requirements.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -r requirements.txt
+	@echo "Installing what the page needs into $(VENV), PyTorch and Gradio: minutes, the first time."
+	@$(INSTALL) -r requirements.txt
 	@touch $@
 
 $(VENV)/dev.done: requirements.txt requirements-dev.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@echo "Installing what the page and its tests need into $(VENV): minutes, the first time."
+	@$(INSTALL) -r requirements.txt -r requirements-dev.txt
 	@touch $@ $(VENV)/run.done
 
 $(VENV)/bench.done: benchmarks/requirements.txt $(VENV)/dev.done
-	$(BIN)/python -m pip install --quiet -r benchmarks/requirements.txt
+	@echo "Installing the libraries to compare with into $(VENV)."
+	@$(INSTALL) -r benchmarks/requirements.txt
 	@touch $@
 
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	@echo "Making a Python environment in $(VENV)."
+	@$(PYTHON) -m venv $(VENV)

@@ -1,4 +1,4 @@
-"""The command line: python -m camdemo explain | models | layers | fetch."""
+"""The command line: camdemo serve | explain | models | layers | fetch."""
 
 from __future__ import annotations
 
@@ -6,62 +6,64 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
 
-from .engine import Progress
+from . import methods, question, settings
+from .engine import LocalEngine, Progress, SharedEngine, cores
 from .errors import CamdemoError
 from .explainer import Explainer
 from .models import CATALOGUE
-from .models.labels import label_or_index
-from .records import COLORMAPS, EVIDENCE, percent
+from .question import Look, Question
+from .records import percent
 from .settings import Settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 1 a refusal printed in words."""
-    options = _parser().parse_args(arguments)
+    """Run one command, `serve` if none is named.
+
+    Returns:
+        The exit code: 0 done, 1 a refusal printed in words, 130 interrupted.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser().parse_args(given or ["serve"])
     try:
-        options.run(Explainer(Settings.from_environment()), options)
+        options.run(options)
     except CamdemoError as error:
         print(error, file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         sys.stderr.close()
         return 0
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m camdemo", description="What an image classifier saw, and where it looked."
+        prog="camdemo",
+        description="What an image classifier saw, and where it looked.",
+        epilog="Without a command, the page is served. `camdemo COMMAND --help` tells more.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="serve the page")
+    serve.add_argument(
+        "--deck",
+        type=Path,
+        metavar="FOLDER",
+        help="show the photos of a folder; Page Up and Page Down step through them without a wait",
+    )
+    settings.add_flags(serve)
+    serve.set_defaults(run=_serve)
 
     explain = commands.add_parser("explain", help="explain a photo")
     explain.add_argument("photo", metavar="PHOTO")
     explain.add_argument("-o", "--output", metavar="OUT.png", help="where to write the overlay")
     explain.add_argument("--json", action="store_true", help="print all numbers as JSON")
-    explain.add_argument("--model", help="default: MobileNetV2 if it is here, else Lite0")
-    explain.add_argument("--layer", help="default: the last stage")
-    explain.add_argument(
-        "--target", type=label_or_index, help="a label or its index; default: the most probable"
-    )
-    explain.add_argument(
-        "--versus",
-        type=label_or_index,
-        metavar="LABEL",
-        help="a label to compare with, or its index",
-    )
-    explain.add_argument(
-        "--framing",
-        default="crop",
-        help="crop, whole, or left,top,right,bottom in pixels of the photo; default: crop",
-    )
-    explain.add_argument("--colormap", default="jet", help=_one_of(COLORMAPS))
-    explain.add_argument("--opacity", default=0.5, type=float, help="0 to 1")
-    explain.add_argument(
-        "--evidence",
-        help=f"{', '.join(EVIDENCE)}; default: signed for a comparison, else positive",
-    )
+    question.add_flags(explain, Question)
+    question.add_flags(explain, Look)
     explain.set_defaults(run=_explain)
 
     listing = commands.add_parser("models", help="list the models")
@@ -78,21 +80,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _one_of(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} or {names[-1]}; default: {names[0]}"
+def _serve(options: argparse.Namespace) -> None:
+    from .ui.server import serving
+
+    given = Settings.from_environment(flags=options)
+    given = replace(given, lanes=given.lanes or cores())
+    engine = SharedEngine(LocalEngine(settings=given))
+    serving.serve(Explainer(given, engine=engine), options.deck)
 
 
-def _explain(explainer: Explainer, options: argparse.Namespace) -> None:
-    explanation = explainer.explain(
-        options.photo,
-        model=options.model,
-        layer=options.layer,
-        target=options.target,
-        versus=options.versus,
-        framing=options.framing,
-        progress=_progress_bar(),
-    )
-    picture = explanation.overlay(options.colormap, options.opacity, options.evidence)
+def _explain(options: argparse.Namespace) -> None:
+    asked = question.read(Question, vars(options))
+    look = question.read(Look, vars(options))  # all is checked before anything is computed
+    explanation = _explainer().explain(options.photo, progress=_progress_bar(), **asdict(asked))
+    picture = explanation.overlay(look.colormap, look.opacity, look.evidence)
     if options.output:
         try:
             picture.save(options.output)
@@ -101,37 +102,39 @@ def _explain(explainer: Explainer, options: argparse.Namespace) -> None:
                 f"The overlay can't be written to {options.output}: {error}."
             ) from error
     if options.json:
-        print(json.dumps(explanation.summary(options.evidence)))
+        print(json.dumps(explanation.summary(look.evidence)))
         return
     for prediction in explanation.predictions:
         print(f"{percent(prediction.probability):>7}  {prediction.label}")
-    where = f"{explanation.model.title}, {explanation.layer.text}"
+    method = methods.find(explanation.method).title
+    where = f"{explanation.model.title}, {explanation.layer.text}, {method}"
     against = f" against {explanation.versus.text}" if explanation.versus else ""
     print(f"Map of {explanation.target.text}{against} ({where})")
-    if caveat := explanation.caveat(options.evidence):
+    if caveat := explanation.caveat(look.evidence):
         print(caveat)
 
 
-def _models(explainer: Explainer, _options: argparse.Namespace) -> None:
-    for spec in explainer.models():
+def _models(_options: argparse.Namespace) -> None:
+    for spec in _explainer().models():
         state = "ready" if spec.ready else "download"
         print(f"{spec.name:<20} {spec.title:<20} {spec.megabytes:>6.1f} MB  {state}")
 
 
-def _layers(explainer: Explainer, options: argparse.Namespace) -> None:
+def _layers(options: argparse.Namespace) -> None:
+    explainer = _explainer()
     default = explainer.default_layer(options.model)
     for layer in explainer.layers(options.model):
         notes = ["stage"] * layer.stage + ["default"] * (layer == default)
         print(f"{layer.text}{'  (' + ', '.join(notes) + ')' if notes else ''}")
 
 
-def _fetch(explainer: Explainer, options: argparse.Namespace) -> None:
+def _fetch(options: argparse.Namespace) -> None:
     names = list(CATALOGUE.names) if options.all else options.models
     if not names:
         raise CamdemoError("Name the models to fetch, or give --all. 'models' lists them.")
     for name in names:
         CATALOGUE.find(name)  # a wrong name is told before the first download
-    failures = []
+    explainer, failures = _explainer(), []
     for name in names:
         try:
             explainer.fetch(name, _progress_bar(name))
@@ -140,6 +143,10 @@ def _fetch(explainer: Explainer, options: argparse.Namespace) -> None:
             failures.append(str(error))
     if failures:
         raise CamdemoError("\n".join(failures))
+
+
+def _explainer() -> Explainer:
+    return Explainer(Settings.from_environment())
 
 
 def _progress_bar(name: str = "weights") -> Progress | None:

@@ -1,17 +1,18 @@
-"""Fixtures that several files share."""
+"""What holds for all tests, and the fixtures that several files share."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
-import torch
+
+# Two test processes share the machine, and servers and browsers that they start: torch's threads
+# would wait for each other, which takes ten times as long. Set before anything imports torch.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """For many small forwards a second thread gains little, and on a busy machine costs much."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    """Nothing more to do: all of them have one."""
     yield
-    torch.set_num_threads(threads)

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ import httpx
 Result = TypeVar("Result")
 
 ROOT = Path(__file__).parent.parent
+APP = (sys.executable, str(ROOT / "app.py"))
 SECRET = "sesame"  # in the server's environment; nobody may ever read it
 
 
@@ -50,7 +51,7 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path, *flags: str) -> Iterator[Served]:
+def served(folder: Path, *flags: str, command: Sequence[str] = APP) -> Iterator[Served]:
     """Start it, wait until it is ready, and end it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -61,12 +62,12 @@ def served(folder: Path, *flags: str) -> Iterator[Served]:
         "SECRET_OF_THE_HOST": SECRET,
     }
     own = ["--host", "127.0.0.1", "--port", str(port), "--model", "efficientnet_lite0"]
-    log = (folder / "log").open("w")
+    log, out = (folder / "log").open("w"), (folder / "out").open("w")
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "app.py"), *own, *flags],
+        [*command, *own, *flags],
         cwd=folder,
         env=environment,
-        stdout=subprocess.DEVNULL,
+        stdout=out,
         stderr=log,
     )
     address = f"http://127.0.0.1:{port}"
@@ -87,3 +88,4 @@ def served(folder: Path, *flags: str) -> Iterator[Served]:
         process.kill()
         process.wait()
         log.close()
+        out.close()

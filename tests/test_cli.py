@@ -1,10 +1,13 @@
-"""The command line, called as `python -m camdemo` calls it."""
+"""The command line, called as `camdemo` and `python -m camdemo` call it."""
 
 from __future__ import annotations
 
 import json
+import runpy
+import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from PIL import Image
 from camdemo import Explainer, Settings
 from camdemo.cli import main
 from camdemo.models import catalogue
+from camdemo.ui.server import serving
 
 LION = get_image("lion.jpg")
 
@@ -123,6 +127,67 @@ def test_layers_marks_stages_and_the_default(capsys: pytest.CaptureFixture) -> N
 def test_fetch_of_a_bundled_model_is_done_at_once(capsys: pytest.CaptureFixture) -> None:
     assert main(["fetch", "efficientnet_lite1"]) == 0
     assert capsys.readouterr().out == "efficientnet_lite1: ready\n"
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Settings, Path | None]]:
+    """What would have been served: settings, and the folder of a deck."""
+    seen: list[tuple[Settings, Path | None]] = []
+    monkeypatch.setattr(serving, "serve", lambda one, deck: seen.append((one.settings, deck)))
+    return seen
+
+
+def test_serve_takes_the_flags_of_all_settings_and_a_deck(served: list) -> None:
+    assert main(["serve", "--port", "8000", "--model", "vgg16", "--deck", "talk"]) == 0
+    assert main(["serve"]) == 0
+    ours = Settings(model="efficientnet_lite0")  # what this file's environment says
+    assert served == [(replace(ours, model="vgg16", port=8000), Path("talk")), (ours, None)]
+
+
+def test_without_a_command_the_page_is_served(
+    served: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["camdemo"])
+    assert main() == 0
+    assert len(served) == 1
+
+
+def test_app_is_the_command_serve(served: list, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["app.py", "--max-queue", "3"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(Path(__file__).parents[1] / "app.py"), run_name="__main__")
+    assert ended.value.code == 0
+    assert served[0][0].max_queue == 3
+
+
+def test_a_port_that_is_taken_is_one_sentence() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        command = [sys.executable, "-m", "camdemo", "serve", "--host", "127.0.0.1", "--port", port]
+        told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    assert told.stderr.splitlines()[-1].startswith(
+        f"The page can't be served on 127.0.0.1, port {port}: "
+    )
+    assert "Traceback" not in told.stderr
+    assert told.stdout == ""
+
+
+def test_a_deck_without_photos_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(["serve", "--deck", str(tmp_path / "none")]) == 1
+    assert main(["serve", "--deck", str(tmp_path)]) == 1
+    missing, empty = capsys.readouterr().err.splitlines()
+    assert "no folder" in missing
+    assert "no photo" in empty
+
+
+def test_a_wrong_look_is_refused_before_anything_is_read(capsys: pytest.CaptureFixture) -> None:
+    assert main(["explain", "nowhere.jpg", "--colormap", "grey"]) == 1
+    assert "grey" in capsys.readouterr().err
 
 
 def test_as_a_module_listing_needs_no_torch() -> None:

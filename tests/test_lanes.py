@@ -109,8 +109,13 @@ def test_as_many_run_at_once_as_there_are_lanes(count):
 
 def test_several_lanes_have_a_core_each_and_a_single_one_has_all():
     before = torch.get_num_threads()
-    assert Lanes(2).run(Rank.ANSWER, torch.get_num_threads) == 1
-    assert torch.get_num_threads() == before  # the caller's own are untouched
+    torch.set_num_threads(3)
+    try:
+        assert Lanes().run(Rank.ANSWER, torch.get_num_threads) == 3
+        assert Lanes(2).run(Rank.ANSWER, torch.get_num_threads) == 1
+        assert torch.get_num_threads() == 3  # the caller's own are untouched
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ def test_the_oldest_uploads_go_when_the_disk_is_full(running: Served) -> None:
 
 
 def test_a_line_of_the_log_is_json(tmp_path: Path) -> None:
-    code = "import app; app.log_to_stderr(); from camdemo.ui.server import journal\n"
+    code = "from camdemo.ui.server import journal, serving; serving.log_to_stderr()\n"
     code += "with journal.request('explain'): journal.note(width=5)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
