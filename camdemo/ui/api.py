@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from ..models.labels import label_or_index
-from ..records import COLORMAPS, EVIDENCE, FRAMINGS
+from .. import question
+from ..question import Look, Option, Question
 from .errors import errors_for_client
 from .seams import AS_SENT, path_of
 from .server import journal
@@ -17,41 +17,42 @@ if TYPE_CHECKING:
     from ..explainer import Explainer
 
 
+# Programs may give them by place: what is new comes last.
+_BY_PLACE = (
+    *("model", "layer", "target", "framing", "colormap", "opacity", "evidence", "versus", "method"),
+)
+
+
+def arguments(look: type = Look) -> tuple[Option, ...]:
+    """The options of `/explain`, in the order of its arguments after the image."""
+    offered = [*question.options(Question), *question.options(look)]
+    places = {name: place for place, name in enumerate(_BY_PLACE)}
+    painted = [each for each in offered if not each.on_canvas]
+    return tuple(sorted(painted, key=lambda each: places.get(each.name, len(places))))
+
+
 def add_endpoints(explainer: Explainer) -> None:
     """Add the endpoints to the page that is being built; nothing of them is visible.
 
     The choices are plain text fields: a dropdown would refuse, with a message of its own,
     what it did not offer when the page was built.
     """
+    offered = arguments()
 
-    def explain(
-        image: Any,
-        model: Any,
-        layer: Any,
-        target: Any,
-        framing: Any,
-        colormap: Any,
-        opacity: Any,
-        evidence: Any,
-        versus: Any,
-    ) -> Any:
+    def explain(image: Any, *given: Any) -> Any:
         """Explain a photo: the overlay, the five most probable labels, and all the numbers."""
         path = path_of(image)
         if path is None:
             raise gr.Error("There is no image. Send one as the first argument.")
+        values = {each.name: value for each, value in zip(offered, given, strict=True)}
         with errors_for_client(), journal.request("api explain"):
-            explanation = explainer.explain(
-                path,
-                model=model or None,
-                layer=layer or None,
-                target=_label_or_index(target),
-                framing=framing,
-                versus=_label_or_index(versus),
-            )
+            asked = question.read(Question, values)
+            look = question.read(Look, values)
+            explanation = explainer.explain(path, **asdict(asked))
             journal.note(**journal.facts_of(explanation))
-            picture = explanation.overlay(colormap, opacity, evidence or None)
+            picture = explanation.overlay(look.colormap, look.opacity, look.evidence)
         scores = {shown.label: shown.probability for shown in explanation.predictions}
-        return picture, scores, explanation.summary(evidence or None)
+        return picture, scores, explanation.summary(look.evidence)
 
     def models() -> list[dict]:
         """The models: name, title, source, size, input transform, and whether they are ready."""
@@ -63,25 +64,7 @@ def add_endpoints(explainer: Explainer) -> None:
             return [asdict(layer) for layer in explainer.layers(model)]
 
     with gr.Column(visible=False):
-        inputs = [
-            gr.Image(label="image", type="filepath"),
-            gr.Textbox("", label="model", info="a name of /models; empty: the default"),
-            gr.Textbox("", label="layer", info="a name of /layers; empty: the last stage"),
-            gr.Textbox("", label="target", info="a label or its index; empty: the most probable"),
-            gr.Textbox(
-                "crop",
-                label="framing",
-                info=" or ".join([*FRAMINGS, "left,top,right,bottom in pixels of the photo"]),
-            ),
-            gr.Textbox("jet", label="colormap", info=", ".join(COLORMAPS)),
-            gr.Number(0.5, label="opacity", info="0 to 1"),
-            gr.Textbox(
-                "",
-                label="evidence",
-                info=", ".join(EVIDENCE) + "; empty: signed for a comparison, else positive",
-            ),
-            gr.Textbox("", label="versus", info="a label to compare with, or its index"),
-        ]
+        inputs = [gr.Image(label="image", type="filepath"), *map(_field, offered)]
         outputs = [
             gr.Image(label="overlay", format="png"),
             gr.JSON(label="predictions"),
@@ -100,8 +83,9 @@ def add_endpoints(explainer: Explainer) -> None:
     gr.api(layers, api_name="layers", queue=False)
 
 
-def _label_or_index(target: Any) -> Any:
-    """What a client means by "lion", "291", 291 or ""; the explainer checks it."""
-    if not isinstance(target, str):
-        return target
-    return label_or_index(target.strip()) if target.strip() else None
+def _field(each: Option) -> gr.components.Component:
+    """Where a program gives the value of an option, which stands there by default."""
+    if each.kind == "number":
+        return gr.Number(each.default, label=each.name, info=question.describe(each))
+    default = "" if each.default is None else each.default
+    return gr.Textbox(default, label=each.name, info=question.describe(each))
