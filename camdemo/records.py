@@ -229,7 +229,8 @@ def finite(answer: np.ndarray) -> np.ndarray:
     """
     if not np.isfinite(answer).all():
         raise CamdemoError(
-            "The model's answer to this is not a number (NaN or infinite). Choose another model."
+            "The model's answer to this is not a number (NaN or infinite). Its weights may be "
+            "damaged: choose another model, or delete the file of its weights."
         )
     return answer
 
