@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-
 import pytest
 
 # Two test processes share the machine, and servers and browsers that they start: torch's threads
@@ -13,6 +11,5 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture
-def one_thread() -> Iterator[None]:
+def one_thread() -> None:
     """Nothing more to do: all of them have one."""
-    yield
