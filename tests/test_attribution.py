@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,12 +17,12 @@ from captum.attr import LayerGradCam
 from gradio.media import get_image
 from PIL import Image
 from torch import Tensor, nn
-from torch.nn import functional
 
-from camdemo import Explainer
-from camdemo.methods import attribution, layers
+from camdemo import Explainer, methods
+from camdemo.methods import layers, registry, tap
 from camdemo.models import catalogue, weights
 
+from . import oracles
 from .tiny_models import HandMade, Small, real_network
 
 # -- against the notebook
@@ -74,14 +75,7 @@ PHOTO = get_image("tower.jpg")
 def without_in_place(monkeypatch: pytest.MonkeyPatch) -> Callable[[nn.Module], nn.Module]:
     """Make a network whose ReLUs overwrite nothing, neither as modules nor as functions."""
 
-    def change(model: nn.Module) -> nn.Module:
-        for module in model.modules():
-            if hasattr(module, "inplace"):
-                module.inplace = False
-        monkeypatch.setattr(functional, "relu", lambda x, inplace=False: torch.relu(x))
-        return model
-
-    return change
+    return lambda model: oracles.without_in_place(model, monkeypatch)
 
 
 @pytest.fixture
@@ -225,7 +219,7 @@ def hand_made() -> tuple[nn.Module, Tensor]:
 def test_by_hand(layer: str, target: int | None, expected: list) -> None:
     model, inputs = hand_made()
     where = layers.find(layers.discover(model, 4), layer)
-    cam, logits = attribution.grad_cam(model, where, inputs, target)
+    cam, logits = methods.explain(model, where, inputs, target=target)
     np.testing.assert_allclose(cam, expected, rtol=1e-6)
     np.testing.assert_allclose(logits, [3, 6], rtol=1e-6)
     assert cam.dtype == logits.dtype == np.float32
@@ -250,7 +244,7 @@ def test_by_hand(layer: str, target: int | None, expected: list) -> None:
 def test_a_duel_by_hand(layer: str, target: int | None, versus: int, expected: list) -> None:
     model, inputs = hand_made()
     where = layers.find(layers.discover(model, 4), layer)
-    cam, logits = attribution.grad_cam(model, where, inputs, target, versus)
+    cam, logits = methods.explain(model, where, inputs, target=target, versus=versus)
     np.testing.assert_allclose(cam, expected, rtol=1e-6)
     np.testing.assert_allclose(logits, [3, 6], rtol=1e-6)
 
@@ -266,7 +260,7 @@ def test_a_duel_is_captums_map_of_the_difference_of_two_logits(layer: str) -> No
         return logits[:, 291] - logits[:, 292]
 
     captum = LayerGradCam(difference, model.get_submodule(layer)).attribute(inputs)
-    cam, _ = attribution.grad_cam(model, where, inputs, 291, 292)
+    cam, _ = methods.explain(model, where, inputs, target=291, versus=292)
     assert_agree(cam, captum[0, 0].detach().numpy())
 
 
@@ -275,7 +269,7 @@ def test_a_duel_is_the_difference_of_the_maps_and_turns_with_its_labels(layer: s
     model = Small()
     where = layers.find(layers.discover(model, 64), layer)
     inputs = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    assert_duel(lambda *labels: attribution.grad_cam(model, where, inputs, *labels)[0])
+    assert_duel(lambda *labels: methods.explain(model, where, inputs, "gradcam", *labels)[0])
 
 
 @pytest.mark.parametrize("layer", ["bn2", "blocks.3", "blocks.5.1.conv_pw"])
@@ -312,7 +306,7 @@ def assert_duel(explain: Callable[..., np.ndarray]) -> None:
 def test_the_best_label_is_never_its_own_rival(
     logits: list, versus: int | None, expected: int
 ) -> None:
-    assert attribution.best(np.array(logits, np.float32), versus) == expected
+    assert methods.best(np.array(logits, np.float32), versus) == expected
 
 
 # -- the model is left as it was found
@@ -340,15 +334,16 @@ def fail_behind_the_layer(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def fail_in_the_layer(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layers, "_to_grid", fail)
+    monkeypatch.setattr(tap, "_to_grid", fail)
 
 
 def fail_in_the_backward(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.autograd, "grad", fail)
 
 
-def fail_in_captum(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LayerGradCam, "attribute", fail)
+def fail_in_the_method(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = dataclasses.replace(methods.find("gradcam"), function=fail)
+    monkeypatch.setitem(registry._METHODS, "gradcam", broken)
 
 
 def do_not_fail(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -362,7 +357,7 @@ def do_not_fail(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
         fail_in_the_layer,
         fail_behind_the_layer,
         fail_in_the_backward,
-        fail_in_captum,
+        fail_in_the_method,
     ],
 )
 @pytest.mark.parametrize("grad_enabled", [True, False])
@@ -383,36 +378,33 @@ def test_the_model_is_left_as_it_was_found(
         with monkeypatch.context() as patch:
             sabotage(model, patch)
             if sabotage is do_not_fail:
-                attribution.grad_cam(model, where, inputs, versus=versus)
+                methods.explain(model, where, inputs, versus=versus)
             else:
                 with pytest.raises(ZeroDivisionError):
-                    attribution.grad_cam(model, where, inputs, versus=versus)
+                    methods.explain(model, where, inputs, versus=versus)
         assert state_of(model) == before
     assert not inputs.requires_grad
     assert inputs.grad is None
 
 
 def test_what_follows_the_layer_gets_a_copy() -> None:
-    # Captum 0.9 hands on a copy by itself; whoever else reads the tap depends on ours.
     model, inputs = hand_made()
     where = layers.find(layers.discover(model, 4), "grid")
-    read = []
-    with layers.tap(model, where) as identity:
-        identity.register_forward_hook(lambda *call: read.append(call[2]))
+    with tap.tap(model, [where]) as grids:
         model(inputs)
-    assert read[0].tolist() == [[RED, GREEN]]  # the in-place ReLU would leave no negative
+    assert grids["grid"].tolist() == [[RED, GREEN]]  # the in-place ReLU would leave no negative
 
 
-def test_nothing_before_the_layer_is_recorded() -> None:
+def test_nothing_before_the_first_layer_is_recorded() -> None:
     # What makes a late layer cheap: the backward ends at the tap, even with trainable parameters.
     model = Small().requires_grad_(True)
-    where = layers.find(layers.discover(model, 32), "second.0")
-    seen = []
-    model.first.register_forward_hook(lambda *call: seen.append(call[2]))
-    with layers.tap(model, where) as read:
-        read.register_forward_hook(lambda *call: seen.append(call[2]))
+    found = layers.discover(model, 32)
+    first, second = layers.find(found, "second.0"), layers.find(found, "second.1")
+    before = []
+    model.first.register_forward_hook(lambda *call: before.append(call[2]))
+    with tap.tap(model, [first, second]) as grids:
         model(torch.randn(1, 3, 32, 32))
-    before, tapped = seen
-    assert before.grad_fn is not None  # trainable, so recorded, ...
-    assert tapped.is_leaf  # ... but the layer's activation does not lead back there
-    assert tapped.requires_grad
+    assert before[0].grad_fn is not None  # trainable, so recorded, ...
+    assert grids["second.0"].is_leaf  # ... but the layer's activation does not lead back there
+    assert grids["second.0"].requires_grad
+    assert grids["second.1"].grad_fn is not None  # while the second does lead back to the first

@@ -14,8 +14,9 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from camdemo import methods
 from camdemo.errors import ChoiceError
-from camdemo.methods import attribution, layers
+from camdemo.methods import layers
 from camdemo.models import catalogue, networks
 from camdemo.records import LayerInfo
 
@@ -304,7 +305,7 @@ def test_the_map_of_tokens_is_that_of_their_grid(prefix: int) -> None:
     torch.manual_seed(prefix)
     model, inputs = Tokens(prefix), torch.randn(1, 3, 12, 12)
     found = layers.find(layers.discover(model, 12), "before")
-    cam, _ = attribution.grad_cam(model, found, inputs, 2)
+    cam, _ = methods.explain(model, found, inputs, target=2)
 
     kept: list[Tensor] = []
     handle = model.before.register_forward_hook(lambda *call: kept.append(call[2]))
@@ -368,7 +369,7 @@ def test_every_offered_layer_gives_a_map(name: str, one_thread: None) -> None:
             if type(module) in (nn.Conv2d, nn.Linear):
                 remember(module)
         for layer in found:
-            cam, _ = attribution.grad_cam(model, layer, inputs, 7)
+            cam, _ = methods.explain(model, layer, inputs, target=7)
             assert cam.shape == (layer.height, layer.width), layer
             assert np.isfinite(cam).all(), layer
             assert np.abs(cam).max() > 0, layer

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+_NOTHING = 1e-3  # of the largest term: more than is left of a thousand that add up to 0
+
 
 def gradcam(activation: Tensor, gradient: Tensor) -> Tensor:
     """Each channel counts with the mean of its gradient over all cells.
@@ -28,9 +30,16 @@ def hirescam(activation: Tensor, gradient: Tensor) -> Tensor:
 
     Draelos and Carin 2020, "Use HiResCAM instead of Grad-CAM for faithful explanations of
     convolutional neural networks", section 3. Where the gradient is the same in all cells, as in
-    front of a global average and a linear classifier, this is Grad-CAM.
+    front of a global average and a linear classifier, this is Grad-CAM. Where all that reads the
+    activation is layer normalisation, which does not heed its scale, the sum is 0 in each cell
+    whatever the photo (ConvNeXt's and ViT's blocks, Swin's last): then what rounding leaves of it
+    is no evidence, and the map is made 0.
     """
-    return (gradient * activation).sum(dim=1)
+    terms = gradient * activation
+    cam = terms.sum(dim=1)
+    largest = terms.flatten(1).norm(p=float("inf"), dim=1)
+    is_evidence = cam.abs().amax(dim=(1, 2)) > _NOTHING * largest
+    return cam.where(is_evidence[:, None, None], 0)
 
 
 def layercam(activation: Tensor, gradient: Tensor) -> Tensor:

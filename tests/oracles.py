@@ -1,0 +1,90 @@
+"""Maps by other means than ours, to compare with; nothing here uses camdemo's own hooks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from captum.attr import LayerGradCam
+from torch import Tensor, nn
+from torch.nn import functional
+
+from camdemo.records import LayerInfo
+
+
+def captum(model: nn.Module, layer: LayerInfo, inputs: Tensor, target: int) -> Tensor:
+    """Captum's LayerGradCam, (h, w), of a layer whose output is N x C x H x W.
+
+    Captum is given a module that gets the layer's output, while what follows gets a copy: else an
+    in-place ReLU would overwrite what Captum reads.
+    """
+    identity = nn.Identity()
+
+    def hook(_module: nn.Module, _inputs: tuple, output: Tensor) -> Tensor:
+        return identity(output.detach().requires_grad_()).clone()
+
+    handle = model.get_submodule(layer.name).register_forward_hook(hook)
+    try:
+        return LayerGradCam(model, identity).attribute(inputs, target)[0, 0].detach()
+    finally:
+        handle.remove()
+
+
+def seen_by_autograd(
+    model: nn.Module, layer: LayerInfo, inputs: Tensor, target: int
+) -> tuple[Tensor, Tensor]:
+    """The activation of a layer and the gradient of a logit, both (C, h, w), by autograd alone.
+
+    Outputs of another shape are folded here, by hand.
+    """
+    kept: list[Tensor] = []
+
+    def hook(_module: nn.Module, _inputs: tuple, output: Tensor) -> Tensor:
+        kept.append(output.detach().requires_grad_())
+        return kept[0].clone()
+
+    handle = model.get_submodule(layer.name).register_forward_hook(hook)
+    try:
+        with torch.enable_grad():
+            logit = model(inputs)[0, target]
+            (gradient,) = torch.autograd.grad(logit, kept[0])
+    finally:
+        handle.remove()
+    return _fold(kept[0].detach()[0], layer), _fold(gradient[0], layer)
+
+
+def _fold(values: Tensor, layer: LayerInfo) -> Tensor:
+    shape = (layer.channels, layer.height, layer.width)
+    if tuple(values.shape) == shape:
+        return values
+    if values.dim() == 3:  # H x W x C, as Swin has it
+        assert tuple(values.shape) == (*shape[1:], shape[0])
+        return values.permute(2, 0, 1)
+    patches = values[-layer.height * layer.width :]  # the class token stands before them
+    return torch.stack([patches[:, channel].reshape(shape[1:]) for channel in range(shape[0])])
+
+
+def gradcam(activation: Tensor, gradient: Tensor) -> Tensor:
+    """Each channel, weighted with its mean gradient. All (C, h, w) -> (h, w), in float64."""
+    weights = gradient.double().mean(dim=(1, 2))
+    return torch.einsum("c,chw->hw", weights, activation.double())
+
+
+def hirescam(activation: Tensor, gradient: Tensor) -> Tensor:
+    return torch.einsum("chw,chw->hw", gradient.double(), activation.double())
+
+
+def layercam(activation: Tensor, gradient: Tensor) -> Tensor:
+    positive = torch.where(gradient > 0, gradient, torch.zeros(()))
+    return torch.einsum("chw,chw->hw", positive.double(), activation.double())
+
+
+METHODS = {"gradcam": gradcam, "hirescam": hirescam, "layercam": layercam}
+
+
+def without_in_place(model: nn.Module, patch: pytest.MonkeyPatch) -> nn.Module:
+    """Make a network whose ReLUs overwrite nothing, neither as modules nor as functions."""
+    for module in model.modules():
+        if hasattr(module, "inplace"):
+            module.inplace = False
+    patch.setattr(functional, "relu", lambda x, inplace=False: torch.relu(x))
+    return model
