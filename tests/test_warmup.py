@@ -135,7 +135,7 @@ def test_without_the_notebooks_weights_the_bundled_ones_answer(here: set[str]) -
     [
         (WeightsError("Its weights can't be had."), "Its weights can't be had."),
         (
-            RuntimeError("path of a photo"),
+            RuntimeError("a path"),
             "The first model could not be made ready (RuntimeError).",
         ),
         (MemoryError(), "The first model could not be made ready (MemoryError)."),
