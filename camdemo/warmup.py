@@ -14,6 +14,7 @@ from .errors import CamdemoError
 from .models import BUNDLED_DEFAULT, NOTEBOOK_DEFAULT, Catalogue, weights
 
 _PATIENCE = 5.0  # seconds that the start waits for the notebook's weights
+_SORRY = "The first model could not be made ready"
 log = logging.getLogger("camdemo")
 
 
@@ -86,17 +87,18 @@ class WarmUp:
         """
         self._settled.clear()
         self.state = State("starting")
+        end = State("failed", f"{_SORRY}.")
         try:
             self._await_notebook()
             first()
-            self.state = State("ready")
+            end = State("ready")
         except CamdemoError as error:
-            self.state = State("failed", str(error))
+            end = State("failed", str(error))
         except Exception as error:
-            log.exception("The first model could not be made ready")
-            kind = type(error).__name__
-            self.state = State("failed", f"The first model could not be made ready ({kind}).")
+            log.exception(_SORRY)
+            end = State("failed", f"{_SORRY} ({type(error).__name__}).")
         finally:
+            self.state = end
             self._settled.set()
 
     def wait(self, seconds: float) -> None:

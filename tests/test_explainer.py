@@ -20,8 +20,16 @@ from PIL import Image
 from torch import nn
 
 from camdemo import Explainer, Explanation, Settings
-from camdemo.engine import LocalEngine, Rank
-from camdemo.errors import CamdemoError, ChoiceError, RangeError, RegionError, WeightsError
+from camdemo import photo as photos
+from camdemo.engine import FindLayers, LocalEngine, Rank
+from camdemo.errors import (
+    CamdemoError,
+    ChoiceError,
+    ImageError,
+    RangeError,
+    RegionError,
+    WeightsError,
+)
 from camdemo.models import catalogue, networks, sources, weights
 from camdemo.records import FILLS, Box, ModelSpec
 from camdemo.trust import hiding
@@ -281,7 +289,7 @@ def test_the_yardstick_comes_in_parts_between_which_others_are_served(
     waiting[0].result(10)
     size, count = networks.AT_ONCE, hiding.PLACES // networks.AT_ONCE
     assert order == [size, "somebody else", *[size] * (count - 1)]
-    assert found.shape == (1000,)
+    assert found.mean.shape == (1000,)
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
@@ -292,13 +300,14 @@ def test_logits_that_are_no_numbers_are_refused(
     wrong: float,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    explainer, broken = explanation.explainer, np.full_like(explanation.inputs, wrong)
-    for ask in (explainer.hide, explainer.hide_elsewhere):
+    broken = np.full_like(explanation.inputs, wrong)
+    asked = replace(explanation, inputs=broken)
+    for ask in (asked.without, asked.without_elsewhere):
         with pytest.raises(CamdemoError, match="NaN or infinite"):
-            ask(replace(explanation, inputs=broken), mask, "mean")
+            ask(mask, "mean")
     monkeypatch.setattr("camdemo.photo.prepare", lambda *_: broken)
-    with pytest.raises(CamdemoError, match="NaN or infinite"):
-        explainer.explain(photo, LITE0)
+    with pytest.raises(CamdemoError, match="not a number|NaN or infinite"):
+        Explainer(engine=explanation.engine).explain(photo, LITE0)
 
 
 def test_to_keep_everything_changes_nothing(explanation: Explanation) -> None:
@@ -345,6 +354,76 @@ def test_the_five_best_and_any_label_by_its_index(explanation: Explanation) -> N
     assert [each.index for each in best] == [291, 292, 999, 3, 7]
     assert (best[0].label, best[0].text) == ("lion", "lion · 40 %")
     assert explanation.prediction(292) == best[1]
+
+
+# -- the door
+
+
+class Closed:
+    """An engine that knows the layers, and must not be asked for more."""
+
+    def __init__(self) -> None:
+        self.engine = LocalEngine()
+
+    def run(self, job: object, progress: object = None) -> object:
+        assert isinstance(job, FindLayers), f"{job} although the question can't be answered"
+        return self.engine.run(job)
+
+    def fetch(self, model: str, progress: object = None) -> None:
+        pytest.fail(f"{model} was fetched")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"model": "resnet"},
+        {"layer": "third"},
+        {"method": "gradcan"},
+        {"method": None},
+        {"target": "lionn"},
+        {"target": 1000},
+        {"versus": "lionn"},
+        {"target": 291, "versus": 291},
+        {"framing": "wide"},
+        {"framing": "1,2,3"},
+    ],
+    ids=str,
+)
+def test_all_is_checked_before_the_photo_is_read_and_anything_is_fetched(
+    toys: None, monkeypatch: pytest.MonkeyPatch, wrong: dict
+) -> None:
+    monkeypatch.setattr(photos, "read", lambda *_: pytest.fail("the photo was read"))
+    with pytest.raises(CamdemoError) as refused:
+        Explainer(engine=Closed()).explain(b"no photo", **({"model": V2} | wrong))
+    assert "photo" not in str(refused.value).replace("left,top,right,bottom", "")
+
+
+def test_a_photo_that_can_not_be_read_is_told_before_anything_is_fetched(toys: None) -> None:
+    with pytest.raises(ImageError):
+        Explainer(engine=Closed()).explain(b"no photo", V2)
+
+
+def test_labels_are_those_of_the_model(toys: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Animals(sources.Bundled):
+        name = "animals"
+
+        def labels(self, spec: ModelSpec) -> tuple[str, ...]:
+            return ("ant", "bee", "cat")
+
+    spec = replace(catalogue.find(LITE0), name="animals", source="animals")
+    more = catalogue.CATALOGUE.plus(Animals(), spec)
+    for part in ("skeleton", "load"):
+        monkeypatch.setattr(networks, part, lambda *_: Small(labels=3))
+    explainer = Explainer(catalogue=more)
+    assert explainer.labels("animals") == ("ant", "bee", "cat")
+    assert len(explainer.labels()) == len(explainer.labels(LITE0)) == 1000
+    assert (explainer.find_label("bee", "animals"), explainer.find_label("bee")) == (1, 309)
+    explanation = explainer.explain(np.zeros((9, 9, 3), np.uint8), "animals", target="cat")
+    assert explanation.target.index == 2
+    assert sorted(one.label for one in explanation.predictions) == ["ant", "bee", "cat"]
+    assert {index for _, index in explanation.maps()} == {0, 1, 2}
+    with pytest.raises(ChoiceError, match="ant, bee, cat"):
+        explainer.explain(np.zeros((9, 9, 3), np.uint8), "animals", target="lion")
 
 
 # -- which networks are in memory

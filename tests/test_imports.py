@@ -31,13 +31,13 @@ LEVELS: list[dict[str, set[str]]] = [
     },
     {
         "finding": WORDS | CRAFTS | {"engine", "viewer"},
-        "warmup": WORDS | {"settings", "models"},
+        "warmup": WORDS | {"models", "engine"},
     },
     {"explanation": WORDS | CRAFTS | {"engine", "viewer", "finding"}},
     {"explainer": WORDS | CRAFTS | {"settings", "engine", "warmup", "finding", "explanation"}},
     {"__init__": {"errors", "records", "settings", "explanation", "explainer"}},
     {"ui": WORDS | {"settings", "engine", "viewer", "__init__"}},
-    {"cli": WORDS | {"settings", "models", "methods", "explainer", "ui"}},
+    {"cli": WORDS | {"settings", "models", "methods", "engine", "explainer", "ui"}},
     {"__main__": {"cli"}, "app": {"cli"}},
 ]
 # What a room may know by name for its type hints, under `if TYPE_CHECKING`.
