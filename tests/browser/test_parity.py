@@ -24,7 +24,7 @@ from camdemo.viewer import bundle
 from camdemo.viewer.scene import DISPLAY_SIDE
 
 MEAN, PERCENTILE = 1 / 255, 4 / 255  # what issue 3 allows
-SPEC = catalogue.CATALOGUE[0]
+SPEC = catalogue.CATALOGUE.specs[0]
 OPACITIES = (0.0, 0.3, 0.5, 1.0)
 # Signed evidence has its own colours, whatever colour map is chosen.
 SETTINGS = [
@@ -95,7 +95,7 @@ def explanation(photo: str, cam: np.ndarray) -> Explanation:
         timings=Timings(0, 0, 0),
         inputs=np.zeros((1, 3, 8, 8), np.float32),
         probabilities=np.zeros(1000, np.float32),
-        labels=(),
+        labels=tuple(f"label {index}" for index in range(1000)),
         layers=(layer,),
         engine=Made(),
     )

@@ -17,7 +17,7 @@ from camdemo.question import Look, Question
 from camdemo.ui import links
 from camdemo.viewer import bundle
 
-from .test_parity import MAPS, OneLayer, explanation, set_controls, show
+from .test_parity import MAPS, Made, explanation, set_controls
 
 LOOK = {
     "view": "split",
@@ -49,10 +49,8 @@ def viewer(browser: Browser) -> Iterator[Page]:
         for layer in layers
         for scale, index in enumerate((291, 293))
     }
-    all_layers = OneLayer(lion.layer, maps)
-    all_layers.layers = lambda _model: tuple(layers)  # type: ignore[method-assign]
-    show(page, replace(lion, predictions=(lion.target, cheetah), explainer=all_layers))
-    scene = replace(lion, predictions=(lion.target, cheetah), explainer=all_layers).scene()
+    known = {"predictions": (lion.target, cheetah), "layers": tuple(layers), "engine": Made(maps)}
+    scene = replace(lion, **known).scene()
     page.evaluate("scene => viewer.show(scene)", scene | {"example": "Lion & co"})
     yield page
     page.close()

@@ -179,20 +179,23 @@ def test_map_values(page: Page) -> None:
 
 def test_the_answer_to_hiding(page: Page) -> None:
     generator = np.random.default_rng(17)
+    shares = [*generator.random(600), *generator.integers(0, 2001, 600) / 2000]
     questions: list[dict[str, Any]] = []
     expected = []
-    values = [*generator.random(600), *generator.integers(0, 2001, 600) / 2000]
-    for before, after, elsewhere in np.asarray(values).reshape(-1, 3).tolist():
+    for before, after, elsewhere, error in np.asarray(shares).reshape(-1, 4).tolist():
         for keep in (False, True):
-            questions.append({"share": [before, after, elsewhere], "keep": keep})
-            lion = [
-                Prediction(0, "lion", probability) for probability in (before, after, elsewhere)
-            ]
-            expected.append(Occlusion((), *lion, share=0.2, keep=keep).text)
+            overlap = float(generator.choice([0, 0.004, 0.005, 0.105, generator.random()]))
+            values = {"before": before, "after": after, "elsewhere": elsewhere}
+            values |= {"error": error / 5, "overlap": overlap, "keep": keep}
+            questions.append(values)
+            lion = [Prediction(0, "lion", share) for share in (before, after, elsewhere)]
+            expected.append(Occlusion((), *lion, error / 5, overlap, 0.2, keep).text)
+    assert {"no clear difference" in text for text in expected} == {True, False}
     found = page.evaluate(
-        """questions => questions.map(({ share: [probability, now, elsewhere], keep }) => {
-          const scene = { labels: [{ index: 0, label: "lion", probability }] };
-          const answer = { now: [now], elsewhere: [elsewhere], keep, first: { index: 0 } };
+        """questions => questions.map(({ before, after, elsewhere, error, overlap, keep }) => {
+          const scene = { labels: [{ index: 0, label: "lion", probability: before }] };
+          const all = { now: [after], elsewhere: [elsewhere], errors: [error] };
+          const answer = { ...all, overlap, keep, first: { index: 0 } };
           return describeAnswer({ tool: "box", target: 0, scene, answer });
         })""",
         questions,

@@ -118,9 +118,11 @@ function askingBack(viewer) {
         const answer = await ask(question);
         if (stale()) return;
         if (answer.error) throw new Error(answer.error);
-        const values = new Float32Array(bytesOf(answer.probabilities).buffer);
-        const before = name === "now" ? { first: answer.first, keep: question.keep } : state.answer;
-        viewer.set({ answer: { ...before, [name]: values } });
+        const floats = (text) => new Float32Array(bytesOf(text).buffer);
+        const more = name === "now"
+          ? { first: answer.first, keep: question.keep }
+          : { ...state.answer, errors: floats(answer.errors), overlap: answer.overlap };
+        viewer.set({ answer: { ...more, [name]: floats(answer.probabilities) } });
       }
     } catch (error) {
       viewer.set({ answer: null });
@@ -139,17 +141,13 @@ const HINTS = {
   frame: "Drag the frame or its grips: what does the model see there? Double-click for the default.",
 };
 
-/** The answer in a sentence or three; before there is one, how to get it. */
+/** The answer in a few sentences; before there is one, how to get it. */
 function describeAnswer({ answer, scene, target, tool }) {
   if (!answer) return HINTS[tool];
   const { label, probability } = labelOf(scene, target);
-  const share = (values) => percentText(values ? values[target] : probability);
-  const act = answer.keep ? "Keeping only" : "Hiding";
-  const again = answer.keep ? "Keeping" : "Hiding";
-  const sentences = [`${act} this: ${label} ${share()} to ${share(answer.now)}.`];
-  if (answer.elsewhere) {
-    sentences.push(`${again} a random patch of this size: ${share()} to ${share(answer.elsewhere)} on average.`);
-  }
+  const [after, elsewhere, error] = [answer.now, answer.elsewhere, answer.errors].map((values) => values?.[target]);
+  const { keep, overlap } = answer;
+  const sentences = describeHiding({ label, keep, before: probability, after, elsewhere, error, overlap });
   if (answer.first.index !== scene.labels[0].index) {
     sentences.push(`Now first: ${answer.first.label} ${percentText(answer.first.probability)}.`);
   }

@@ -91,3 +91,16 @@ function describeCell(map, row, column, rival) {
         : "no evidence";
   return `Row ${row + 1}, column ${column + 1} of ${map.height} x ${map.width}: ${valueText(value)}, ${share}`;
 }
+
+/** What hiding a part did, and as much of it elsewhere; the sentences of Occlusion.text. */
+function describeHiding({ label, keep, before, after, elsewhere, error, overlap }) {
+  const [act, patch] = keep ? ["Keeping only", "Keeping"] : ["Hiding", "Hiding"];
+  const sentences = [`${act} this: ${label} ${percentText(before)} to ${percentText(after)}.`];
+  if (elsewhere === undefined) return sentences; // it is still being computed
+  const margin = 2 * error; // two standard errors hold 19 times in 20
+  const verdict = Math.abs(after - elsewhere) > margin ? "" : ": no clear difference";
+  const average = `${percentText(before)} to ${percentText(elsewhere)} on average`;
+  sentences.push(`${patch} a random patch of this size: ${average}, give or take ${percentText(margin)}${verdict}.`);
+  if (overlap >= 0.005) sentences.push(`The random patches overlap this one by ${percentText(overlap)}.`);
+  return sentences;
+}
