@@ -152,15 +152,18 @@ def test_a_link_to_a_model_without_a_network_says_so(slow: Slow) -> None:
     assert slow.fetched == ["vgg16"]
 
 
-@pytest.mark.parametrize("asked", [None, 5, [], {"a": 1}, "", "example=/etc/passwd", "x" * 9999])
-def test_a_link_that_a_client_makes_up_shows_nothing(slow: Slow, asked: Any) -> None:
-    async def visit() -> list:
+def test_a_link_that_a_client_makes_up_shows_nothing(slow: Slow) -> None:
+    async def visit() -> list[list]:
         http, client = await visitor(slow.page.local_url)
-        data = await client.run(event(client.config, "answer_link")["id"], [asked, None, ""])
+        answers = [
+            await client.run(event(client.config, "answer_link")["id"], [asked, None, ""])
+            for asked in (None, 5, [], {"a": 1}, "", "example=/etc/passwd", "x" * 9999)
+        ]
         await http.aclose()
-        return data
+        return answers
 
-    assert run(visit())[0] == {"__type__": "update"}
+    for answer in run(visit()):
+        assert answer[3] == {"__type__": "update"}  # the example stays what it is
 
 
 def test_links_wait_in_the_queue_like_everybody(slow: Slow) -> None:
