@@ -83,17 +83,16 @@ def test_a_page_opens_while_links_wait_for_their_models(slow: Slow) -> None:
             one = Client(http, client.config)
             answer = await opened(one, link)
             answers.append(answer)
-            # What Gradio's page then does: ask for the event of each state that has changed.
-            for number in answer["changed_state_ids"]:
-                follows = next(
-                    each["id"]
-                    for each in client.config["dependencies"]
-                    if [number, "change"] in [list(target) for target in each["targets"]]
-                )
-                data = [None] if one_input(client.config, follows) else [None, None, ""]
-                following.append(asyncio.create_task(one.run(follows, data)))
+            # What Gradio's page then does: ask for the event of the text that has changed.
+            awaited, asked = (text if isinstance(text, str) else "" for text in answer["data"][3:])
+            if awaited:
+                fetch = event(client.config, "fetch_link")["id"]
+                following.append(asyncio.create_task(one.run(fetch, [awaited])))
+            if asked:
+                show = event(client.config, "answer_link")["id"]
+                following.append(asyncio.create_task(one.run(show, [asked, None, ""])))
         await asyncio.sleep(0.5)
-        assert len(following) == 40
+        assert len(following) == 40  # and none of them is done
         late = await opened(Client(http, client.config), {})  # one more, now that all others wait
         slow.gate.set()
         await asyncio.gather(*following, return_exceptions=True)
@@ -104,18 +103,14 @@ def test_a_page_opens_while_links_wait_for_their_models(slow: Slow) -> None:
         assert answer["data"][0]["value"] == MODEL
 
 
-def one_input(config: dict, number: int) -> bool:
-    return len(next(one for one in config["dependencies"] if one["id"] == number)["inputs"]) == 1
-
-
 def test_what_a_link_asks_for_follows(slow: Slow) -> None:
     slow.gate.set()
 
     async def visit() -> list:
         http, client = await visitor(slow.page.local_url)
-        await opened(client, LINK)
+        asked = (await opened(client, LINK))["data"][4]
         following = event(client.config, "answer_link")
-        data = await client.run(following["id"], [None, None, ""])
+        data = await client.run(following["id"], [asked, None, ""])
         await http.aclose()
         return data
 
@@ -133,8 +128,8 @@ def test_a_visitor_who_has_chosen_meanwhile_keeps_it(slow: Slow) -> None:
 
     async def visit() -> list:
         http, client = await visitor(slow.page.local_url)
-        await opened(client, LINK)
-        data = await client.run(event(client.config, "answer_link")["id"], [None, None, "Tower"])
+        asked = (await opened(client, LINK))["data"][4]
+        data = await client.run(event(client.config, "answer_link")["id"], [asked, None, "Tower"])
         await http.aclose()
         return data
 
@@ -146,15 +141,29 @@ def test_a_link_to_a_model_without_a_network_says_so(slow: Slow) -> None:
 
     async def visit() -> None:
         http, client = await visitor(slow.page.local_url)
-        await opened(client, LINK | {"model": "vgg16"})
+        awaited = (await opened(client, LINK | {"model": "vgg16"}))["data"][3]
         try:
-            await client.run(event(client.config, "fetch_link")["id"], [None])
+            await client.run(event(client.config, "fetch_link")["id"], [awaited])
         finally:
             await http.aclose()
 
     with pytest.raises(Refused, match=r"link asks for what can.*no network for vgg16"):
         run(visit())
     assert slow.fetched == ["vgg16"]
+
+
+def test_a_link_that_a_client_makes_up_shows_nothing(slow: Slow) -> None:
+    async def visit() -> list[list]:
+        http, client = await visitor(slow.page.local_url)
+        answers = [
+            await client.run(event(client.config, "answer_link")["id"], [asked, None, ""])
+            for asked in (None, 5, [], {"a": 1}, "", "example=/etc/passwd", "x" * 9999)
+        ]
+        await http.aclose()
+        return answers
+
+    for answer in run(visit()):
+        assert answer[3] == {"__type__": "update"}  # the example stays what it is
 
 
 def test_links_wait_in_the_queue_like_everybody(slow: Slow) -> None:

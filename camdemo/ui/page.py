@@ -32,6 +32,7 @@ TITLE = "What did it see, and where did it look?"
 _GETTING_READY = "Getting ready: the first model is being loaded. You can choose a photo already."
 _PATIENCE = 60.0  # seconds after which the page no longer says so
 _GLANCE = 0.2  # seconds between two looks whether it is there
+_LINKS = ("Awaited", "Link")
 _NOT_SHOWN = "The link asks for what can't be shown. "
 # Events of the page that run at the same time: while one is computed, another is read or encoded.
 _EVENTS_A_LANE = 2
@@ -84,7 +85,8 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> P
         frame = gr.Textbox("", visible=False, label="Frame")
         last_model = gr.State(None)  # the model of the picture on the page
         # What a link asks for, as the text of its query: while its model is fetched, and then.
-        awaited, link = gr.State(""), gr.State("")
+        # A component that is not on the page at all would not tell that it has changed.
+        awaited, link = (gr.Textbox("", visible="hidden", label=name) for name in _LINKS)
 
         with gr.Row(elem_id="stage"):
             with gr.Column(scale=1, min_width=290, elem_id="question"):
@@ -133,16 +135,19 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> P
                 await asyncio.sleep(_GLANCE)
             return _headline(explainer.opening_note())
 
-        def fetch_link(asked: str, progress: gr.Progress = gr.Progress()) -> str:  # noqa: B008
-            wanted = links.read(dict(parse_qsl(asked)), list(offered))
+        def read_link(asked: Any) -> links.Wanted:
+            return links.read(dict(parse_qsl(str(asked))), list(offered))
+
+        def fetch_link(asked: Any, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
             with errors_for_page(_NOT_SHOWN):
-                explainer.fetch(wanted.question.model or "", _shown_on(progress))
+                model = read_link(asked).question.model or explainer.default_model()
+                explainer.fetch(model, _shown_on(progress))
             return asked
 
-        def answer_link(asked: str, upload: Any, name: str) -> Any:
-            if upload or name:
+        def answer_link(asked: Any, upload: Any, name: Any) -> Any:
+            wanted = read_link(asked)
+            if upload or name or not wanted.example:
                 return gr.skip()  # the visitor has chosen something meanwhile
-            wanted = links.read(dict(parse_qsl(asked)), list(offered))
             path, own = offered[wanted.example], wanted.question.framing not in FRAMINGS
             more = {name: getattr(wanted.question, name) for name in ("layer", "target", "versus")}
             chosen, frame = wanted.question.model, wanted.question.framing
