@@ -11,7 +11,8 @@ from PIL import Image
 from . import photo, picture
 from .finding import Finding
 from .records import Evidence, Prediction
-from .viewer import bundle, scene
+from .viewer import bundle
+from .viewer.scene import DISPLAY_SIDE, Scene
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,28 +67,29 @@ class Explanation(Finding):
         box = photo.to_box((left * across, top * down, right * across, bottom * down))
         return replace(self, image=image, box=box)
 
-    def scene(self, complete: bool = True) -> dict[str, Any]:
-        """What the viewer paints from, as plain values for JSON.
+    def scene(self, complete: bool = True) -> Scene:
+        """What the viewer paints from.
 
-        Complete with the maps of every stage and label, or with the one map alone.
+        Complete with the maps of every stage and label, or with those of this picture alone.
         """
-        small = self.at_most(scene.DISPLAY_SIDE)
-        first = self.maps_shown()
-        return scene.scene(
-            predictions=self.labels_shown(),
-            target=self.target,
-            versus=self.versus,
-            photo=np.asarray(small.image),
-            natural_size=self.image.size,
+        small = self.at_most(DISPLAY_SIDE)
+        labels = {one.index: one for one in self.labels_shown()}  # each once
+        return Scene(
+            photo=picture.jpeg(np.asarray(small.image)),
+            size=self.image.size,
             box=small.box,
             natural_box=self.box,
             model=self.model,
-            layer=self.layer,
-            layers=self.layers,
             side=self.inputs.shape[-1],
             framing=self.framing_text,
-            maps=(self.maps() | first) if complete else first,
-            shown=first,
+            predictions=tuple(labels.values()),
+            layers=self.layers,
+            layer=self.layer,
+            method=self.method,
+            target=self.target,
+            versus=self.versus,
+            maps=self.packets(complete),
+            exact=self.exact_packets() if complete else (),
             complete=complete,
             facts=f"{self.model.title} · {self.layer.text} · {self.timings.total:.0f} ms",
         )

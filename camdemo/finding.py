@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from .records import (
     Timings,
 )
 from .trust import hiding
+from .viewer import scene
 from .viewer.scene import MapKey
 
 
@@ -165,6 +167,46 @@ class Finding:
         if self.versus is None or not methods.find(self.method).linear:
             return {(self.layer.name, self.target.index): self.cam}
         return self.maps([self.layer.name], [self.target.index, self.versus.index])
+
+    def packets(
+        self, complete: bool = True, targets: Sequence[int] | None = None
+    ) -> tuple[dict[str, Any], ...]:
+        """The maps from which the viewer paints this one, as they travel.
+
+        Args:
+            complete: also those of every stage for every label.
+            targets: those labels; None for those on the page.
+        """
+        every = self.maps(targets=targets) if complete else {}
+        sent = scene.packets(every | self.maps_shown(), self.method)
+        if self.versus is None or methods.find(self.method).linear:
+            return sent
+        # The map of two logits is then no difference of maps.
+        target, versus = self.target.index, self.versus.index
+        every = self.maps(None, [target], versus=versus) if complete else {}
+        shown = {(self.layer.name, target): self.cam}
+        return sent + scene.packets(every | shown, self.method, versus)
+
+    def exact_packets(self) -> tuple[dict[str, Any], ...]:
+        """Those of the picture that is shown which `packets` averages or rounds, as they are."""
+        large = {key: cam for key, cam in self.maps_shown().items() if not scene.is_whole(cam)}
+        sent = scene.packets(large, self.method, exact=True)
+        if self.versus is None or scene.is_whole(self.cam) or methods.find(self.method).linear:
+            return sent
+        shown = {(self.layer.name, self.target.index): self.cam}
+        return sent + scene.packets(shown, self.method, self.versus.index, exact=True)
+
+    def seen(self, layer: str, method: str, target: int, versus: int | None) -> Finding:
+        """The same photo, looked at in another way.
+
+        Raises:
+            ChoiceError, RangeError: as `maps`.
+        """
+        where = methods.find_layer(self.layers, layer)
+        (cam,) = self.maps([layer], [target], method, versus).values()
+        rival = None if versus is None else self.prediction(versus)
+        label = self.prediction(target)
+        return replace(self, layer=where, method=method, target=label, versus=rival, cam=cam)
 
     # -- asking back
 

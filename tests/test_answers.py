@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from camdemo.ui import answers as module
 from camdemo.ui.answers import EXPIRED, Scenes
 from camdemo.ui.decks import prepare
 
+from .test_bundle import scene_in
 from .test_questions import OF_ANOTHER_TYPE, text_of
 
 STAGE = "blocks.3"
@@ -50,7 +51,7 @@ def scenes(explainer: Explainer) -> Scenes:
 
 @pytest.fixture
 def token(scenes: Scenes, lion: Explanation) -> str:
-    return scenes.answer(LION, None, {})["id"]
+    return scenes.answer(LION, None, {}).id
 
 
 def values(packet: dict[str, Any]) -> np.ndarray:
@@ -71,7 +72,7 @@ def same_map(packet: dict[str, Any], expected: np.ndarray) -> bool:
 
 
 def test_every_scene_has_a_token_that_nobody_can_guess(scenes, lion):
-    tokens = [scenes.answer(LION, None, {})["id"] for _ in range(20)]
+    tokens = [scenes.answer(LION, None, {}).id for _ in range(20)]
     assert len(set(tokens)) == 20
     assert all(len(token) >= 20 for token in tokens)  # 16 random bytes in base64
     # Random in every place, not a counter behind a fixed start. The last has two bits alone.
@@ -117,8 +118,8 @@ def test_a_token_is_not_found_by_a_part_or_by_another_case(scenes, token):
 
 def test_two_sessions_do_not_get_each_others_maps(scenes, explainer, lion, tower):
     one, other = (
-        scenes.answer(LION, None, {})["id"],
-        scenes.answer(TOWER, "efficientnet_lite1", {})["id"],
+        scenes.answer(LION, None, {}).id,
+        scenes.answer(TOWER, "efficientnet_lite1", {}).id,
     )
     for token, explained in ((other, tower), (one, lion), (other, tower)):
         answer = scenes.maps({"id": token, "layers": [STAGE], "targets": [291]})
@@ -130,10 +131,10 @@ def test_two_sessions_do_not_get_each_others_maps(scenes, explainer, lion, tower
 
 def test_the_least_used_scenes_are_forgotten_first(monkeypatch, scenes, lion):
     monkeypatch.setattr(module, "_KEPT", 3)
-    first, second, third = (scenes.answer(LION, None, {})["id"] for _ in range(3))
+    first, second, third = (scenes.answer(LION, None, {}).id for _ in range(3))
     question = {"layers": [STAGE], "targets": [291]}
     assert "maps" in scenes.maps({"id": first} | question)  # used again, so it stays
-    fourth = scenes.answer(LION, None, {})["id"]
+    fourth = scenes.answer(LION, None, {}).id
     assert scenes.maps({"id": second} | question) == {"error": EXPIRED}
     for token in (first, third, fourth):
         assert "maps" in scenes.maps({"id": token} | question)
@@ -141,10 +142,12 @@ def test_the_least_used_scenes_are_forgotten_first(monkeypatch, scenes, lion):
 
 
 def test_what_is_kept_holds_no_photo(scenes, lion):
-    token = scenes.answer(LION, None, {})["id"]
-    ((_, (kept, _)),) = scenes._answers.items()
-    assert scenes._kept[token].finding is kept
-    assert not any(isinstance(getattr(kept, one.name), Image.Image) for one in fields(kept))
+    opened = scenes._kept[scenes.answer(LION, None, {}).id]
+    ((_, (finding, scene)),) = scenes._answers.items()
+    assert opened.finding is finding
+    for kept in (finding, scene, opened.scene):
+        assert not any(isinstance(getattr(kept, one.name), Image.Image) for one in fields(kept))
+    assert len(opened.scene.photo) < 100_000  # a file, not pixels
 
 
 def test_the_same_question_is_explained_once(monkeypatch, scenes, explainer, tmp_path):
@@ -161,14 +164,14 @@ def test_the_same_question_is_explained_once(monkeypatch, scenes, explainer, tmp
     first = scenes.answer(LION, None, {"framing": "crop"}, name="Lion")
     again = scenes.answer(str(copy), "efficientnet_lite0", {"framing": "crop"})
     assert len(asked) == 1
-    assert (first["name"], again["name"]) == ("Lion", "")  # the numbers are shared, and no more
-    assert first["id"] != again["id"]
-    assert first["maps"] == again["maps"]
-    for other in ({"framing": "whole"}, {"framing": "crop", "target": "teapot"}):
-        assert scenes.answer(LION, None, other)["maps"] != first["maps"]
-    assert scenes.answer(TOWER, None, {"framing": "crop"})["labels"] != first["labels"]
-    assert scenes.answer(LION, "efficientnet_lite1", {"framing": "crop"})["maps"] != first["maps"]
-    assert len(asked) == 5
+    assert (first.name, again.name) == ("Lion", "")  # the numbers are shared, and no more
+    assert first.id != again.id
+    assert first.maps == again.maps
+    for other in ({"framing": "whole"}, {"target": "teapot"}, {"method": "hirescam"}):
+        assert scenes.answer(LION, None, {"framing": "crop"} | other).maps != first.maps
+    assert scenes.answer(TOWER, None, {"framing": "crop"}).predictions != first.predictions
+    assert scenes.answer(LION, "efficientnet_lite1", {"framing": "crop"}).maps != first.maps
+    assert len(asked) == 6
 
 
 def test_a_photo_that_is_gone_is_said_to_be(scenes, tmp_path):
@@ -192,7 +195,7 @@ def test_every_stage_and_label_by_default(scenes, explainer, lion, token):
 def test_the_explained_label_is_among_them_when_it_is_not_one_of_the_five(scenes, explainer):
     answer = scenes.maps(
         {
-            "id": scenes.answer(LION, None, {"target": "teapot"})["id"],
+            "id": scenes.answer(LION, None, {"target": "teapot"}).id,
             "layers": [STAGE],
             "targets": None,
         }
@@ -299,6 +302,69 @@ def test_a_refusal_does_no_harm(scenes, token):
     assert scenes.maps(question) == before
 
 
+@pytest.mark.parametrize("method", ["gradcam", "hirescam", "layercam"])
+def test_maps_by_any_method(scenes, explainer, token, method):
+    question = {"id": token, "layers": None, "targets": None, "method": method}
+    answer = scenes.maps(question)
+    assert {(one["method"], one["versus"]) for one in answer["maps"]} == {(method, None)}
+    expected = explainer.explain(LION, layer=STAGE, target=291, method=method).cam
+    (sent,) = (one for one in answer["maps"] if (one["layer"], one["target"]) == (STAGE, 291))
+    assert same_map(sent, expected)
+
+
+@pytest.mark.parametrize("layers", [None, [STAGE], [FINER]])
+def test_the_map_of_two_logits(scenes, explainer, token, layers):
+    asked = {"targets": [291], "method": "layercam", "versus": 849}
+    answer = scenes.maps({"id": token, "layers": layers} | asked)
+    assert {(one["target"], one["versus"]) for one in answer["maps"]} == {(291, 849)}
+    layer = (layers or [STAGE])[0]
+    expected = explainer.explain(LION, layer=layer, target=291, versus=849, method="layercam").cam
+    (sent,) = (one for one in answer["maps"] if one["layer"] == layer)
+    assert same_map(sent, expected)
+    assert [label["index"] for label in answer["labels"]] == [291]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        *[({"method": sent}, "The method must be a name") for sent in (7, True, ["gradcam"], "")],
+        *[({"method": sent}, "There is no method") for sent in ("grad-cam", "__class__")],
+        *[({"versus": sent}, "Versus must be the index") for sent in ("291", True, [1], 1.0, {})],
+        *[({"versus": sent}, "0 to 999") for sent in (-1, 1000, 10**30)],
+        ({"versus": 291}, "can't be compared with itself"),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_methods_and_rivals_that_are_none_are_refused(scenes, token, wrong, message):
+    answer = scenes.maps({"id": token, "layers": [STAGE], "targets": [291]} | wrong)
+    assert list(answer) == ["error"]
+    assert message in answer["error"]
+    assert len(answer["error"]) < 400
+
+
+def test_the_page_to_take_away_has_the_maps_of_the_method_that_is_shown(scenes, token):
+    for method in ("hirescam", None):
+        shown = scene_in(scenes.page({"id": token, "method": method})["html"])
+        assert shown["method"] == (method or "gradcam")
+        assert {one["method"] for one in shown["maps"]} == {shown["method"]}
+    assert "The method must be a name" in scenes.page({"id": token, "method": 7})["error"]
+
+
+def test_a_glance_comes_from_the_bytes_of_the_display_copy(monkeypatch, scenes, explainer, token):
+    """They are not encoded again, and not decoded from the text that travelled."""
+    seen: list[Any] = []
+    explain = explainer.explain
+    monkeypatch.setattr(
+        explainer,
+        "explain",
+        lambda photo, *rest, **more: seen.append(photo) or explain(photo, *rest, **more),
+    )
+    answer = scenes.look({"id": token, "framing": "20,10,220,240", "method": "layercam"})
+    assert seen == [scenes._kept[token].scene.photo]
+    assert seen[0] is scenes._kept[token].scene.photo
+    assert {one["method"] for one in answer["maps"]} == {"layercam"}
+
+
 # ---------------------------------------------------------------- hiding
 
 
@@ -389,7 +455,7 @@ def test_without_a_mask_or_a_filling_nothing_is_hidden(scenes, token):
 
 def copy_of(scenes: Scenes, token: str) -> bytes:
     """The display copy of a scene, as a file."""
-    return base64.b64decode(scenes._kept[token].content["photo"].partition(",")[2])
+    return scenes._kept[token].scene.photo
 
 
 @pytest.mark.parametrize(
@@ -431,7 +497,7 @@ def test_of_a_glance_nothing_is_kept(scenes, token):
 
 def test_another_framing_is_a_scene_of_its_own(scenes, explainer, lion):
     facts = {"name": "Lion", "example": "Lion", "code": {"imports": ["x"], "photo": "y"}}
-    old = scenes.answer(LION, "efficientnet_lite0", {}, **facts)
+    old = scenes.answer(LION, "efficientnet_lite0", {}, **facts).as_json()
     asked = {"framing": "20,10,220,240", "layer": STAGE, "target": 849, "versus": 291}
     new = scenes.reframe({"id": old["id"]} | asked)
     json.dumps(new, allow_nan=False)
@@ -454,21 +520,19 @@ def test_another_framing_is_a_scene_of_its_own(scenes, explainer, lion):
 
 def test_an_upload_keeps_its_address(scenes):
     old = scenes.answer(LION, None, {}, original="gradio_api/file=/tmp/lion.jpg")
-    new = scenes.reframe({"id": old["id"], "framing": "whole"})
-    assert new["original"] == old["original"]
+    new = scenes.reframe({"id": old.id, "framing": "whole"})
+    assert new["original"] == old.original
     assert (new["name"], new["example"]) == ("", "")
 
 
 def test_another_framing_stays_with_the_model(scenes, explainer):
     old = scenes.answer(LION, "efficientnet_lite1", {})
-    question = {"id": old["id"], "framing": "20,10,220,240"}
+    question = {"id": old.id, "framing": "20,10,220,240"}
     expected = explainer.explain(LION, "efficientnet_lite1", framing="20,10,220,240")
     new = scenes.reframe(question)
     assert new["model"]["name"] == "efficientnet_lite1"
     assert same_map(new["maps"][0], expected.cam)
-    seen = explainer.explain(
-        copy_of(scenes, old["id"]), "efficientnet_lite1", framing="20,10,220,240"
-    )
+    seen = explainer.explain(copy_of(scenes, old.id), "efficientnet_lite1", framing="20,10,220,240")
     (packet,) = scenes.look(question)["maps"]
     assert same_map(packet, seen.cam)
 
@@ -478,7 +542,7 @@ def test_a_glance_counts_the_pixels_of_the_copy_and_an_explanation_those_of_the_
 ):
     path = tmp_path / "large.png"
     Image.open(LION).resize((1600, 2000)).save(path)  # its copy has 1024 x 1280
-    token = scenes.answer(str(path), None, {})["id"]
+    token = scenes.answer(str(path), None, {}).id
     assert "maps" in scenes.look({"id": token, "framing": "0,0,1024,1280"})
     refused = scenes.look({"id": token, "framing": "0,0,1025,1280"})
     assert "not within the photo of 1024 x 1280" in refused["error"]
@@ -491,7 +555,9 @@ def test_a_glance_counts_the_pixels_of_the_copy_and_an_explanation_those_of_the_
 @pytest.mark.parametrize("wrong", OF_ANOTHER_TYPE, ids=str)
 def test_questions_of_another_type_are_refused(scenes, token, ask, wrong):
     answer = getattr(scenes, ask)({"id": token, "framing": "crop"} | wrong)
-    assert answer == {"error": "Framing and layer must be texts, target and versus label indices."}
+    assert answer == {
+        "error": "Framing, layer and method must be texts, target and versus label indices."
+    }
 
 
 @pytest.mark.parametrize("ask", ["look", "reframe"])
@@ -511,6 +577,8 @@ def test_questions_of_another_type_are_refused(scenes, token, ask, wrong):
         ({"layer": "__class__"}, "There is no layer '__class__'"),
         ({"layer": ""}, "There is no layer ''"),
         ({"layer": "x" * 100_000}, "There is no layer"),
+        ({"method": "__class__"}, "There is no method '__class__'"),
+        ({"method": ""}, "There is no method ''"),
         ({"target": 1000}, "0 to 999"),
         ({"target": -1}, "0 to 999"),
         ({"target": 10**30}, "0 to 999"),
@@ -531,7 +599,7 @@ def test_frames_layers_and_labels_that_are_none_are_refused(scenes, token, ask, 
 def test_a_photo_that_was_deleted_can_be_glanced_at_and_not_explained(scenes, tmp_path):
     path = tmp_path / "lion.jpg"
     path.write_bytes(Path(LION).read_bytes())
-    token = scenes.answer(str(path), None, {})["id"]
+    token = scenes.answer(str(path), None, {}).id
     path.unlink()
     answer = scenes.reframe({"id": token, "framing": "20,10,220,240"})
     assert list(answer) == ["error"]
@@ -543,7 +611,7 @@ def test_a_photo_that_was_deleted_can_be_glanced_at_and_not_explained(scenes, tm
 
 def test_two_sessions_do_not_get_each_others_answers(scenes, explainer, lion):
     tower = explainer.explain(TOWER)
-    tokens = [scenes.answer(path, None, {})["id"] for path in (LION, TOWER)]
+    tokens = [scenes.answer(path, None, {}).id for path in (LION, TOWER)]
     for token, path, explained in zip(tokens, (LION, TOWER), (lion, tower), strict=True):
         question = {"id": token, "mask": text_of(PATCH), "fill": "blur"}
         assert (probabilities(scenes.hide(question)) == explained.without(PATCH)).all()
@@ -563,13 +631,11 @@ def test_the_page_to_take_away_is_complete_and_tells_no_secret(scenes, lion):
     content = scenes.answer(
         LION, None, {}, name="Lion", example="Lion", original="gradio_api/file=/tmp/x.jpg"
     )
-    html = scenes.page({"id": content["id"]})["html"]
-    call = "PALETTES }).show("
-    start = html.index(call) + len(call)
-    shown, _ = json.JSONDecoder().raw_decode(html, start)
+    html = scenes.page({"id": content.id})["html"]
+    shown = scene_in(html)
     assert shown["complete"] is True
-    assert len(shown["maps"]) == len(lion.scene()["maps"])
-    assert content["id"] not in html  # it opens the server's memory to whoever gets the file
+    assert len(shown["maps"]) == len(lion.scene().maps)
+    assert content.id not in html  # it opens the server's memory to whoever gets the file
     assert "gradio_api" not in html
     assert shown["name"] == "Lion"
 
@@ -599,22 +665,23 @@ def test_a_deck_is_complete_and_never_forgotten(monkeypatch, scenes, lion):
 
 def test_a_photo_of_a_deck_can_be_asked_back_and_framed(scenes, explainer, lion):
     prepare(scenes, {"a lion": LION}, named)
-    token = scenes.deck[0]["id"]
+    token = scenes.deck[0].id
     answer = scenes.hide({"id": token, "mask": text_of(PATCH), "fill": "mean"})
     assert (probabilities(answer) == lion.without(PATCH, "mean")).all()
     assert "maps" in scenes.look({"id": token, "framing": "20,10,220,240"})
     content = scenes.reframe({"id": token, "framing": "20,10,220,240"})
     assert (content["name"], content["example"]) == ("a lion", "a lion")
-    assert content["code"] == scenes.deck[0]["code"]
+    assert content["code"] == scenes.deck[0].code
     assert content["box"] == [20, 10, 220, 240]
     assert len(scenes.deck) == 1
-    assert scenes.deck[0]["framing"] == "crop"  # the deck stays as it was prepared
+    assert scenes.deck[0].framing == "crop"  # the deck stays as it was prepared
 
 
 @pytest.mark.parametrize("place", [-1, 2, 10**30, 0.0, math.nan, "0", None, True, [0]], ids=str)
-def test_a_place_outside_the_deck_is_refused(explainer, place):
+def test_a_place_outside_the_deck_is_refused(explainer, lion, place):
     scenes = Scenes(explainer)
-    scenes.deck = [{"name": "one"}, {"name": "two"}]
+    shown = lion.scene(complete=False)
+    scenes.deck = [replace(shown, name="one"), replace(shown, name="two")]
     assert scenes.deck_scene({"place": place}) == {"error": "The deck has 2 photos."}
     assert scenes.deck_scene(place) == {"error": "The deck has 2 photos."}
-    assert scenes.deck_scene({"place": 1}) == {"name": "two"}
+    assert scenes.deck_scene({"place": 1}) == replace(shown, name="two").as_json()

@@ -5,18 +5,17 @@ from __future__ import annotations
 import html
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import pytest
 from gradio.media import get_image
 
-import camdemo.viewer
-from camdemo import Explainer, Explanation, Settings
+from camdemo import Explainer, Explanation, Settings, methods, question
+from camdemo.question import Hiding, Look, Question
 from camdemo.viewer import bundle
 
-STATIC = Path(camdemo.viewer.__file__).parent / "static"
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&<!--<script>\u2028"
 
 
@@ -41,8 +40,8 @@ class Tags(HTMLParser):
 
 
 def scene_in(page: str) -> dict[str, Any]:
-    call = "PALETTES }).show("  # the last line of the script
-    return json.JSONDecoder().raw_decode(page, page.index(call) + len(call))[0]
+    start = "const SCENE = "
+    return json.JSONDecoder().raw_decode(page, page.index(start) + len(start))[0]
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +68,7 @@ def test_it_holds_the_whole_explanation(page, explanation):
     stages = [layer for layer in content["layers"] if layer["stage"]]
     assert len(content["maps"]) == 5 * len(stages) > 50
     assert content["complete"] is True
-    for name, value in json.loads(json.dumps(explanation.scene(complete=False))).items():
+    for name, value in json.loads(explanation.scene(complete=False).to_json()).items():
         assert name in ("maps", "complete") or content[name] == value
 
 
@@ -107,15 +106,16 @@ def test_a_duel_has_both_labels_and_their_maps(explainer):
 
 
 @pytest.mark.parametrize("where", ["label", "name", "facts"])
-def test_hostile_names_stay_texts(page, where):
-    content = scene_in(page)
+def test_hostile_names_stay_texts(explanation, page, where):
+    shown = explanation.scene()
     if where == "label":
-        content["labels"][0]["label"] = HOSTILE
+        first, *others = shown.predictions
+        shown = replace(shown, predictions=(replace(first, label=HOSTILE), *others))
     else:
-        content[where] = HOSTILE
-    text = bundle.page(content)
+        shown = replace(shown, **{where: HOSTILE})
+    text = bundle.page(shown)
     assert Tags(text).names() == Tags(page).names()  # not one tag more
-    assert scene_in(text) == content
+    assert scene_in(text) == json.loads(shown.to_json())
     if where == "label":
         assert f"<title>{html.escape(HOSTILE)} · camdemo</title>" in text
 
@@ -131,10 +131,45 @@ def test_a_notebook_shows_it_in_a_frame(explanation, page):
 
 
 def test_the_file_and_the_page_run_the_same_script(page):
-    assert bundle.script() in page
-    scripts = [path.name for path in STATIC.glob("*.js")]
-    assert {"maps.js", "hiding.js", "framing.js", "duel.js", "viewer.js"} <= set(scripts)
-    for name in scripts:
+    served = bundle.script("page.js", DECK_SIZE=0)
+    assert len(bundle.SCRIPTS) > 12
+    for name in bundle.SCRIPTS:
         assert bundle.static(name) in page, name
+        assert bundle.static(name) in served, name
+    for constant in ("OPTIONS", "PALETTES"):  # before whatever uses them
+        (line,) = re.findall(f"^const {constant} = .*;$", page, re.MULTILINE)
+        assert line in served
+        assert page.index(line) < page.index(bundle.static(bundle.SCRIPTS[0]))
     assert bundle.static("viewer.html") in page
     assert bundle.static("viewer.css") in page
+
+
+def constant(page: str, name: str) -> Any:
+    start = f"const {name} = "
+    return json.JSONDecoder().raw_decode(page, page.index(start) + len(start))[0]
+
+
+def test_the_options_are_those_of_python(page):
+    options = constant(page, "OPTIONS")
+    for kind, chosen in (("look", Look), ("question", Question)):
+        assert list(options[kind]) == [each.name for each in question.options(chosen)]
+    for each in (*question.options(Look), *question.options(Hiding)):
+        sent = options["look"].get(each.name) or options[each.name]
+        assert [value["name"] for value in sent.get("values", [])] == list(each.names)
+        if each.kind == "number":
+            assert (sent["low"], sent["high"], sent["step"]) == (each.low, each.high, each.step)
+    sent = {one["name"]: one for one in options["question"]["method"]["values"]}
+    assert list(sent) == [method.name for method in methods.all()]
+    assert [sent[name]["linear"] for name in ("gradcam", "hirescam", "layercam")] == [
+        *(True, True, False)
+    ]
+
+
+def test_no_option_stands_in_the_page_by_hand():
+    """What can be chosen is in question.py, and in no other file of the viewer."""
+    sources = [bundle.static("viewer.html"), *map(bundle.static, bundle.SCRIPTS)]
+    for each in (*question.options(Look), *question.options(Hiding)):
+        for value in each.values:
+            assert not any(f">{value.title}<" in text for text in sources), value
+            assert not any(f'value="{value.name}"' in text for text in sources), value
+    assert not any("min=" in line for line in sources[0].splitlines() if "Divider" not in line)

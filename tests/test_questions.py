@@ -72,16 +72,18 @@ def test_a_mask_of_another_model_is_refused() -> None:
 
 
 def test_what_is_asked_are_the_arguments_of_explain() -> None:
-    asked = {"framing": "12,0,345,333", "layer": "blocks.3", "target": 291, "versus": 0}
-    assert questions.framing_and_labels(asked | {"id": "token", "more": [1]}) == asked
-    assert questions.framing_and_labels({"framing": "crop"}) == {"framing": "crop"}
-    without = {"framing": "crop", "layer": None, "target": None, "versus": None}
-    assert questions.framing_and_labels(without) == {"framing": "crop"}
+    asked = {"framing": "12,0,345,333", "layer": "blocks.3", "method": "layercam"}
+    asked |= {"target": 291, "versus": 0}
+    assert questions.explain(asked | {"id": "token", "more": [1]}) == asked
+    assert questions.explain({"framing": "crop"}) == {"framing": "crop"}
+    without = {"framing": "crop", "layer": None, "method": None, "target": None}
+    assert questions.explain(without) == {"framing": "crop"}
 
 
 OF_ANOTHER_TYPE = [
     *[{"framing": sent} for sent in (None, 5, 0.5, True, b"crop", ["crop"], [1, 2, 3, 4], {})],
     *[{"layer": sent} for sent in (5, 0.5, True, False, [], ["blocks.3"], {"name": "blocks.3"})],
+    *[{"method": sent} for sent in (5, 0.5, True, False, [], ["gradcam"], {"name": "gradcam"})],
     *[
         {name: sent}
         for name in ("target", "versus")
@@ -93,21 +95,24 @@ OF_ANOTHER_TYPE = [
 @pytest.mark.parametrize("wrong", OF_ANOTHER_TYPE, ids=str)
 def test_another_type_is_refused(wrong: dict) -> None:
     with pytest.raises(CamdemoError) as refused:
-        questions.framing_and_labels({"framing": "crop"} | wrong)
+        questions.explain({"framing": "crop"} | wrong)
     assert str(refused.value) == (
-        "Framing and layer must be texts, target and versus label indices."
+        "Framing, layer and method must be texts, target and versus label indices."
     )
 
 
 def test_without_a_framing_nothing_is_asked() -> None:
     with pytest.raises(CamdemoError, match="Framing"):
-        questions.framing_and_labels({"layer": "blocks.3"})
+        questions.explain({"layer": "blocks.3"})
 
 
-def test_layers_and_targets() -> None:
-    assert questions.layers_and_targets({}) == (None, None)
-    asked = {"layers": ["a", "b"], "targets": [1, 2, 3]}
-    assert questions.layers_and_targets(asked) == (["a", "b"], [1, 2, 3])
-    for wrong in ({"layers": []}, {"targets": [1] * 9}, {"targets": [True]}, {"layers": "a"}):
+def test_which_maps_are_asked_for() -> None:
+    nothing = {"layers": None, "targets": None, "method": None, "versus": None}
+    assert questions.maps({}) == nothing
+    asked = {"layers": ["a", "b"], "targets": [1, 2, 3], "method": "layercam", "versus": 4}
+    assert questions.maps(asked | {"id": "token", "exact": True}) == asked
+    wrong: list[dict] = [{"layers": []}, {"targets": [1] * 9}, {"targets": [True]}, {"layers": "a"}]
+    wrong += [{"method": 1}, {"versus": "4"}, {"versus": True}, {"versus": 4.0}, {"versus": 2}]
+    for sent in wrong:
         with pytest.raises(CamdemoError):
-            questions.layers_and_targets(asked | wrong)
+            questions.maps(asked | sent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ import pytest
 from gradio.media import get_image
 from PIL import Image
 
-from camdemo import Box, Explainer, Explanation, Prediction, Settings, picture, records
+from camdemo import Box, Explainer, Explanation, Prediction, Settings, picture, question
+from camdemo.question import Look
 from camdemo.viewer import scene
 
 LION = get_image("lion.jpg")
@@ -34,8 +36,9 @@ def random_map(height: int, width: int, seed: int = 0) -> np.ndarray:
 
 
 def packet(cam: np.ndarray, exact: bool = False) -> dict[str, Any]:
-    (only,) = scene.packets({("layer", 291): cam}, exact)
+    (only,) = scene.packets({("layer", 291): cam}, "gradcam", exact=exact)
     assert (only["layer"], only["target"]) == ("layer", 291)
+    assert (only["method"], only["versus"]) == ("gradcam", None)
     return json.loads(json.dumps(only, allow_nan=False))
 
 
@@ -115,14 +118,14 @@ def test_one_explanation_is_under_300_kb_beside_the_photo(explainer):
         for layer in stages
         for target in range(5)
     }
-    sent = scene.packets(maps)
+    sent = scene.packets(maps, "gradcam")
     assert [(one["layer"], one["target"]) for one in sent] == list(maps)
     assert len(json.dumps(sent)) < 300_000
 
 
 def test_palettes_are_those_of_the_server():
     sent = scene.palettes()
-    assert list(sent) == [*records.COLORMAPS, "signed"]
+    assert list(sent) == [*question.find(Look, "colormap").names, "signed"]
     for name, data in sent.items():
         evidence = "signed" if name == "signed" else "positive"
         expected = picture.palette("jet" if name == "signed" else name, evidence)
@@ -152,7 +155,7 @@ def display_copy(content: dict[str, Any]) -> Image.Image:
 @pytest.mark.parametrize("target", [None, "lion", "teapot"])
 def test_a_complete_scene_has_every_stage_and_label(explainer, target):
     explained = explainer.explain(LION, target=target)
-    content = json.loads(json.dumps(explained.scene(), allow_nan=False))
+    content = json.loads(json.dumps(explained.scene().as_json(), allow_nan=False))
     labels = [label["index"] for label in content["labels"]]
     assert len(labels) == len(set(labels)) == (6 if target == "teapot" else 5)
     assert labels[:5] == [prediction.index for prediction in explained.predictions]
@@ -167,41 +170,42 @@ def test_a_complete_scene_has_every_stage_and_label(explainer, target):
 
 def test_a_finer_layer_is_complete_too(explainer):
     explained = explainer.explain(LION, layer="blocks.5.1.conv_pw")
-    content = explained.scene()
+    content = explained.scene().as_json()
     labels = [label["index"] for label in content["labels"]]
     assert not explained.layer.stage
     assert {(explained.layer.name, label) for label in labels} <= set(keys(content))
 
 
 def test_the_first_scene_has_the_one_map(explanation):
-    content = explanation.scene(complete=False)
+    content = explanation.scene(complete=False).as_json()
     assert keys(content) == [(explanation.layer.name, explanation.target.index)]
     assert content["complete"] is False
 
 
 def test_a_duel_has_the_maps_of_both_labels(explainer):
     duel = explainer.explain(LION, target="lion", versus="teapot")
-    content = json.loads(json.dumps(duel.scene(complete=False), allow_nan=False))
+    content = json.loads(json.dumps(duel.scene(complete=False).as_json(), allow_nan=False))
     lion, teapot = duel.target.index, duel.versus.index
     assert (content["target"], content["versus"]) == (lion, teapot)
     assert keys(content) == [("bn2", lion), ("bn2", teapot)]
     own, rival = (decode(one) for one in content["maps"])
     assert np.abs(own - rival - duel.cam).max() <= 1e-5 * np.ptp(duel.cam)
     assert [label["label"] for label in content["labels"]][5:] == ["teapot"]
-    complete = duel.scene()
+    complete = duel.scene().as_json()
     stages = [layer["name"] for layer in complete["layers"] if layer["stage"]]
     assert {(stage, label) for stage in stages for label in (lion, teapot)} <= set(keys(complete))
 
 
 def test_a_frame_is_in_the_scene(explainer):
     photo = Image.open(LION).resize((2560, 2560))
-    content = explainer.explain(photo, framing=Box(100, 300, 900, 1100)).scene(complete=False)
+    content = explainer.explain(photo, framing=Box(100, 300, 900, 1100))
+    content = content.scene(complete=False).as_json()
     assert content["framing"] == "100,300,900,1100"  # of the photo
     assert content["box"] == [50, 150, 450, 550]  # of the display copy
 
 
 def test_a_scene_says_what_it_shows(explanation):
-    content = explanation.scene(complete=False)
+    content = explanation.scene(complete=False).as_json()
     assert content["model"] == {"name": "efficientnet_lite0", "title": "EfficientNet-Lite0"}
     assert content["size"] == explanation.image.size
     assert content["framing"] == "crop"
@@ -225,7 +229,7 @@ def test_a_scene_says_what_it_shows(explanation):
 )
 def test_the_display_copy_is_at_most_1280_pixels_a_side(explainer, size, shown):
     explained = explainer.explain(Image.new("RGB", size, (200, 30, 30)))
-    content = explained.scene(complete=False)
+    content = explained.scene(complete=False).as_json()
     assert content["size"] == size
     copy = display_copy(content)
     assert copy.size == shown
@@ -241,4 +245,59 @@ def test_the_display_copy_is_at_most_1280_pixels_a_side(explainer, size, shown):
 def test_a_box_in_the_corner_moves_with_the_photo(explanation):
     image = Image.new("RGB", (3200, 2400))
     corner = Explanation(**{**vars(explanation), "image": image, "box": Box(2000, 0, 3200, 1200)})
-    assert corner.scene(complete=False)["box"] == [800, 0, 1280, 480]
+    content = corner.scene(complete=False).as_json()
+    assert content["box"] == [800, 0, 1280, 480]
+    assert content["natural_box"] == [2000, 0, 3200, 1200]
+
+
+# ---------------------------------------------------------------- the record
+
+
+def test_a_scene_can_not_be_changed(explanation):
+    shown = explanation.scene(complete=False)
+    with pytest.raises(FrozenInstanceError):
+        shown.facts = "other"
+    other = replace(shown, name="Lion", id="token")
+    assert (other.as_json()["name"], other.as_json()["id"]) == ("Lion", "token")
+    assert (shown.name, shown.id) == ("", "")
+
+
+def test_there_is_one_serialisation(explanation):
+    shown = explanation.scene()
+    assert json.loads(shown.to_json()) == json.loads(json.dumps(shown.as_json()))
+
+
+def test_the_display_copy_is_encoded_once(monkeypatch, explanation):
+    """And what travels are the very bytes that the record holds."""
+    encoded: list[bytes] = []
+    jpeg = picture.jpeg
+    monkeypatch.setattr(picture, "jpeg", lambda photo: encoded.append(jpeg(photo)) or encoded[-1])
+    shown = explanation.scene()
+    texts = {shown.to_json(), replace(shown, name="Lion").to_json(), shown.to_json()}
+    assert len(texts) == 2
+    assert encoded == [shown.photo]
+    assert base64.b64decode(shown.as_json()["photo"].partition(",")[2]) == shown.photo
+
+
+@pytest.mark.parametrize("method", ["gradcam", "hirescam", "layercam"])
+def test_a_scene_says_by_which_method_its_maps_are(explainer, method):
+    content = explainer.explain(LION, layer="blocks.3", method=method).scene().as_json()
+    assert content["method"] == method
+    assert {one["method"] for one in content["maps"]} == {method}
+
+
+def test_a_duel_by_a_method_that_is_not_linear_has_its_own_maps(explainer):
+    asked = {"layer": "blocks.3", "target": "lion", "versus": "teapot", "method": "layercam"}
+    duel = explainer.explain(LION, **asked)
+    lion, teapot = duel.target.index, duel.versus.index
+    shown = duel.scene(complete=False).as_json()
+    (sent,) = (one for one in shown["maps"] if one["versus"] is not None)
+    assert (sent["layer"], sent["target"], sent["versus"]) == ("blocks.3", lion, teapot)
+    assert (decode(sent) == duel.cam).all()
+    alone = {one["target"]: decode(one) for one in shown["maps"] if one["versus"] is None}
+    difference = alone[lion] - alone[teapot]
+    assert np.abs(difference - duel.cam).max() > 0.01 * np.ptp(duel.cam)  # it is none
+    both = [one for one in duel.scene().maps if one["versus"] is not None]
+    stages = {layer["name"] for layer in shown["layers"] if layer["stage"]}
+    assert {one["layer"] for one in both} == stages
+    assert {(one["target"], one["versus"]) for one in both} == {(lion, teapot)}

@@ -6,21 +6,21 @@ the photo is neither sent nor read again, and nobody gets another's.
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import CamdemoError, ImageError
-from ..viewer import bundle, scene
+from ..question import Question, check
+from ..viewer import bundle
+from ..viewer.scene import Scene, base64_of, labels, packets
 from . import questions
 from .server.journal import answers, facts_of, note
 
@@ -36,15 +36,15 @@ _ASKED_AGAIN = ("original", "name", "example", "code")  # what stays when a phot
 
 
 @dataclass(frozen=True)
-class _Scene:
-    """What is open in a browser, without the photo's pixels."""
+class _Open:
+    """A scene that is open in a browser, and what its model can be asked further."""
 
     finding: Finding
-    content: dict[str, Any]
+    scene: Scene
     path: str  # of the photo
 
 
-_Kept = OrderedDict[str, _Scene]
+_Kept = OrderedDict[str, _Open]
 
 
 class Scenes:
@@ -54,11 +54,9 @@ class Scenes:
         self.explainer = explainer
         self._kept: _Kept = OrderedDict()
         self._deck: _Kept = OrderedDict()
-        self._answers: OrderedDict[tuple[bytes, str], tuple[Finding, dict[str, Any]]] = (
-            OrderedDict()
-        )
+        self._answers: OrderedDict[tuple[bytes, Question], tuple[Finding, Scene]] = OrderedDict()
         self._lock = threading.Lock()
-        self.deck: list[dict[str, Any]] = []  # complete scenes, never forgotten
+        self.deck: list[Scene] = []  # complete ones, never forgotten
 
     def add_to_deck(self, path: str, **facts: Any) -> None:
         """Compute a photo of the deck: a complete scene; `facts` as in `answer`.
@@ -67,28 +65,27 @@ class Scenes:
             ImageError: the photo can't be read.
         """
         explanation = self.explainer.explain(path)
-        content = explanation.scene() | facts
-        opened = _opened(explanation.finding, content, path)
-        self._deck[opened.content["id"]] = opened
-        self.deck.append(opened.content)
+        opened = _opened(explanation.finding, replace(explanation.scene(), **facts), path)
+        self._deck[opened.scene.id] = opened
+        self.deck.append(opened.scene)
 
     def deck_scene(self, question: Any) -> dict[str, Any]:
         """One scene of the deck by its place: {"place": 0 ...}, or {"error": a sentence}."""
         place = question.get("place") if isinstance(question, dict) else None
         if type(place) is not int or not 0 <= place < len(self.deck):
             return {"error": f"The deck has {len(self.deck)} photos."}
-        return self.deck[place]
+        return self.deck[place].as_json()
 
     def answer(
         self, path: str, model: str | None, question: Mapping[str, Any], **facts: Any
-    ) -> dict[str, Any]:
+    ) -> Scene:
         """The scene of a photo, from memory where the same was asked before.
 
         The same means the same bytes: what everybody in a lecture hall clicks is explained once.
 
         Args:
-            question: layer, target and framing, as for `Explainer.explain`.
-            facts: entries of the scene that only the page knows, such as the example's name.
+            question: layer, method, target and framing, as for `Explainer.explain`.
+            facts: what of the scene only the page knows, such as the example's name.
 
         Raises:
             ImageError: the file is gone.
@@ -98,8 +95,8 @@ class Scenes:
             content = Path(path).read_bytes()
         except OSError as error:
             raise ImageError("This photo is no longer on the server. Choose it again.") from error
-        asked = json.dumps([model or self.explainer.default_model(), sorted(question.items())])
-        key = (hashlib.sha256(content).digest(), asked)
+        model = model or self.explainer.default_model()
+        key = (hashlib.sha256(content).digest(), check(Question, model=model, **question))
         with self._lock:
             found = self._answers.get(key)
         note(bytes=len(content), remembered=found is not None)
@@ -107,12 +104,12 @@ class Scenes:
             explanation = self.explainer.explain(content, model, **question)
             note(**facts_of(explanation))
             found = explanation.finding, explanation.scene(complete=False)
-        finding, answer = found
-        opened = _opened(finding, answer | facts, path)
+        finding, scene = found
+        opened = _opened(finding, replace(scene, **facts), path)
         with self._lock:
             _keep(self._answers, key, found)
-            _keep(self._kept, opened.content["id"], opened)
-        return opened.content
+            _keep(self._kept, opened.scene.id, opened)
+        return opened.scene
 
     def labels(self) -> list[str]:
         """The names of all labels, in the order of their indices."""
@@ -123,17 +120,18 @@ class Scenes:
         """Maps for a browser: {"maps": [...], "labels": [...]}, or {"error": a sentence}.
 
         The question comes from outside: {"id": token, "layers": names or None for every stage,
-        "targets": indices or None for those on the page, "exact": whether whole}.
+        "targets": indices or None for those on the page, "method": its name or None for the
+        scene's, "versus": index of the label whose logit is subtracted, or None, "exact": whether
+        whole}.
         """
-        kept = self._find(question)
-        finding = kept.finding
-        layers, targets = questions.layers_and_targets(question)
-        if targets is None:
-            targets = list(dict.fromkeys(one.index for one in finding.labels_shown()))
-        found = finding.maps(layers, targets)
-        added = [finding.prediction(index) for index in targets]
+        finding = self._find(question).finding
+        asked = questions.maps(question)
+        found = finding.maps(**asked)
+        targets, method = asked["targets"], asked["method"] or finding.method
+        shown = finding.labels_shown() if targets is None else map(finding.prediction, targets)
         exact = question.get("exact") is True and len(found) == 1
-        return {"maps": scene.packets(found, exact), "labels": scene.labels(added)}
+        sent = packets(found, method, asked["versus"], exact)
+        return {"maps": sent, "labels": labels(shown)}
 
     @answers("hide")
     def hide(self, question: Any) -> dict[str, Any]:
@@ -144,8 +142,8 @@ class Scenes:
         """
         finding, mask, how = self._hidden(question)
         now = finding.without(mask, *how)
-        first = scene.labels(finding.top(now)[:1])[0]
-        return {"probabilities": scene.base64_of(now.astype("<f4")), "first": first}
+        (first,) = labels(finding.top(now)[:1])
+        return {"probabilities": base64_of(now.astype("<f4")), "first": first}
 
     @answers("hide elsewhere")
     def hide_elsewhere(self, question: Any) -> dict[str, Any]:
@@ -157,8 +155,8 @@ class Scenes:
         finding, mask, how = self._hidden(question)
         found = finding.without_elsewhere(mask, *how)
         return {
-            "probabilities": scene.base64_of(found.mean.astype("<f4")),
-            "errors": scene.base64_of(found.error.astype("<f4")),
+            "probabilities": base64_of(found.mean.astype("<f4")),
+            "errors": base64_of(found.error.astype("<f4")),
             "overlap": found.overlap,
         }
 
@@ -173,16 +171,15 @@ class Scenes:
         """A glance through another frame, while it is dragged: {"labels", "maps", "target"}.
 
         It comes from the display copy, and nothing of it is kept. The question: {"id": token,
-        "framing": a frame in pixels of that copy, "layer", "target" (None for the most probable),
-        "versus"}.
+        "framing": a frame in pixels of that copy, "layer", "method", "target" (None for the most
+        probable), "versus"}.
         """
-        kept = self._find(question)
-        copy = base64.b64decode(kept.content["photo"].partition(",")[2])
-        asked = questions.framing_and_labels(question)
-        explanation = self.explainer.explain(copy, kept.finding.model.name, **asked)
+        scene = self._find(question).scene
+        asked = questions.explain(question)
+        explanation = self.explainer.explain(scene.photo, scene.model.name, **asked)
         return {
-            "labels": scene.labels(explanation.labels_shown()),
-            "maps": scene.packets(explanation.maps_shown()),
+            "labels": labels(explanation.labels_shown()),
+            "maps": explanation.packets(complete=False),
             "target": explanation.target.index,
         }
 
@@ -190,45 +187,39 @@ class Scenes:
     def reframe(self, question: Any) -> dict[str, Any]:
         """The photo again in another framing: a scene, or {"error": a sentence}.
 
-        The question: {"id": token, "framing": its text, "layer", "target", "versus"}.
+        The question: {"id": token, "framing": its text, "layer", "method", "target", "versus"}.
         """
         kept = self._find(question)
-        asked = questions.framing_and_labels(question)
-        facts = {name: kept.content[name] for name in _ASKED_AGAIN}
-        return self.answer(kept.path, kept.finding.model.name, asked, **facts)
+        asked = questions.explain(question)
+        facts = {name: getattr(kept.scene, name) for name in _ASKED_AGAIN}
+        return self.answer(kept.path, kept.scene.model.name, asked, **facts).as_json()
 
     @answers("page")
     def page(self, question: Any) -> dict[str, Any]:
         """The page to take away: {"html": text}, or {"error": a sentence}.
 
-        It opens with what is shown, and has its map whole. The question: {"id": token, "layer",
-        "target", "versus"}.
+        It opens with what is shown, has the maps of its method, and its own map whole. The
+        question: {"id": token, "layer", "method", "target", "versus"}.
         """
         kept = self._find(question)
-        finding, content = kept.finding, kept.content
-        layer, target, versus = questions.shown(question, content)
-        targets = [target] if versus is None else [target, versus]
-        there = {label["index"]: label for label in content["labels"]}
-        added = [finding.prediction(one) for one in targets if one not in there]
-        labels = [*content["labels"], *scene.labels(added)]
-        indices = [label["index"] for label in labels]
-        # The layer that is shown may be a finer one.
-        maps = finding.maps(None, indices) | finding.maps([layer], indices)
-        shown = {(layer, one): maps[layer, one] for one in targets}
-        complete = content | {
-            "layer": layer,
-            "target": target,
-            "versus": versus,
-            "labels": labels,
-            "maps": scene.packets(maps),
-            "exact": scene.whole(shown),
-            "complete": True,
-            "id": "",
-            "original": "",
-        }
+        finding = kept.finding.seen(**questions.shown(question, kept.scene))
+        there = {one.index: one for one in (*kept.scene.predictions, *finding.labels_shown())}
+        complete = replace(
+            kept.scene,
+            layer=finding.layer,
+            method=finding.method,
+            target=finding.target,
+            versus=finding.versus,
+            predictions=tuple(there.values()),
+            maps=finding.packets(targets=list(there)),
+            exact=finding.exact_packets(),
+            complete=True,
+            id="",
+            original="",
+        )
         return {"html": bundle.page(complete)}
 
-    def _find(self, question: Any) -> _Scene:
+    def _find(self, question: Any) -> _Open:
         token = question.get("id") if isinstance(question, dict) else None
         with self._lock:
             if isinstance(token, str) and token in self._deck:
@@ -237,13 +228,13 @@ class Scenes:
                 raise CamdemoError(EXPIRED)
             self._kept.move_to_end(token)
             kept = self._kept[token]
-        note(model=kept.finding.model.name)
+        note(model=kept.scene.model.name)
         return kept
 
 
-def _opened(finding: Finding, content: dict[str, Any], path: str) -> _Scene:
+def _opened(finding: Finding, scene: Scene, path: str) -> _Open:
     """The scene under a token of its own."""
-    return _Scene(finding, content | {"id": secrets.token_urlsafe(16)}, path)
+    return _Open(finding, replace(scene, id=secrets.token_urlsafe(16)), path)
 
 
 def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any) -> None:

@@ -7,6 +7,7 @@ import filecmp
 import html
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -14,6 +15,7 @@ import gradio as gr
 
 from ..engine.lanes import cores
 from ..records import FRAMINGS, ModelSpec
+from ..viewer.scene import Scene
 from . import decks, examples, links
 from .answers import Scenes
 from .api import add_endpoints
@@ -37,6 +39,7 @@ _NOT_SHOWN = "The link asks for what can't be shown. "
 # Events of the page that run at the same time: while one is computed, another is read or encoded.
 _EVENTS_A_LANE = 2
 
+_ASKED = ("layer", "method", "target", "versus")  # of a link, beside model and framing
 _OWN = "own"  # in the page's control: a frame that was moved on the photo
 _FRAMING_TITLES = {
     "crop": "Centre crop, as validated",
@@ -69,7 +72,7 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> P
     if deck:
         decks.prepare(scenes, offered, facts)
 
-    def explained(photo: str, name: str, model: str | None, framing: str, **more: Any) -> dict:
+    def explained(photo: str, name: str, model: str | None, framing: str, **more: Any) -> Scene:
         """The scene of one photo; `name` is that of an example, or empty for an upload."""
         question = {"framing": framing, **more}
         about = facts(name) if name else {"original": photos.address(photo)}
@@ -149,13 +152,13 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> P
             if upload or name or not wanted.example:
                 return gr.skip()  # the visitor has chosen something meanwhile
             path, own = offered[wanted.example], wanted.question.framing not in FRAMINGS
-            more = {name: getattr(wanted.question, name) for name in ("layer", "target", "versus")}
+            more = {name: getattr(wanted.question, name) for name in _ASKED}
             chosen, frame = wanted.question.model, wanted.question.framing
             with errors_for_page(_NOT_SHOWN):
                 content = explained(path, wanted.example, chosen, frame, **more)
-            name = content["model"]["name"]
+            name = content.model.name
             return (
-                as_value(content | {"wanted": dict(wanted.view)}),
+                as_value(replace(content, wanted=dict(wanted.view))),
                 name,
                 gr.Dropdown(choices=_model_choices(explainer.models()), value=name),
                 wanted.example,
@@ -172,8 +175,8 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> P
             with errors_for_page():
                 content = explained(path, name, model, (frame or "crop") if own else framing)
             if own:  # whoever chooses it gets the tool to move it
-                content = content | {"wanted": {"tool": "frame"}}
-            return as_value(content), content["model"]["name"]
+                content = replace(content, wanted={"tool": "frame"})
+            return as_value(content), content.model.name
 
         def answer_new(upload: Any, name: str, model: str | None, framing: str) -> Any:
             # A frame of one's own belongs to the photo on which it was drawn.

@@ -12,12 +12,16 @@ from typing import Any
 import numpy as np
 
 from ..errors import CamdemoError, RangeError
+from ..viewer.scene import Scene
 
 _MOST = 8  # layers or targets in one question; None asks for every stage at once
 
 
-def layers_and_targets(question: Mapping[str, Any]) -> tuple[list[str] | None, list[int] | None]:
-    """A short list of names and one of label indices; None for every stage, those on the page.
+def maps(question: Mapping[str, Any]) -> dict[str, Any]:
+    """Layers, targets, method and versus as arguments for `Finding.maps`.
+
+    The layers are a short list of names or None for every stage, the targets one of indices or
+    None for those on the page; method and versus may be None, too.
 
     Raises:
         CamdemoError, RangeError: something else.
@@ -30,30 +34,53 @@ def layers_and_targets(question: Mapping[str, Any]) -> tuple[list[str] | None, l
     for kind, values in (("layers", layers), ("targets", targets)):
         if values is not None and not 1 <= len(values) <= _MOST:
             raise RangeError(f"number of {kind}", len(values), 1, _MOST)
-    return layers, targets
+    versus = question.get("versus")
+    if versus is not None and type(versus) is not int:
+        raise CamdemoError("Versus must be the index of a label.")
+    if versus is not None and versus in (targets or ()):
+        raise CamdemoError("A label can't be compared with itself. Choose another.")
+    return {"layers": layers, "targets": targets, "method": method(question), "versus": versus}
 
 
-def framing_and_labels(question: Mapping[str, Any]) -> dict[str, Any]:
-    """Framing, layer, target and versus as arguments for `Explainer.explain`.
+def method(question: Mapping[str, Any]) -> str | None:
+    """The name of a method; None where none is named.
+
+    Raises:
+        CamdemoError: something else.
+    """
+    name = question.get("method")
+    if name is not None and not (isinstance(name, str) and name):
+        raise CamdemoError("The method must be a name.")
+    return name
+
+
+def explain(question: Mapping[str, Any]) -> dict[str, Any]:
+    """Framing, layer, method, target and versus as arguments for `Explainer.explain`.
 
     Raises:
         CamdemoError: another type than that of a name or an index.
     """
-    kinds = {"framing": str, "layer": str, "target": int, "versus": int}
+    kinds = {"framing": str, "layer": str, "method": str, "target": int, "versus": int}
     asked = {name: question[name] for name in kinds if question.get(name) is not None}
     if "framing" not in asked or any(type(asked[name]) is not kinds[name] for name in asked):
-        raise CamdemoError("Framing and layer must be texts, target and versus label indices.")
+        raise CamdemoError(
+            "Framing, layer and method must be texts, target and versus label indices."
+        )
     return asked
 
 
-def shown(question: Mapping[str, Any], scene: Mapping[str, Any]) -> tuple[str, int, int | None]:
-    """The layer and the labels that a viewer shows; without a layer, those of its first scene.
+def shown(question: Mapping[str, Any], scene: Scene) -> dict[str, Any]:
+    """Layer, method and labels that a viewer shows, as arguments for `Finding.seen`.
+
+    Without a layer those of its first scene; without a method that of it.
 
     Raises:
         CamdemoError: another type than that of a name or an index, or a label against itself.
     """
-    asked = question if question.get("layer") is not None else scene
-    layer, target, versus = asked["layer"], asked.get("target"), asked.get("versus")
+    layer, target, versus = (question.get(name) for name in ("layer", "target", "versus"))
+    if layer is None:
+        versus = scene.versus.index if scene.versus else None
+        layer, target = scene.layer.name, scene.target.index
     if (
         not isinstance(layer, str)
         or type(target) is not int
@@ -62,7 +89,8 @@ def shown(question: Mapping[str, Any], scene: Mapping[str, Any]) -> tuple[str, i
         raise CamdemoError("The layer must be a name, target and versus label indices.")
     if target == versus:
         raise CamdemoError("A label can't be compared with itself. Choose another.")
-    return layer, target, versus
+    named = method(question) or scene.method
+    return {"layer": layer, "method": named, "target": target, "versus": versus}
 
 
 def mask(question: Mapping[str, Any], side: int) -> np.ndarray:

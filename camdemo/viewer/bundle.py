@@ -8,43 +8,55 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .. import question
+from .. import methods, question
 from . import scene
+from .scene import Scene
 
-_STATIC = Path(__file__).parent / "static"
-_SCRIPTS = (
-    *("options", "maps", "heat", "paint", "words", "duel", "regions", "hiding", "framing"),
-    *("panel", "input", "keys", "takeaway", "exchange", "viewer"),
-)
-
-# the registry of methods takes its place
-_METHODS = (
-    {"name": "gradcam", "title": "Grad-CAM", "linear": True},
-    {"name": "layercam", "title": "LayerCAM", "linear": False},
+STATIC = Path(__file__).parent / "static"
+# In their order: a script uses only what stands before it. After them comes what mounts the viewer,
+# in the page (page.js) or in a file (file.js).
+SCRIPTS = (
+    *("basics.js", "options.js", "maps.js", "heat.js", "paint.js", "words.js", "duel.js"),
+    *("regions.js", "hiding.js", "panel.js", "exchange.js", "framing.js", "input.js", "keys.js"),
+    *("takeaway.js", "viewer.js"),
 )
 
 
 @cache
 def static(name: str) -> str:
     """The text of one of the viewer's files."""
-    return (_STATIC / name).read_text(encoding="utf-8")
+    return (STATIC / name).read_text(encoding="utf-8")
 
 
-@cache
-def script() -> str:
-    """The viewer's JavaScript: plain files, joined in order, and the palettes."""
-    parts = [
-        f"const OPTIONS = {json.dumps(question.as_json(_METHODS))};",
-        *(static(f"{name}.js") for name in _SCRIPTS),
-    ]
-    return "\n".join([*parts, f"const PALETTES = {json.dumps(scene.palettes())};"])
-
-
-def page(content: dict[str, Any]) -> str:
-    """A self-contained page that shows a complete scene: no request to anywhere."""
+def constant(name: str, value: Any) -> str:
+    """A value as a constant of the script."""
     # "</script>" in a label or a file's name must not end the script
-    data = json.dumps(content).replace("<", "\\u003c")
-    title = html.escape(f"{content['labels'][0]['label']} · camdemo")
+    return f"const {name} = {json.dumps(value)};".replace("<", "\\u003c")
+
+
+def script(mount: str, **constants: Any) -> str:
+    """The viewer's JavaScript: what it knows of the house, plain files in order, and the mounting.
+
+    Args:
+        mount: the file that mounts the viewer.
+        constants: what that file finds beside the scripts.
+    """
+    known = {"OPTIONS": options(), "PALETTES": scene.palettes(), **constants}
+    lines = [constant(name, value) for name, value in known.items()]
+    return "\n".join([*lines, *(static(name) for name in (*SCRIPTS, mount))])
+
+
+def options() -> dict[str, Any]:
+    """What a person can choose, as the viewer knows it."""
+    facts = ("name", "title", "paper", "formula", "linear")
+    return question.as_json(
+        {name: getattr(method, name) for name in facts} for method in methods.all()
+    )
+
+
+def page(shown: Scene) -> str:
+    """A self-contained page that shows a complete scene: no request to anywhere."""
+    title = html.escape(f"{shown.predictions[0].label} · camdemo")
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -54,15 +66,14 @@ def page(content: dict[str, Any]) -> str:
 <main><h1>What did it see, and where did it look?</h1>
 <div id="viewer">{static("viewer.html")}</div></main>
 <script>
-{script()}
-mountViewer(document.getElementById("viewer"), {{ palettes: PALETTES }}).show({data});
+{script("file.js", SCENE=shown.as_json())}
 </script>
 </html>
 """
 
 
-def frame(content: dict[str, Any], height: int = 900) -> str:
+def frame(shown: Scene, height: int = 900) -> str:
     """The same as a frame for a notebook, which strips scripts from its own cells."""
-    source = html.escape(page(content), quote=True)
+    source = html.escape(page(shown), quote=True)
     style = f"width: 100%; height: {height}px; border: 0"
     return f'<iframe srcdoc="{source}" style="{style}" title="camdemo"></iframe>'

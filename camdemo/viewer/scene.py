@@ -8,15 +8,19 @@ go as 16-bit steps of their largest magnitude, which is 250 times finer than a c
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
 import cv2
 import numpy as np
 
-from .. import picture
-from ..records import COLORMAPS, Box, LayerInfo, ModelSpec, Prediction
+from .. import picture, question
+from ..question import Look
+from ..records import Box, LayerInfo, ModelSpec, Prediction
 
 MapKey = tuple[str, int]  # name of the layer, index of the label
 # Pixels; the browser gets a smaller copy of larger photos. A projector's 1920 x 1080 shows the
@@ -26,43 +30,52 @@ _LARGEST_GRID = 56
 _EXACT_GRID = 28  # cells a side up to which float32 costs no more than it is worth
 
 
+@cache
 def palettes() -> dict[str, str]:
     """The 256 colours of every map, as base64 of RGB bytes; "signed" is the diverging one."""
-    colours = {name: picture.palette(name, "positive") for name in COLORMAPS}
-    colours["signed"] = picture.palette(COLORMAPS[0], "signed")
+    names = question.find(Look, "colormap").names
+    colours = {name: picture.palette(name, "positive") for name in names}
+    colours["signed"] = picture.palette(names[0], "signed")
     return {name: base64_of(table) for name, table in colours.items()}
 
 
-def packets(maps: Mapping[MapKey, np.ndarray], exact: bool = False) -> list[dict[str, Any]]:
-    """Maps as they travel. `exact` sends large ones whole and as float32 too."""
-    return [_packet(layer, target, cam, exact) for (layer, target), cam in maps.items()]
+def packets(
+    maps: Mapping[MapKey, np.ndarray],
+    method: str,
+    versus: int | None = None,
+    exact: bool = False,
+) -> tuple[dict[str, Any], ...]:
+    """Maps as they travel.
+
+    Args:
+        method: how they were computed.
+        versus: the label whose logit was subtracted, where it was.
+        exact: sends large ones whole and as float32 too.
+    """
+    how = {"method": method, "versus": versus}
+    return tuple(
+        {"layer": layer, "target": target, **how, **_packet(cam, exact)}
+        for (layer, target), cam in maps.items()
+    )
 
 
-def _packet(layer: str, target: int, cam: np.ndarray, exact: bool) -> dict[str, Any]:
+def is_whole(cam: np.ndarray) -> bool:
+    """Whether `packets` sends this map as it is."""
+    return max(cam.shape) <= _EXACT_GRID
+
+
+def _packet(cam: np.ndarray, exact: bool) -> dict[str, Any]:
     height, width = cam.shape
     if not exact and max(height, width) > _LARGEST_GRID:
         size = (min(width, _LARGEST_GRID), min(height, _LARGEST_GRID))
         cam = cv2.resize(cam, size, interpolation=cv2.INTER_AREA)
-    packet: dict[str, Any] = {
-        "layer": layer,
-        "target": target,
-        "method": "gradcam",
-        "versus": None,
-        "height": cam.shape[0],
-        "width": cam.shape[1],
-    }
-    if exact or max(cam.shape) <= _EXACT_GRID:
+    packet: dict[str, Any] = {"height": cam.shape[0], "width": cam.shape[1]}
+    if exact or is_whole(cam):
         return packet | {"type": "f4", "data": base64_of(cam.astype("<f4"))}
     largest = float(np.abs(cam).max())
     steps = np.rint(cam * (32767 / largest)) if largest else cam
     data = base64_of(steps.astype("<i2"))
     return packet | {"type": "i2", "largest": largest, "data": data}
-
-
-def whole(maps: Mapping[MapKey, np.ndarray]) -> list[dict[str, Any]]:
-    """Those of the maps that `packets` averages or rounds, as they are: for a file to take away."""
-    changed = {key: cam for key, cam in maps.items() if max(cam.shape) > _EXACT_GRID}
-    return packets(changed, exact=True)
 
 
 def labels(predictions: Iterable[Prediction]) -> list[dict[str, Any]]:
@@ -74,65 +87,93 @@ def labels(predictions: Iterable[Prediction]) -> list[dict[str, Any]]:
     ]
 
 
-def scene(
-    *,
-    predictions: Iterable[Prediction],
-    target: Prediction,
-    versus: Prediction | None,
-    photo: np.ndarray,
-    natural_size: tuple[int, int],
-    box: Box,
-    natural_box: Box,
-    model: ModelSpec,
-    layer: LayerInfo,
-    layers: Iterable[LayerInfo],
-    side: int,
-    framing: str,
-    maps: Mapping[MapKey, np.ndarray],
-    shown: Mapping[MapKey, np.ndarray],
-    complete: bool,
-    facts: str,
-) -> dict[str, Any]:
-    """Everything the viewer paints from.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Scene:
+    """Everything the viewer paints from: in the page, in a file, in a notebook.
 
-    Args:
-        photo: the display copy, uint8 (H, W, 3); `box` is in its pixels.
-        predictions: the labels on the page.
+    Attributes:
+        photo: the display copy, a JPEG of at most `DISPLAY_SIDE` pixels a side.
+        size: width and height of the photo itself.
+        box: what the model saw, in pixels of the display copy.
+        natural_box: the same in pixels of the photo.
+        predictions: the labels on the page, each once.
         target, versus: the label that is explained, and the one that it is compared with.
-        natural_size, natural_box: width and height of the photo itself, and the box in its pixels.
         side: pixels of the network's input, each way.
-        shown: those of the layer and the label that are shown. Where nobody can be asked for
-            them, they go whole besides.
+        maps: see `packets`.
+        exact: those of the picture that is shown which `maps` has averaged or rounded, as they
+            are: for a file, whose reader can ask nobody for them.
         complete: whether `maps` has every stage for every label, so that nothing is asked for.
         facts: one quiet line for people.
+        id: the token by which a browser asks for more; empty where nobody answers.
+        original: the address of the photo, for a picture of its own size.
+        name, example: what the page calls the photo; `example` is empty for an upload.
+        code: the Python that brings the photo: lines of imports, and an expression.
+        wanted: what a link asks of the viewer, {option of `Look` or "tool": value}.
     """
-    return {
-        "id": "",
-        "photo": "data:image/jpeg;base64," + _base64(picture.jpeg(photo)),
-        "original": "",
-        "name": "",
-        "example": "",
-        "size": natural_size,
-        "box": _edges(box),
-        "natural_box": _edges(natural_box),
-        "model": {"name": model.name, "title": model.title},
-        "side": side,
-        "framing": framing,
-        "labels": labels(predictions),
-        "layers": [
-            {"name": one.name, "shape": [one.channels, one.height, one.width], "stage": one.stage}
-            for one in layers
-        ],
-        "layer": layer.name,
-        "target": target.index,
-        "versus": versus.index if versus else None,
-        "maps": packets(maps),
-        "exact": whole(shown) if complete else [],
-        "complete": complete,
-        "facts": facts,
-        "versions": versions(),
-        "code": {"imports": [], "photo": '"photo.jpg"'},
-    }
+
+    photo: bytes
+    size: tuple[int, int]
+    box: Box
+    natural_box: Box
+    model: ModelSpec
+    side: int
+    framing: str
+    predictions: tuple[Prediction, ...]
+    layers: tuple[LayerInfo, ...]
+    layer: LayerInfo
+    method: str
+    target: Prediction
+    versus: Prediction | None
+    maps: tuple[dict[str, Any], ...]
+    complete: bool
+    facts: str
+    exact: tuple[dict[str, Any], ...] = ()
+    id: str = ""
+    original: str = ""
+    name: str = ""
+    example: str = ""
+    code: Mapping[str, Any] = field(default_factory=lambda: {"imports": [], "photo": '"photo.jpg"'})
+    wanted: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """The scene as the viewer's scripts get it: plain values that fit into JSON."""
+        return {
+            "id": self.id,
+            "photo": "data:image/jpeg;base64," + _base64(self.photo),
+            "original": self.original,
+            "name": self.name,
+            "example": self.example,
+            "size": self.size,
+            "box": _edges(self.box),
+            "natural_box": _edges(self.natural_box),
+            "model": {"name": self.model.name, "title": self.model.title},
+            "side": self.side,
+            "framing": self.framing,
+            "labels": labels(self.predictions),
+            "layers": [
+                {
+                    "name": one.name,
+                    "shape": [one.channels, one.height, one.width],
+                    "stage": one.stage,
+                }
+                for one in self.layers
+            ],
+            "layer": self.layer.name,
+            "method": self.method,
+            "target": self.target.index,
+            "versus": self.versus.index if self.versus else None,
+            "maps": self.maps,
+            "exact": self.exact,
+            "complete": self.complete,
+            "facts": self.facts,
+            "versions": versions(),
+            "code": self.code,
+            "wanted": self.wanted,
+        }
+
+    def to_json(self) -> str:
+        """The same as one text."""
+        return json.dumps(self.as_json())
 
 
 def versions() -> str:

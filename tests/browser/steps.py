@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import re
 from collections.abc import Callable
 
 import numpy as np
 from PIL import Image
 from playwright.sync_api import Page, expect
+
+# How long a page may take, in milliseconds: on a busy machine seconds count for nothing.
+PATIENCE = float(os.environ.get("CAMDEMO_TEST_PATIENCE", "10000"))
+expect.set_options(timeout=PATIENCE)
 
 VIEWER = "#viewer"
 TITLE = f"{VIEWER} .cam-title"

@@ -476,6 +476,51 @@ def test_escape_brings_the_frame_back(viewer: Page) -> None:
     assert (canvas(viewer) == before).all()
 
 
+def test_escape_keeps_the_maps_that_are_here(viewer: Page, questions: list) -> None:
+    viewer.get_by_label("Move frame").check()
+    drag(viewer, (0.5, 0.5), (0.55, 0.5), release=False)
+    viewer.wait_for_function(  # the model has looked through the other frame
+        "() => document.querySelector('.cam-strip canvas').getContext('2d')"
+        ".getImageData(0, 0, 48, 48).data.every(part => part === 0)"
+    )
+    viewer.keyboard.press("Escape")
+    viewer.mouse.up()
+    settled(viewer)
+    assert {each["asked"] for each in questions} == {"scene_look"}
+    for place in range(viewer.locator(STRIP).count() - 1):  # all at hand
+        changed(viewer, viewer.locator(STRIP).nth(place).click)
+    changed(viewer, viewer.locator(LABELS).nth(1).click)
+    assert {each["asked"] for each in questions} == {"scene_look"}
+
+
+def test_maps_that_come_while_the_frame_moves_are_there_after_escape(page: Page) -> None:
+    held: list[Route] = []
+
+    def hold_maps(route: Route) -> None:
+        is_maps = route.request.post_data_json["fn_name"] == "scene_maps"
+        held.append(route) if is_maps else route.continue_()
+
+    page.route("**/component_server/**", hold_maps)
+    page.locator("#examples button").filter(has_text="Lion").first.click()
+    expect(page.locator(TITLE)).to_contain_text("lion")
+    page.wait_for_timeout(300)
+    assert held
+    page.get_by_label("Move frame").check()
+    drag(page, (0.5, 0.5), (0.55, 0.5), release=False)
+    page.wait_for_timeout(300)
+    page.unroute("**/component_server/**")
+    for route in held:
+        route.continue_()
+    page.wait_for_timeout(300)
+    page.keyboard.press("Escape")
+    page.mouse.up()
+    settled(page)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    changed(page, page.locator(STRIP).nth(2).click)
+    assert asked == []
+
+
 def test_choosing_a_frame_of_ones_own_gives_the_tool(viewer: Page) -> None:
     viewer.get_by_label("A frame of my own").check()
     expect(viewer.get_by_label("Move frame")).to_be_checked()
@@ -531,6 +576,37 @@ def test_a_duel_needs_no_server(both: Page, questions: list) -> None:
     changed(both, lambda: both.keyboard.press("d"))
     expect(both.get_by_label("Against")).to_have_value("")
     assert requests == []
+
+
+def test_a_duel_by_a_method_that_is_not_linear_asks_the_server(
+    both: Page, questions: list, explainer: Explainer
+) -> None:
+    both.locator(STRIP).nth(6).click()
+    changed(both, lambda: both.get_by_label("Method").select_option("layercam"))
+    questions.clear()
+    changed(both, lambda: both.keyboard.press("d"))
+    (asked,) = questions
+    assert asked["asked"] == "scene_maps"
+    assert (asked["layers"], asked["method"]) == (None, "layercam")
+    assert asked["targets"] != [asked["versus"]]
+    assert len(asked["targets"]) == 1
+    questions.clear()
+    for place in (4, 8):  # all stages came at once
+        changed(both, both.locator(STRIP).nth(place).click)
+    assert questions == []
+    # A finer layer has its own question.
+    layer = both.get_by_label("Layer", exact=True)
+    changed(both, lambda: layer.select_option("blocks.5.1.conv_pwl"))
+    versus = asked["versus"]
+    assert ["blocks.5.1.conv_pwl"] in [
+        one["layers"] for one in questions if one["versus"] == versus
+    ]
+    # Back to a linear one: the difference of maps that are here.
+    both.locator(STRIP).nth(6).click()
+    settled(both)
+    questions.clear()
+    changed(both, lambda: both.get_by_label("Method").select_option("gradcam"))
+    assert questions == []
 
 
 def test_any_label_can_be_the_rival(both: Page) -> None:

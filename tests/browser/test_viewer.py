@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from gradio.media import get_image
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
-from camdemo import Explainer, Settings
+from camdemo import Explainer, Explanation, Settings, question
+from camdemo.question import Look
 from camdemo.ui.decks import photos_in
 from camdemo.ui.page import build_demo
 from camdemo.ui.server.launching import launch_options
 
-from .steps import LABELS, STRIP, TITLE, canvas, changed, example, frame, settled
+from .steps import LABELS, STRIP, TITLE, VIEWER, canvas, changed, example, frame, settled
 
 
 @pytest.fixture
@@ -178,6 +180,212 @@ def test_nothing_jumps_between_explanations(viewer: Page) -> None:
     assert np.abs(np.subtract(after, before)).max() < 1
 
 
+# ---------------------------------------------------------------- options and keys
+
+
+def test_the_controls_have_the_options_of_python(viewer: Page) -> None:
+    for name in ("evidence", "colormap"):
+        option = question.find(Look, name)
+        field = viewer.get_by_label(option.title, exact=True)
+        assert field.locator("option").evaluate_all("all => all.map((one) => one.value)") == [
+            *option.names
+        ]
+    radios = viewer.locator(".cam-views input")
+    view = question.find(Look, "view")
+    assert radios.evaluate_all("all => all.map((one) => one.value)") == [*view.names]
+    for name in ("opacity", "strongest"):
+        option = question.find(Look, name)
+        field = viewer.get_by_label(option.title, exact=True)
+        for edge, value in (("min", option.low), ("max", option.high), ("step", option.step)):
+            assert float(field.get_attribute(edge) or "") == value
+        assert float(field.input_value()) == option.default
+        expect(viewer.locator(f"[data-option={name}]")).to_have_attribute("title", option.help)
+
+
+@pytest.mark.parametrize(("key", "name"), [("c", "colormap"), ("e", "evidence"), ("m", "method")])
+def test_a_key_steps_through_the_values_in_their_order(viewer: Page, key: str, name: str) -> None:
+    control = viewer.locator(f"[data-control={name}]")
+    names = control.locator("option").evaluate_all("all => all.map((one) => one.value)")
+    assert len(names) >= 3
+    viewer.locator("body").press("Escape")
+    for following in [*names[1:], names[0]]:
+        viewer.keyboard.press(key)
+        expect(control).to_have_value(following)
+
+
+def keys_listed(page: Page) -> list[str]:
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    listed = page.locator(".cam-help dt").all_inner_texts()
+    assert page.locator(".cam-help dd").count() == len(listed)
+    page.keyboard.press("Escape")
+    return listed
+
+
+def test_the_help_lists_the_keys_that_do_something_here(viewer: Page, lion: Explanation) -> None:
+    everywhere = ["1 to 5", "← →", "m", "space", "+ −", "c", "e", "d", "r", "f", "?"]
+    asking = ["h", "z y x", "shift ← → ↑ ↓", "[ ] 0"]
+    viewer.locator("body").press("Escape")
+    assert sorted(keys_listed(viewer)) == sorted([*everywhere, *asking])  # no deck here
+    viewer.set_content(lion.to_html())
+    settled(viewer)
+    assert sorted(keys_listed(viewer)) == sorted(everywhere)  # and no server there
+
+
+# ---------------------------------------------------------------- methods
+
+
+@pytest.fixture
+def asked(page: Page) -> list[dict[str, Any]]:
+    """What the viewer asked for of maps."""
+    seen: list[dict[str, Any]] = []
+
+    def note(request: Request) -> None:
+        if "component_server" in request.url:
+            body = request.post_data_json
+            seen.append(body["data"]) if body["fn_name"] == "scene_maps" else None
+
+    page.on("request", note)
+    return seen
+
+
+def test_the_label_on_the_page_comes_first(page: Page, asked: list) -> None:
+    example(page, "Lion")
+    first, others = asked
+    assert (first["layers"], first["targets"]) == (None, [291])
+    assert (others["layers"], others["targets"]) == (None, None)
+    assert {one["method"] for one in asked} == {"gradcam"}
+
+
+def test_a_method_is_asked_for_once_and_then_instant(
+    viewer: Page, asked: list, explainer: Explainer
+) -> None:
+    viewer.locator(STRIP).nth(6).click()
+    field = viewer.get_by_label("Method", exact=True)
+    pictures = {"gradcam": canvas(viewer)}
+    for method in ("hirescam", "layercam"):
+        asked.clear()
+        pictures[method] = changed(viewer, lambda method=method: field.select_option(method))
+        (question,) = asked
+        assert (question["layers"], question["method"]) == (None, method)
+        labels = [
+            int(one.get_attribute("data-target") or "") for one in viewer.locator(LABELS).all()
+        ]
+        assert sorted(question["targets"]) == sorted(labels)
+    asked.clear()
+    for method in ("gradcam", "hirescam", "layercam"):
+        field.select_option(method)
+        settled(viewer)
+        assert (canvas(viewer) == pictures[method]).all()
+    changed(viewer, viewer.locator(LABELS).nth(1).click)
+    changed(viewer, viewer.locator(STRIP).nth(4).click)
+    assert asked == []
+    assert len({picture.tobytes() for picture in pictures.values()}) == 3
+
+
+def test_the_chosen_method_stays_with_the_next_photo(viewer: Page, asked: list) -> None:
+    viewer.get_by_label("Method", exact=True).select_option("layercam")
+    settled(viewer)
+    asked.clear()
+    example(viewer, "Tower")
+    expect(viewer.get_by_label("Method", exact=True)).to_have_value("layercam")
+    assert {question["method"] for question in asked} == {"layercam"}
+    expect(viewer.locator(".cam-words")).to_contain_text("evidence")
+
+
+def test_a_switch_that_changes_nothing_says_why(viewer: Page) -> None:
+    line = "At this layer HiResCAM is Grad-CAM: what follows only averages and adds up."
+    said = viewer.locator(".cam-readout")
+    viewer.mouse.move(2, 2)
+    expect(said).to_have_text("")  # nothing to compare with yet
+    before = canvas(viewer)
+    viewer.get_by_label("Method", exact=True).select_option("hirescam")
+    expect(said).to_have_text(line)
+    assert np.abs(canvas(viewer) - before).max() <= 1
+    viewer.get_by_label("Method", exact=True).select_option("gradcam")
+    expect(said).to_have_text(line)
+    viewer.get_by_label("Method", exact=True).select_option("layercam")
+    expect(said).to_have_text("")
+    viewer.get_by_label("Method", exact=True).select_option("hirescam")
+    changed(viewer, viewer.locator(STRIP).nth(6).click)  # where they differ
+    expect(said).to_have_text("")
+
+
+def test_a_file_has_the_methods_whose_maps_it_carries(
+    viewer: Page, browser: Browser, tmp_path: Path
+) -> None:
+    viewer.get_by_label("Method", exact=True).select_option("layercam")
+    settled(viewer)
+    viewer.get_by_text("Take away").click()
+    with viewer.expect_download() as waiting:
+        viewer.get_by_role("button", name="Page (HTML)").click()
+    file = tmp_path / "page.html"
+    waiting.value.save_as(file)
+    page = browser.new_page()
+    page.goto(file.as_uri())
+    expect(page.locator(TITLE)).not_to_contain_text("Choose")
+    field = page.get_by_label("Method", exact=True)
+    assert field.locator("option").all_inner_texts() == ["LayerCAM"]
+    expect(field).to_be_disabled()  # it would change nothing
+    changed(page, page.locator(STRIP).nth(3).click)
+    page.close()
+
+
+# ---------------------------------------------------------------- answers that fail
+
+
+def failing_once(page: Page, name: str) -> list[str]:
+    """Let the first call of a function fail, as with a cable that is out for a moment."""
+    failed: list[str] = []
+
+    def handle(route: Route) -> None:
+        if route.request.post_data_json["fn_name"] == name and not failed:
+            failed.append(name)
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/component_server/**", handle)
+    return failed
+
+
+def test_the_labels_are_asked_for_again_after_a_failure(viewer: Page) -> None:
+    failed = failing_once(viewer, "scene_labels")
+    field = viewer.get_by_label("Add a label")
+    field.focus()
+    expect(viewer.locator(".cam-said")).to_contain_text("does not answer")
+    field.fill("teapot")
+    field.press("Enter")
+    expect(viewer.locator(TITLE)).to_contain_text("teapot")
+    assert failed
+
+
+def test_a_label_can_be_added_after_a_failure(viewer: Page) -> None:
+    field = viewer.get_by_label("Add a label")
+    field.focus()
+    failed = failing_once(viewer, "scene_maps")
+    for _ in range(2):
+        field.fill("teapot")
+        field.press("Enter")
+        settled(viewer)
+    expect(viewer.locator(TITLE)).to_contain_text("teapot")
+    assert failed
+
+
+def test_a_method_is_asked_for_again_after_a_failure(viewer: Page) -> None:
+    viewer.locator(STRIP).nth(6).click()
+    failed = failing_once(viewer, "scene_maps")
+    viewer.get_by_label("Method", exact=True).select_option("layercam")
+    expect(viewer.locator(".cam-said")).to_contain_text("does not answer")
+    settled(viewer)
+    changed(viewer, viewer.locator(LABELS).nth(1).click)
+    expect(viewer.locator(".cam-note")).not_to_contain_text("computed")
+    assert failed
+
+
+# ---------------------------------------------------------------- decks
+
+
 @pytest.fixture(scope="module")
 def deck_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("deck")
@@ -211,4 +419,57 @@ def test_a_deck_steps_without_the_server(browser: Browser, deck_server: str) -> 
         page.wait_for_timeout(200)
         assert not np.array_equal(canvas(page), before)
     changed(page, lambda: page.keyboard.press("ArrowLeft"))
+    page.close()
+
+
+def test_a_slow_photo_does_not_overwrite_a_later_one(browser: Browser, deck_server: str) -> None:
+    page = browser.new_page()
+    page.goto(deck_server)
+    expect(page.locator(TITLE)).to_contain_text("lion")
+    settled(page)
+    page.evaluate(
+        """() => {
+          const decode = HTMLImageElement.prototype.decode;
+          window.held = [];
+          HTMLImageElement.prototype.decode = function () {
+            if (window.held.length) return decode.call(this);
+            return new Promise((done) => window.held.push(done)).then(() => decode.call(this));
+          };
+        }"""
+    )
+    page.keyboard.press("PageDown")  # a cheetah, whose photo takes long
+    page.wait_for_function("window.held.length === 1")
+    page.keyboard.press("PageDown")
+    expect(page.locator(VIEWER)).to_have_attribute("data-example", "2-tower")
+    settled(page)
+    before = canvas(page)
+    page.evaluate("window.held[0]()")
+    page.wait_for_timeout(300)
+    expect(page.locator(VIEWER)).to_have_attribute("data-example", "2-tower")
+    assert (canvas(page) == before).all()
+    page.close()
+
+
+def test_a_photo_of_a_deck_that_failed_is_asked_for_again(
+    browser: Browser, deck_server: str
+) -> None:
+    page = browser.new_page()
+    failed: list[int] = []
+
+    def handle(route: Route) -> None:
+        body = route.request.post_data_json
+        if body["fn_name"] == "scene_of_deck" and body["data"]["place"] == 1 and not failed:
+            failed.append(1)
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/component_server/**", handle)
+    page.goto(deck_server)
+    expect(page.locator(".cam-said")).to_contain_text("does not answer")
+    page.keyboard.press("PageDown")
+    expect(page.locator(VIEWER)).to_have_attribute("data-example", "1-cheetah")
+    page.keyboard.press("PageDown")
+    expect(page.locator(VIEWER)).to_have_attribute("data-example", "2-tower")
+    assert failed
     page.close()

@@ -1,57 +1,98 @@
 // What comes from the server while a person looks: more maps, more labels, the scenes of a deck.
 
-/** The entry of a label among those on the page. */
-function labelOf(scene, index) {
-  return scene.labels.find((label) => label.index === index);
+const MOST = 8; // labels in one question: what the server takes
+
+/** Under which name a map is kept; `versus` is the other label of a two-logit map. */
+function mapKey(method, layer, target, versus = null) {
+  return [method, layer, target, ...(versus === null ? [] : [versus])].join("/");
 }
 
-/** What asks the server for maps. Each question is asked once a scene. */
-function exchange(viewer) {
-  const { state, host } = viewer;
-  const asked = new Set();
+/** What is here of a scene: its maps, and what has been asked for. */
+function knownOf({ method, maps, complete }) {
+  const known = { maps: new Map(), asked: new Set(), swept: new Set(complete ? [method] : []) };
+  keepMaps(known, maps);
+  return known;
+}
 
-  const hasMap = (target) => state.maps.has(`${state.layer}/${target}`);
+/** Keep maps as they travel. */
+function keepMaps(known, packets) {
+  for (const packet of packets) {
+    known.maps.set(mapKey(packet.method, packet.layer, packet.target, packet.versus), decodeMap(packet));
+  }
+}
+
+/** What asks the server for maps. */
+function exchangeOf(viewer) {
+  const { state, host } = viewer;
+
+  const hasMap = (target) => state.known.maps.has(mapKey(state.method, state.layer, target));
   const isStage = (name) => state.scene.layers.find((layer) => layer.name === name).stage;
 
-  function keep(packets) {
-    for (const packet of packets) state.maps.set(`${packet.layer}/${packet.target}`, decodeMap(packet));
-    state.revision++;
+  /** Ask for all stages by the method that is shown. */
+  async function sweep(targets) {
+    const { known, method } = state;
+    known.swept.add(method);
+    if (!(await ask(null, targets))) known.swept.delete(method);
   }
 
-  /** Forget the maps of a scene, and what was asked. */
-  function begin(packets) {
-    state.maps = new Map();
-    asked.clear();
-    keep(packets);
+  /** All stages: of the label that is looked at first, then of the others on the page. */
+  async function askForStages() {
+    if (state.known.swept.has(state.method)) return;
+    ask(null, [state.target]);
+    await sweep(null);
   }
 
-  /** Ask for the maps that the picture lacks: a finer layer's for all labels at once. */
+  /** Ask for the maps that the picture lacks. */
   function askForMissing() {
-    const missing = state.scene.labels.map(({ index }) => index).filter((index) => !hasMap(index));
-    const shown = missing.filter((index) => index === state.target || index === state.versus);
-    // A stage is under way for all labels; one answer has at most 8.
-    ask([state.layer], isStage(state.layer) || missing.length > 8 ? shown : missing);
+    const { method, layer, target, versus, scene, known } = state;
+    const stage = isStage(layer);
+    if (versus !== null && !methodOf(method).linear) {
+      ask(null, [target], versus);
+      if (!stage) ask([layer], [target], versus);
+    }
+    const labels = scene.labels.map(({ index }) => index);
+    if (!known.swept.has(method)) {
+      // A method that was just chosen: one question, and then all of it is instant.
+      const first = [target, versus].filter((index) => index !== null);
+      sweep([...new Set([...first, ...labels])].slice(0, MOST));
+      if (stage) return;
+    }
+    const missing = labels.filter((index) => !hasMap(index));
+    const shown = missing.filter((index) => index === target || index === versus);
+    // A stage is under way for all labels; a finer layer is asked for them all at once.
+    const wanted = stage || missing.length > MOST ? shown : missing;
+    if (wanted.length) ask([layer], wanted);
   }
 
-  /** Ask for maps; null means every stage, or the labels on the page. */
-  async function ask(layers, targets) {
-    const { scene } = state;
-    const question = JSON.stringify([layers, targets]);
-    if (!host.maps || asked.has(question)) return;
-    asked.add(question);
+  /**
+   * Ask for maps; null means every stage, or the labels on the page. Each question is asked once a
+   * scene; one that failed is asked again when a person does something. True if the answer came.
+   */
+  async function ask(layers, targets, versus = null) {
+    const { scene, known, method } = state;
+    const question = { layers, targets, method, versus };
+    const text = JSON.stringify(question);
+    if (!host.maps || known.asked.has(text)) return false;
+    known.asked.add(text);
+    const isShown = () => state.known === known; // and no other photo or frame meanwhile
     viewer.wait(1);
     try {
-      const answer = await host.maps({ id: scene.id, layers, targets });
-      if (state.scene !== scene) return; // another photo came meanwhile
+      const answer = await host.maps({ id: scene.id, ...question });
       if (answer.error) throw new Error(answer.error);
-      keep(answer.maps);
+      keepMaps(known, answer.maps);
       scene.labels.push(...answer.labels.filter((label) => !labelOf(scene, label.index)));
-      buildLabels(viewer);
+      if (isShown()) {
+        state.revision++;
+        buildLabels(viewer);
+        viewer.set({});
+      }
+      return true;
     } catch (error) {
-      viewer.say(error.message);
+      known.asked.delete(text);
+      if (isShown()) viewer.say(error.message);
+      return false;
     } finally {
       viewer.wait(-1);
-      if (state.scene === scene) viewer.set({});
     }
   }
 
@@ -62,27 +103,50 @@ function exchange(viewer) {
     if (state.scene === scene && labelOf(scene, index)) viewer.chooseLabel(index);
   }
 
-  return { begin, ask, askForMissing, addLabel };
+  return { askForStages, askForMissing, addLabel };
 }
 
-/** The scenes of a deck, all in memory so that a step needs no wait. */
+/** The scenes of a deck: in memory before they are wanted, so that a step needs no wait. */
 function deckOf(viewer) {
-  const scenes = [];
+  const { deck } = viewer.host;
+  const scenes = []; // promises, by their places
   let place = -1;
 
-  async function step(by) {
-    place = within(place + by, scenes.length - 1);
-    await viewer.show(scenes[place]);
-    viewer.host.changed?.();
+  /** The scene at a place: asked for once, and again where that failed. */
+  function sceneAt(at) {
+    const ask = async () => {
+      const answer = await deck.scene(at);
+      if (!answer.error) return answer;
+      delete scenes[at];
+      throw new Error(answer.error);
+    };
+    return (scenes[at] ??= ask());
   }
 
-  /** Bring the deck into memory, and its first photo onto the page. */
-  async function load({ size, scene }) {
-    for (let i = 0; i < size; i++) {
-      scenes.push(await scene(i));
-      if (i === 0 && !viewer.state.scene) step(1);
+  async function step(by) {
+    place = within(place + by, deck.size - 1);
+    const wanted = place;
+    try {
+      const scene = await sceneAt(wanted);
+      if (place !== wanted) return; // stepped on meanwhile
+      await viewer.show(scene);
+      viewer.host.changed?.();
+    } catch (error) {
+      viewer.say(error.message);
     }
   }
 
-  return { step, load, isEmpty: () => scenes.length === 0 };
+  /** Bring the deck into memory, and its first photo onto the page. */
+  async function load() {
+    try {
+      for (let at = 0; at < deck.size; at++) {
+        await sceneAt(at);
+        if (at === 0 && !viewer.state.scene) step(1);
+      }
+    } catch (error) {
+      viewer.say(error.message); // the rest comes when it is stepped to
+    }
+  }
+
+  return { step, load };
 }

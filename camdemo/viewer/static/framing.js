@@ -71,15 +71,21 @@ function paintFrame(context, frame) {
 }
 
 /** What moves the frame: a tool for the pointer, and steps for the keyboard. */
-function framing(viewer) {
+function framingOf(viewer) {
   const { state, canvas, host } = viewer;
   let running = false; // a glance is under way
   let next = null; // the frame after it; those between are dropped
   let rest; // timer of the keyboard: a frame that rests is explained
-  let origin = null; // the scene before the frame began to move
+  let origin = null; // the scene before the frame began to move, and what was known of it
 
   const frameNow = () => state.frame ?? state.scene.box;
-  const label = () => (state.pinned === null && state.versus === null ? null : state.target);
+
+  /** What is asked of another frame: the same as now, but for the label, which nobody chose. */
+  function questionNow() {
+    const { scene, layer, method, target, versus, pinned } = state;
+    const chosen = pinned !== null || versus !== null;
+    return { id: scene.id, layer, method, target: chosen ? target : null, versus };
+  }
 
   async function look(frame) {
     next = frame;
@@ -87,10 +93,10 @@ function framing(viewer) {
     running = true;
     try {
       while (next && state.frame) {
-        const { scene, layer, versus } = state;
+        const { scene } = state;
         const box = framePixels(next, canvas);
         next = null;
-        const answer = await host.look({ id: scene.id, framing: box.join(","), layer, target: label(), versus });
+        const answer = await host.look({ ...questionNow(), framing: box.join(",") });
         if (state.scene?.id !== scene.id || !state.frame) return; // explained or left meanwhile
         if (answer.error) {
           viewer.say(answer.error);
@@ -105,17 +111,17 @@ function framing(viewer) {
 
   function moveTo(frame) {
     clearTimeout(rest);
-    if (!state.frame) origin = state.scene;
+    if (!state.frame) origin = { scene: state.scene, known: state.known };
     viewer.set({ frame, cell: null, answer: null });
     look(frame);
   }
 
   /** Explain the photo in this frame: the text of a box in pixels of the photo, or a name. */
   async function settle(text) {
-    const { scene, layer, versus } = state;
+    const { scene } = state;
     next = null;
     viewer.wait(1);
-    const answer = await host.reframe({ id: scene.id, framing: text, layer, target: label(), versus });
+    const answer = await host.reframe({ ...questionNow(), framing: text });
     viewer.wait(-1);
     if (state.scene?.id !== scene.id) return;
     if (answer.error) {
@@ -127,11 +133,11 @@ function framing(viewer) {
     host.changed?.();
   }
 
-  /** Back to where the frame was before it moved. */
+  /** Back to where the frame was before it moved; the maps from there are still here. */
   async function leave() {
     clearTimeout(rest);
     next = null;
-    if (state.frame) await viewer.show(origin);
+    if (state.frame) await viewer.show(origin.scene, origin.known);
   }
 
   function settleHere() {

@@ -47,8 +47,8 @@ function heatOfViewer(viewer) {
 
   /** Changes whenever the heat would have other values. */
   function valuesKey() {
-    const { revision, layer, target, versus, shared } = state;
-    return [revision, layer, target, versus, evidence(), shared].join("|");
+    const { revision, method, layer, target, versus, shared } = state;
+    return [revision, method, layer, target, versus, evidence(), shared].join("|");
   }
 
   /** Changes whenever the heat would look different. */

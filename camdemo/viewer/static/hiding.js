@@ -154,17 +154,20 @@ function describeAnswer({ answer, scene, target, tool }) {
   return sentences.join(" ").replaceAll(" %", "\u00a0%"); // a number stays with its sign
 }
 
+/** Show the whole photo again. */
+function clearRegions(viewer) {
+  if (!regionsNow(viewer.state).length) return;
+  viewer.state.keep = false;
+  changeRegions(viewer, []);
+}
+
 /** What the buttons do. */
 function hidingActions(viewer) {
   return {
     hottest: () => hideHottest(viewer),
     undo: () => stepHistory(viewer, -1),
     redo: () => stepHistory(viewer, 1),
-    clear: () => {
-      if (!regionsNow(viewer.state).length) return;
-      viewer.state.keep = false;
-      changeRegions(viewer, []);
-    },
+    clear: () => clearRegions(viewer),
   };
 }
 

@@ -1,23 +1,6 @@
 // What a person does with mouse, pen and finger, and with the controls. Each changes the state
 // through viewer.set.
 
-/** A number within 0 and the largest. */
-function within(value, largest) {
-  return Math.min(Math.max(value, 0), largest);
-}
-
-/** The cell of the map at a place on the canvas, or null. */
-function cellAt(viewer, { x, y }) {
-  const { state } = viewer;
-  const map = viewer.mapOf(state.layer, state.target);
-  if (!map) return null;
-  const [left, top, right, bottom] = state.scene.box;
-  const row = Math.floor(((y - top) / (bottom - top)) * map.height);
-  const column = Math.floor(((x - left) / (right - left)) * map.width);
-  const inside = row === within(row, map.height - 1) && column === within(column, map.width - 1);
-  return inside ? { row, column } : null;
-}
-
 /** Leave what is being drawn or moved as it was. */
 function cancel(viewer) {
   viewer.drag = null;
@@ -97,9 +80,6 @@ function listenToControls(viewer) {
     viewer.set({ [control]: control === "versus" ? index : (values[target.type] ?? target.value) });
     if (control === "fill" || control === "keep") viewer.askBack();
   });
-  viewer.find("[data-control=colormap]").append(
-    ...viewer.colormaps.map((name) => make("option", { value: name, textContent: name })),
-  );
 }
 
 /** The field that finds a layer: by its name, or by a part that only one name has. */
@@ -126,12 +106,18 @@ function listenToAdd(viewer) {
   let names = null;
   const load = async () => {
     if (names) return;
-    names = await viewer.host.labels();
+    const answer = await viewer.host.labels();
+    if (answer.error) {
+      viewer.say(answer.error); // the next time it is asked for again
+      return;
+    }
+    names = answer;
     viewer.find("#cam-all-labels").replaceChildren(...names.map((value) => make("option", { value })));
   };
   field.addEventListener("focus", load);
   field.addEventListener("change", async () => {
     await load();
+    if (!names) return;
     const typed = field.value.trim();
     const exact = names.indexOf(typed); // "Cardigan" is a dog, "cardigan" a garment
     const index = exact >= 0 ? exact : names.findIndex((name) => name.toLowerCase() === typed.toLowerCase());

@@ -1,6 +1,4 @@
-// The keyboard: every key, and where it is listened to. Each changes the state through viewer.set.
-
-const EVIDENCE = ["positive", "signed", "minmax"];
+// The keyboard: what each key does, in a list that the help shows and that is listened to.
 
 // Where a key is a letter, or a choice from a list.
 const TYPING = "input:not([type=radio], [type=checkbox], [type=range]), textarea, select, [contenteditable], [role=listbox]";
@@ -36,63 +34,141 @@ function stageMode(viewer, on) {
   showInStrip(viewer); // which has another width now
 }
 
-/** The keys, as the list behind "?" has them. */
-function keysOf(viewer) {
-  const { state, cam } = viewer;
-  const opacityBy = (steps) => viewer.set({ opacity: within(Math.round(20 * state.opacity) + steps, 20) / 20 });
-  return {
-    ArrowLeft: () => (state.reading ? moveCell(viewer, 0, -1) : stepLayer(viewer, -1)),
-    ArrowRight: () => (state.reading ? moveCell(viewer, 0, 1) : stepLayer(viewer, 1)),
-    ArrowUp: () => state.reading && moveCell(viewer, -1, 0),
-    ArrowDown: () => state.reading && moveCell(viewer, 1, 0),
-    " ": () => viewer.set({ view: state.view === "photo" ? "overlay" : "photo" }),
-    "+": () => opacityBy(1),
-    "=": () => opacityBy(1), // the same key without shift
-    "-": () => opacityBy(-1),
-    c: () => viewer.set({ colormap: after(state.colormap, viewer.colormaps) }),
-    e: () => viewer.set({ evidence: after(state.evidence, EVIDENCE) }),
-    r: () => {
-      state.reading = !state.reading;
-      if (state.reading) moveCell(viewer, 0, 0);
-      else viewer.set({ cell: null });
-    },
-    d: () => toggleDuel(viewer),
-    ...(viewer.host.hide ? askingKeys(viewer) : {}),
-    f: () => stageMode(viewer, !cam.classList.contains("cam-fills-screen")),
-    Escape: () => {
-      if (state.draft || state.frame) cancel(viewer);
-      else if (cam.classList.contains("cam-fills-screen")) stageMode(viewer, false);
-      else return false;
-    },
-    PageDown: () => viewer.deck.step(1),
-    PageUp: () => viewer.deck.step(-1),
-    "?": () => viewer.find(".cam-help").showModal(),
-  };
+/** The next value of an option. */
+function stepOption(viewer, name, names = valuesOf(name)) {
+  viewer.set({ [name]: after(viewer.state[name], names) });
 }
 
-/** The keys that ask the model again: what the pointer can hide and move, they can, too. */
-function askingKeys(viewer) {
-  const { state, framing } = viewer;
-  const { undo, redo, clear } = hidingActions(viewer);
-  const STEP = 0.02; // of the photo
-  return {
-    h: () => (state.reading && state.cell ? toggleCell(viewer, state.cell) : hideHottest(viewer)),
-    z: undo,
-    y: redo,
-    x: clear,
-    "shift ArrowLeft": () => framing.shift(-STEP, 0),
-    "shift ArrowRight": () => framing.shift(STEP, 0),
-    "shift ArrowUp": () => framing.shift(0, -STEP),
-    "shift ArrowDown": () => framing.shift(0, STEP),
-    "[": () => framing.grow(1 / 1.05),
-    "]": () => framing.grow(1.05),
-    0: () => framing.reset(),
-  };
+function changeOpacity(viewer, steps) {
+  viewer.set({ opacity: within(Math.round(20 * viewer.state.opacity) + steps, 20) / 20 });
+}
+
+function chooseByPlace(viewer, place) {
+  const label = viewer.state.scene.labels[place];
+  if (!label) return false;
+  return viewer.chooseLabel(label.index);
+}
+
+/** Read the map cell by cell, or no more. */
+function toggleReading(viewer) {
+  const { state } = viewer;
+  state.reading = !state.reading;
+  if (state.reading) moveCell(viewer, 0, 0);
+  else viewer.set({ cell: null });
+}
+
+/** Leave what is being drawn, or else the full screen. */
+function leaveByEscape(viewer) {
+  if (viewer.state.draft || viewer.state.frame) return cancel(viewer);
+  if (viewer.cam.classList.contains("cam-fills-screen")) return stageMode(viewer, false);
+  return false;
+}
+
+const stepAcross = (by) => (viewer) => (viewer.state.reading ? moveCell(viewer, 0, by) : stepLayer(viewer, by));
+const stepUpOrDown = (by) => (viewer) => viewer.state.reading && moveCell(viewer, by, 0);
+const moveFrame = (x, y) => (viewer) => viewer.framing.shift(0.02 * x, 0.02 * y); // of the photo
+const growFrame = (by) => (viewer) => viewer.framing.grow(by);
+
+/**
+ * All keys: how they are called, what they do in words, and what each of them does (false: nothing
+ * here, so that the browser may do what it does). `needs` is what a host must have for them.
+ */
+const KEYS = [
+  {
+    name: "1 to 5",
+    words: "label",
+    keys: Object.fromEntries([1, 2, 3, 4, 5].map((key) => [key, (viewer) => chooseByPlace(viewer, key - 1)])),
+  },
+  { name: "← →", words: "layer, from the photo to the answer", keys: { ArrowLeft: stepAcross(-1), ArrowRight: stepAcross(1) } },
+  {
+    name: "m",
+    words: "method",
+    keys: { m: (viewer) => stepOption(viewer, "method", methodsHere(viewer).map(({ name }) => name)) },
+  },
+  {
+    name: "space",
+    words: "photo or overlay",
+    keys: { " ": (viewer) => viewer.set({ view: viewer.state.view === "photo" ? "overlay" : "photo" }) },
+  },
+  {
+    name: "+ −",
+    words: "opacity",
+    keys: {
+      "+": (viewer) => changeOpacity(viewer, 1),
+      "=": (viewer) => changeOpacity(viewer, 1), // the same key without shift
+      "-": (viewer) => changeOpacity(viewer, -1),
+    },
+  },
+  { name: "c", words: "colour map", keys: { c: (viewer) => stepOption(viewer, "colormap") } },
+  { name: "e", words: "evidence", keys: { e: (viewer) => stepOption(viewer, "evidence") } },
+  { name: "d", words: "against the strongest other label, or not", keys: { d: toggleDuel } },
+  {
+    name: "r",
+    words: "read the map cell by cell with the arrow keys",
+    keys: { r: toggleReading, ArrowUp: stepUpOrDown(-1), ArrowDown: stepUpOrDown(1) },
+  },
+  {
+    name: "h",
+    words: "hide the cell that is read, else the hottest ones",
+    needs: "hide",
+    keys: {
+      h: (viewer) => {
+        const { reading, cell } = viewer.state;
+        return reading && cell ? toggleCell(viewer, cell) : hideHottest(viewer);
+      },
+    },
+  },
+  {
+    name: "z y x",
+    words: "undo, redo, clear",
+    needs: "hide",
+    keys: { z: (viewer) => stepHistory(viewer, -1), y: (viewer) => stepHistory(viewer, 1), x: clearRegions },
+  },
+  {
+    name: "shift ← → ↑ ↓",
+    words: "move the frame",
+    needs: "reframe",
+    keys: {
+      "shift ArrowLeft": moveFrame(-1, 0),
+      "shift ArrowRight": moveFrame(1, 0),
+      "shift ArrowUp": moveFrame(0, -1),
+      "shift ArrowDown": moveFrame(0, 1),
+    },
+  },
+  {
+    name: "[ ] 0",
+    words: "frame smaller, larger, as before",
+    needs: "reframe",
+    keys: { "[": growFrame(1 / 1.05), "]": growFrame(1.05), 0: (viewer) => viewer.framing.reset() },
+  },
+  {
+    name: "f",
+    words: "fill the screen; Escape leaves",
+    keys: { f: (viewer) => stageMode(viewer, !viewer.cam.classList.contains("cam-fills-screen")), Escape: leaveByEscape },
+  },
+  {
+    name: "Page Up, Page Down",
+    words: "previous and next photo of a deck",
+    needs: "deck",
+    keys: { PageUp: (viewer) => viewer.deck.step(-1), PageDown: (viewer) => viewer.deck.step(1) },
+  },
+  { name: "?", words: "this list", keys: { "?": (viewer) => viewer.find(".cam-help").showModal() } },
+];
+
+/** The keys that do something here. */
+function keysHere({ host }) {
+  return KEYS.filter(({ needs }) => !needs || host[needs]);
+}
+
+/** The list behind "?". */
+function buildHelp(viewer) {
+  const entry = ({ name, words }) => [make("dt", { textContent: name }), make("dd", { textContent: words })];
+  viewer.find(".cam-help dl").replaceChildren(...keysHere(viewer).flatMap(entry));
 }
 
 /** Listen to the keyboard: anywhere on the page, but never while somebody types. */
 function listenToKeys(viewer) {
-  const keys = keysOf(viewer);
+  const keys = Object.assign({}, ...keysHere(viewer).map((entry) => entry.keys));
   let byTab = false; // how the focus came to where it is
   document.addEventListener("pointerdown", () => { byTab = false; });
   document.addEventListener("keydown", (event) => {
@@ -105,12 +181,9 @@ function listenToKeys(viewer) {
     if (at("input") && /^( |Arrow|Page|[+-])/.test(event.key)) return; // they move it or tick it
     // Space presses what was reached by Tab; after a click with the mouse it is ours.
     if (event.key === " " && byTab && at("button, summary, a")) return;
-    if (event.key.startsWith("Page") ? viewer.deck.isEmpty() : !scene) return;
+    if (!scene && !event.key.startsWith("Page")) return; // a deck may be stepped to
     const key = event.shiftKey && event.key.startsWith("Arrow") ? `shift ${event.key}` : event.key;
-    const digit = "12345".indexOf(key);
-    if (digit >= 0 && scene.labels[digit]) viewer.chooseLabel(scene.labels[digit].index);
-    else if (!keys[key] || keys[key]() === false) return;
-    event.preventDefault();
+    if (keys[key] && keys[key](viewer) !== false) event.preventDefault();
   });
   document.addEventListener("fullscreenchange", () => {
     if (!document.fullscreenElement) viewer.cam.classList.remove("cam-fills-screen");

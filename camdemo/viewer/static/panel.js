@@ -1,12 +1,5 @@
 // The panel around the canvas: labels, layers, legend, words and the state of the controls.
 
-/** A new element with properties and children. */
-function make(tag, properties, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
-
 /** A small canvas that `drawMinis` paints; `data` says what of. */
 function miniature(size, data) {
   const mini = make("canvas", { width: size, height: size });
@@ -38,6 +31,32 @@ function buildLayers(viewer) {
       return button;
     }),
   );
+}
+
+/** The methods that can be chosen: all where a server computes their maps, else those that are here. */
+function methodsHere({ host, state }) {
+  const isHere = (name) => state.scene.maps.some((map) => map.method === name);
+  return optionOf("method").values.filter(({ name }) => host.maps || isHere(name));
+}
+
+/** The list of the methods. */
+function buildMethods(viewer) {
+  viewer.find("[data-control=method]").replaceChildren(...entriesOf(methodsHere(viewer)));
+}
+
+/** Whether two maps are the same but for the last digits. */
+function areSame(one, other) {
+  if (one.values.length !== other.values.length) return false;
+  const { low, high } = rangeOf([one]);
+  return one.values.every((value, cell) => Math.abs(value - other.values[cell]) <= 1e-5 * (high - low));
+}
+
+/** Why a switch between two methods changes nothing here; empty where it does. */
+function describeSameMaps({ state, mapOf }) {
+  const pair = ["gradcam", "hirescam"];
+  const [plain, fine] = pair.map((method) => mapOf(state.layer, state.target, method));
+  if (!pair.includes(state.method) || !plain || !fine || !areSame(plain, fine)) return "";
+  return "At this layer HiResCAM is Grad-CAM: what follows only averages and adds up.";
 }
 
 /** The labels on the page: a bar and a small map each. */
@@ -127,7 +146,8 @@ function drawWords(viewer) {
   viewer.find(".cam-asked").classList.toggle("cam-answered", Boolean(state.answer));
   viewer.write(".cam-facts", state.scene.facts);
   const { row, column } = state.cell ?? {};
-  viewer.write(".cam-readout", map && state.cell ? describeCell(map, row, column, rival?.label) : "");
+  const read = map && state.cell ? describeCell(map, row, column, rival?.label) : "";
+  viewer.write(".cam-readout", read || describeSameMaps(viewer));
   canvas.setAttribute("aria-label", `${state.scene.name || "Photo"}. ${words}`);
 }
 
@@ -154,6 +174,7 @@ function drawControls(viewer) {
     button.setAttribute("aria-pressed", String(Number(button.dataset.target) === state.target));
   }
   // What would change nothing can't be used.
+  find("[data-control=method]").disabled = find("[data-control=method]").options.length < 2;
   find("[data-control=evidence]").disabled = find("[data-control=shared]").disabled = state.versus !== null;
   find("[data-control=colormap]").disabled = viewer.heat.evidence() === "signed";
   find("[data-control=opacity]").disabled = state.view === "heat" || state.view === "photo";

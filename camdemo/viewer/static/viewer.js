@@ -4,16 +4,15 @@
 /**
  * Bring a viewer to life inside `root`, which holds viewer.html.
  *
- * `host` is what differs between the page and a file; all but the palettes may be absent:
- *   palettes       {name: base64 of 256 RGB colours}
- *   maps           async ({id, layers, targets, exact}) -> {maps, labels} or {error}
+ * `host` is what differs between the page and a file, where all of it is absent:
+ *   maps           async ({id, layers, targets, method, versus, exact}) -> {maps, labels} or {error}
  *   hide           async ({id, mask, fill, keep}) -> {probabilities, first} or {error}
  *   hideElsewhere  the same, on average over random places
- *   look           async ({id, framing, layer, target, versus}) -> {labels, maps, target} or {error}
+ *   look           async ({id, framing, layer, method, target, versus}) -> {labels, maps, target} or {error}
  *   reframe        the same question -> a scene or {error}
  *   changed        () -> tells the page that the viewer shows another scene by itself
  *   labels         async () -> the names of all labels that can be added
- *   page           async (id) -> {html} of the file to take away, or {error}
+ *   page           async ({id, layer, method, target, versus}) -> {html} of the file to take away, or {error}
  *   deck           {size, scene: async (place) -> scene} for Page Up and Page Down
  * Returns the viewer; `show(scene)` puts an explanation into it, `show(null)` empties it.
  */
@@ -23,33 +22,26 @@ function mountViewer(root, host) {
   const canvas = find(".cam-picture");
   const cam = find(".cam");
   const palettes = Object.fromEntries(
-    Object.entries(host.palettes).map(([name, base64]) => [name, pixelsOfPalette(base64)]),
+    Object.entries(PALETTES).map(([name, base64]) => [name, pixelsOfPalette(base64)]),
   );
-  const colormaps = Object.keys(palettes).filter((name) => name !== "signed");
+  buildOptions(root);
 
   const state = {
     scene: null,
     photo: null, // the decoded display copy
-    maps: new Map(), // "layer/target" -> map
+    known: null, // its maps, and what has been asked for; see exchange.js
     revision: 0, // counts the changes of scene, maps and box
-    method: optionOf("method").default,
+    ...defaultsOf(Object.values(OPTIONS.look)), // view, colormap, opacity, evidence, strongest, shared
+    ...defaultsOf([OPTIONS.question.method, OPTIONS.fill, OPTIONS.keep]),
     layer: "",
     target: 0,
     versus: null, // the label that the target is compared with
     pinned: null, // the label that a person chose for this photo
-    view: "overlay",
-    opacity: 0.5,
-    colormap: colormaps[0],
-    evidence: "positive",
-    strongest: 100, // percent of the seen area
-    shared: false, // one scale for all labels
-    split: 0.5,
+    split: 0.5, // where the divider is
     cell: null, // {row, column} that is read out
     reading: false, // the arrow keys move the cell
     // A finger that drags scrolls the page, unless another tool is chosen.
     tool: host.hide && !matchMedia("(pointer: coarse)").matches ? "box" : "read",
-    fill: "blur",
-    keep: false, // only the regions are kept, instead of hidden
     history: [[]], // lists of hidden regions, for undo and redo
     at: 0, // the place in it
     draft: null, // the region that is being drawn
@@ -58,17 +50,24 @@ function mountViewer(root, host) {
     waiting: 0, // requests under way
   };
   // `drag` is what a pointer is doing: {move, up, start} of a tool.
-  const viewer = { root, host, cam, canvas, find, state, colormaps, palettes, drag: null };
+  const viewer = { root, host, cam, canvas, find, state, palettes, drag: null };
 
   let frames = 0;
+  let wanted = null; // the scene that is to be shown, while its photo is decoded
   const painted = { minis: "", layer: "" }; // what was painted last, to paint it once
+  const differences = { revision: 0, maps: new Map() }; // of two maps, computed once
 
-  /** The map of a label at a layer; that of the explained label may be a difference of two. */
-  function mapOf(layer, target) {
-    const own = state.maps.get(`${layer}/${target}`);
-    if (state.versus === null || target !== state.target || !own) return own;
-    const rival = state.maps.get(`${layer}/${state.versus}`);
-    return rival && differenceOf(own, rival);
+  /** The map of a label at a layer; of the explained label it may be that of two logits. */
+  function mapOf(layer, target, method = state.method) {
+    const map = (index, ...versus) => state.known.maps.get(mapKey(method, layer, index, ...versus));
+    const { versus } = state;
+    if (versus === null || target !== state.target) return map(target);
+    if (!methodOf(method).linear) return map(target, versus);
+    if (differences.revision !== state.revision) Object.assign(differences, { revision: state.revision, maps: new Map() });
+    const key = mapKey(method, layer, target, versus);
+    const [own, rival] = [map(target), map(versus)];
+    if (own && rival && !differences.maps.has(key)) differences.maps.set(key, differenceOf(own, rival));
+    return differences.maps.get(key);
   }
 
   // ---- painting ----
@@ -113,7 +112,8 @@ function mountViewer(root, host) {
     if (place.textContent !== text) place.textContent = text;
   }
 
-  const say = (text) => write(".cam-said", text);
+  /** Say what happened: beside the buttons, or where there are none yet, under the title. */
+  const say = (text) => write(state.scene ? ".cam-said" : ".cam-note", text);
 
   /** A request more (1) or less (-1) is under way. */
   function wait(by) {
@@ -125,7 +125,7 @@ function mountViewer(root, host) {
 
   /** Back to the page as it was before the first photo. */
   function clear() {
-    state.scene = null;
+    Object.assign(state, { scene: null, known: null, frame: null, draft: null });
     cam.dataset.empty = "true";
     write(".cam-title", "Choose a photo");
     write(".cam-note", "Upload one, take one, or click an example.");
@@ -133,8 +133,12 @@ function mountViewer(root, host) {
     draw();
   }
 
-  /** Show another explanation. What a person chose stays chosen where it still makes sense. */
-  async function show(scene) {
+  /**
+   * Show another explanation, or one that was shown before and of which much is `known`. What a
+   * person chose stays chosen where it still makes sense.
+   */
+  async function show(scene, known = null) {
+    wanted = scene;
     if (!scene?.labels) {
       clear();
       return;
@@ -146,32 +150,36 @@ function mountViewer(root, host) {
       photo = new Image();
       photo.src = scene.photo;
       await photo.decode();
+      if (wanted !== scene) return; // a later one was faster
       Object.assign(state, { history: [[]], at: 0, keep: false });
     }
     const { layer, versus } = state;
     const pinned = samePhoto ? state.pinned : null;
     viewer.drag = null; // of another photo, or of another map
     Object.assign(state, { scene, photo, pinned, cell: null, draft: null, answer: null, frame: null });
-    Object.assign(state, scene.wanted ?? {});
-    viewer.begin(scene.maps);
+    Object.assign(state, known ? {} : scene.wanted);
+    state.known = known ?? knownOf(scene);
+    state.revision++;
+    if (!before || !methodsHere(viewer).includes(methodOf(state.method))) state.method = scene.method;
     const stays = before?.model.name === scene.model.name && scene.layers.some(({ name }) => name === layer);
     state.layer = stays ? layer : scene.layer;
     state.target = labelOf(scene, pinned)?.index ?? scene.target;
-    state.versus = scene.versus ?? (samePhoto ? (labelOf(scene, versus)?.index ?? null) : null);
+    const rival = samePhoto ? (labelOf(scene, versus)?.index ?? null) : null;
+    state.versus = known ? rival : (scene.versus ?? rival);
     if (state.versus === state.target) state.versus = null;
     canvas.width = photo.naturalWidth;
     canvas.height = photo.naturalHeight;
     cam.dataset.empty = "false";
     say("");
     buildLayers(viewer);
+    buildMethods(viewer);
     buildLabels(viewer);
     painted.minis = painted.layer = "";
     draw();
     if (regionsNow(state).length) viewer.askBack();
-    if (scene.complete) return;
     await new Promise(requestAnimationFrame); // the first map is on the screen before the rest
     if (state.scene !== scene) return;
-    await viewer.ask(null, null);
+    await viewer.askForStages();
     if (state.scene === scene && pinned !== null && state.target !== pinned) await viewer.addLabel(pinned);
   }
 
@@ -179,7 +187,8 @@ function mountViewer(root, host) {
   function glance(box, { labels, maps, target }) {
     state.scene = { ...state.scene, box, labels };
     state.target = target;
-    viewer.begin(maps);
+    state.known = knownOf({ maps });
+    state.revision++;
     buildLabels(viewer);
     draw();
   }
@@ -191,7 +200,7 @@ function mountViewer(root, host) {
 
   Object.assign(viewer, { mapOf, set, write, say, wait, show, glance, chooseLabel });
   viewer.heat = heatOfViewer(viewer);
-  Object.assign(viewer, exchange(viewer), { askBack: askingBack(viewer), framing: framing(viewer), deck: deckOf(viewer) });
+  Object.assign(viewer, exchangeOf(viewer), { askBack: askingBack(viewer), framing: framingOf(viewer), deck: deckOf(viewer) });
   if (host.labels) listenToAdd(viewer);
   else find(".cam-add").remove();
   if (!host.page) find("[data-action=page]").remove();
@@ -201,8 +210,9 @@ function mountViewer(root, host) {
   listenToFind(viewer);
   listenToActions(viewer);
   listenToPointer(viewer);
+  buildHelp(viewer);
   listenToKeys(viewer);
   drawControls(viewer);
-  if (host.deck?.size) viewer.deck.load(host.deck);
+  if (host.deck) viewer.deck.load();
   return viewer;
 }

@@ -1,0 +1,30 @@
+// Small things that many of the other files need.
+
+/** A new element with properties and children. */
+function make(tag, properties, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+/** A number within 0 and the largest. */
+function within(value, largest) {
+  return Math.min(Math.max(value, 0), largest);
+}
+
+/** The entry of a label among those on the page. */
+function labelOf(scene, index) {
+  return scene.labels.find((label) => label.index === index);
+}
+
+/** The cell of the map at a place on the canvas, or null. */
+function cellAt(viewer, { x, y }) {
+  const { state } = viewer;
+  const map = viewer.mapOf(state.layer, state.target);
+  if (!map) return null;
+  const [left, top, right, bottom] = state.scene.box;
+  const row = Math.floor(((y - top) / (bottom - top)) * map.height);
+  const column = Math.floor(((x - left) / (right - left)) * map.width);
+  const inside = row === within(row, map.height - 1) && column === within(column, map.width - 1);
+  return inside ? { row, column } : null;
+}

@@ -1,0 +1,3 @@
+// The viewer in a file of its own, or in a notebook: SCENE stands before, and nobody is asked.
+
+mountViewer(document.getElementById("viewer"), {}).show(SCENE);
