@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+
 import pytest
 
 # Two test processes share the machine, and servers and browsers that they start: torch's threads
