@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,13 @@ def add_endpoints(explainer: Explainer) -> None:
             picture = explanation.overlay(look.colormap, look.opacity, look.evidence)
         scores = {shown.label: shown.probability for shown in explanation.predictions}
         return picture, scores, explanation.summary(look.evidence)
+
+    # Gradio names the arguments after the function's own.
+    names = ["image", *(each.name for each in offered)]
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    explain.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(name, kind) for name in names]
+    )
 
     def models() -> list[dict]:
         """The models: name, title, source, size, input transform, and whether they are ready."""
