@@ -306,7 +306,7 @@ def test_logits_that_are_no_numbers_are_refused(
         with pytest.raises(CamdemoError, match="NaN or infinite"):
             ask(mask, "mean")
     monkeypatch.setattr("camdemo.photo.prepare", lambda *_: broken)
-    with pytest.raises(CamdemoError, match="not a number|NaN or infinite"):
+    with pytest.raises(CamdemoError, match=r"not a number|NaN or infinite"):
         Explainer(engine=explanation.engine).explain(photo, LITE0)
 
 
