@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -275,3 +277,17 @@ def test_a_job_is_frozen_and_survives_its_journey(engine: LocalEngine) -> None:
     assert (copy.inputs == INPUTS).all()
     with pytest.raises(AttributeError):
         copy.target = 4
+
+
+def test_a_process_ends_well_in_the_middle_of_a_sweep() -> None:
+    """A thread of ours that is ended amid PyTorch's work would abort the whole process."""
+    code = f"""
+import numpy as np
+from camdemo import Explainer, Settings
+from camdemo.engine import LocalEngine, SharedEngine
+explainer = Explainer(engine=SharedEngine(LocalEngine(settings=Settings(lanes=2))))
+explanation = explainer.explain(np.zeros((9, 9, 3), np.uint8), {MODEL!r})
+explanation.maps(targets=[explanation.target.index])  # the other labels are under way now
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -14,6 +14,7 @@ last bit, and where a ReLU turns on that bit a map changes by up to 2.5 %.
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import os
 import sys
@@ -32,6 +33,7 @@ Result = TypeVar("Result")
 
 _NICE = 10  # with all cores busy, those who answer browsers go before those who compute
 _HALF = 10.0  # seconds after which what somebody has used counts half
+_LAST_SECONDS = 2.0  # that the interpreter waits for what runs when it ends
 _FORGOTTEN = 1e-3  # seconds of use that no longer count
 
 
@@ -76,6 +78,8 @@ class Lanes:
         self._arrivals = itertools.count()
         self._changed = threading.Condition()
         self._started = False
+        self._ending = False
+        self._busy = 0  # lanes in which something runs
         self._here = threading.local()  # `turn`: whose turn it is in this lane
 
     def run(self, rank: Rank, function: Callable[[], Result]) -> Result:
@@ -114,8 +118,17 @@ class Lanes:
                 other = self._take(urgent)
             self._do(other)
             self._here.turn, turn.charged = turn, self._clock()
-        if turn.who.gone.is_set():
+        if turn.who.gone.is_set() or self._ending:
             raise Abandoned
+
+    def _end(self) -> None:
+        """At the interpreter's exit: begin nothing more, and see what runs to its next pause.
+
+        A thread that is ended amid PyTorch's work takes the whole process down with it.
+        """
+        with self._changed:
+            self._ending = True
+            self._changed.wait_for(lambda: not self._busy, _LAST_SECONDS)
 
     def _take(self, waiting: list[_Turn]) -> _Turn:
         """The first of those who wait, who then waits no more."""
@@ -137,6 +150,7 @@ class Lanes:
     def _start(self) -> None:
         if not self._started:
             self._started = True
+            atexit.register(self._end)
             for lane in range(self._count):
                 threading.Thread(target=self._work, name=f"lane {lane}", daemon=True).start()
 
@@ -149,10 +163,14 @@ class Lanes:
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting)
+                self._changed.wait_for(lambda: self._waiting and not self._ending)
                 turn = self._take(self._waiting)
+                self._busy += 1
             self._do(turn)
             del turn  # not kept until the next one comes
+            with self._changed:
+                self._busy -= 1
+                self._changed.notify_all()
 
     def _do(self, turn: _Turn) -> None:
         self._here.turn, turn.charged = turn, self._clock()
