@@ -21,7 +21,6 @@ from camdemo.ui.server.launching import launch_options
 
 from .steps import LABELS, TITLE, canvas, changed, choose_model, example
 
-
 MODEL = "efficientnet_lite0"
 
 
