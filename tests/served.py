@@ -31,6 +31,15 @@ def run(visit: Coroutine[Any, Any, Result]) -> Result:
         return pool.submit(asyncio.run, visit).result()
 
 
+def arguments(config: dict, image: Any, **changed: Any) -> list[Any]:
+    """What /explain takes, in its order: the defaults but for those given."""
+    event = next(one for one in config["dependencies"] if one["api_name"] == "explain")
+    fields = {one["id"]: one["props"] for one in config["components"]}
+    asked = {fields[each]["label"]: fields[each].get("value") for each in event["inputs"]}
+    assert changed.keys() <= asked.keys()
+    return list((asked | {"image": image} | changed).values())
+
+
 @dataclass(frozen=True)
 class Served:
     """A server that runs."""

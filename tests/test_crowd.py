@@ -22,7 +22,7 @@ from PIL import Image
 from benchmarks.visitor import Client, Refused
 from camdemo import Explainer, Settings
 
-from .served import Served, run, served
+from .served import Served, arguments, run, served
 
 MODEL = "efficientnet_lite0"
 
@@ -211,7 +211,7 @@ def test_the_disk_is_full_when_a_result_is_written(running: Served) -> None:
         file = await visitor.upload(photos(4, (900, 600))[3])
         dependencies = visitor.config["dependencies"]
         event = next(one["id"] for one in dependencies if one["api_name"] == "explain")
-        return await visitor.run(event, [file, "", "", "", "crop", "jet", 0.5, "", ""])
+        return await visitor.run(event, arguments(visitor.config, file))
 
     usual = resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE)
     size = (running.folder / "log").stat().st_size

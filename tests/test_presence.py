@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from benchmarks.visitor import Client
 from camdemo import Explainer, Settings
+from camdemo.engine import asker
 from camdemo.ui.page import build_demo
 from camdemo.ui.server import presence
 from camdemo.ui.server.launching import launch_options
@@ -29,16 +31,21 @@ class Watching(Explainer):
         self.asked = threading.Event()
         self.noticed = threading.Event()
         self.watching = False
+        self.names: list[str] = []  # of those who asked
 
     def _wait(self) -> None:
         if not self.watching:
             return
-        left = presence.asker.get()
-        assert left is not None
-        assert not left.is_set()
+        who = asker.get()
+        assert who is not None
+        self.names.append(who.name)
+        assert not who.gone.is_set()
         self.asked.set()
-        if left.wait(20):
-            self.noticed.set()
+        for _ in range(400):
+            if who.gone.is_set():
+                self.noticed.set()
+                return
+            time.sleep(0.05)
 
     def models(self) -> Any:
         self._wait()
@@ -63,26 +70,13 @@ def watching(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[Watchin
     demo.close()
 
 
-@pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names that the engine is told."""
-    told: list[str] = []
-
-    def asker(name: str, left: threading.Event) -> threading.Event:
-        told.append(name)
-        return left
-
-    monkeypatch.setattr(presence, "_asker", asker)
-    return told
-
-
 async def until(happened: threading.Event) -> None:
     assert await asyncio.to_thread(happened.wait, 20)
 
 
 @pytest.mark.parametrize("slash", ["", "/"])  # a program's way, and that of Gradio's page
 def test_a_viewers_question_is_dropped_when_its_browser_goes(
-    watching: Watching, names: list[str], slash: str
+    watching: Watching, slash: str
 ) -> None:
     async def visit() -> str:
         async with httpx.AsyncClient(base_url=watching.address, timeout=60) as http:
@@ -102,10 +96,10 @@ def test_a_viewers_question_is_dropped_when_its_browser_goes(
             return client.session
 
     session = run(visit())
-    assert names[-1] == session
+    assert watching.names == [session]
 
 
-def test_an_event_is_dropped_when_its_browser_goes(watching: Watching, names: list[str]) -> None:
+def test_an_event_is_dropped_when_its_browser_goes(watching: Watching) -> None:
     async def visit() -> str:
         async with httpx.AsyncClient(base_url=watching.address, timeout=60) as http:
             client = Client(http, (await http.get("/config")).json())
@@ -126,7 +120,8 @@ def test_an_event_is_dropped_when_its_browser_goes(watching: Watching, names: li
             await until(watching.noticed)
             return client.session
 
-    assert run(visit()) in names
+    session = run(visit())
+    assert watching.names == [session]
 
 
 def test_who_has_all_answers_has_not_gone() -> None:
@@ -152,10 +147,11 @@ def test_who_has_all_answers_has_not_gone() -> None:
 
     async def visit(served: Any) -> bool:
         with visitors.asking("a"):
-            left = presence.asker.get()
-            assert left is not None
+            who = asker.get()
+            assert who is not None
+            assert who.name == "a"
             await presence.Presence(served, lambda _scope: visitors)(scope, receive, send)
-            return left.is_set()
+            return who.gone.is_set()
 
     async def impatient(_scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -163,7 +159,7 @@ def test_who_has_all_answers_has_not_gone() -> None:
 
     assert run(visit(app)) is False
     assert run(visit(impatient)) is True
-    assert presence.asker.get() is None
+    assert asker.get() is None
     assert visitors._events == {}
 
 

@@ -26,7 +26,7 @@ from camdemo.ui.server import journal
 from camdemo.ui.server.launching import launch_options
 from camdemo.ui.server.presence import Visitors
 
-from .served import run
+from .served import arguments, run
 
 FILE = {"_type": "gradio.FileData"}
 PUBLIC = "93.184.215.14"  # an address to which Gradio would connect
@@ -255,7 +255,7 @@ def test_what_is_queued_can_be_asked_nowhere_else(address: str, config: dict) ->
                 answer = httpx.post(address + path, json=question | {"session_hash": "a"})
                 assert answer.status_code in (404, 500)
     answer = httpx.post(
-        f"{address}/gradio_api/run/explain", json={"data": [None] * 9, "fn_index": queued[0]["id"]}
+        f"{address}/gradio_api/run/explain", json={"data": [None] * 10, "fn_index": queued[0]["id"]}
     )
     assert answer.status_code == 404
 
@@ -353,8 +353,8 @@ def test_uploads_and_results_lie_where_the_disk_is_watched(
     sent = httpx.post(f"{address}/gradio_api/upload", files=files).json()[0]
     assert Path(sent).is_relative_to(folder)
     event = named(config, "explain")["id"]
-    usual = ["", "", "", "crop", "jet", 0.5, "", ""]
-    picture, *_ = ask(address, event, [{"path": sent, "meta": FILE}, *usual])
+    photo = {"path": sent, "meta": FILE}
+    picture, *_ = ask(address, event, arguments(config, photo))
     assert Path(picture["path"]).is_relative_to(folder)
     assert httpx.get(picture["url"]).headers["content-type"].startswith("image/")
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -15,6 +16,8 @@ from gradio.media import get_image
 from PIL import Image
 
 from benchmarks.visitor import Client
+from camdemo.ui.server import launching
+from camdemo.warmup import State
 
 from .served import ROOT, SECRET, Served, run, served
 
@@ -32,6 +35,19 @@ def server(running: Served) -> str:
 
 def test_health_is_plain(server: str) -> None:
     assert httpx.get(f"{server}/health").json() == {"status": "ready"}
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (State("cold"), {"status": "starting"}),
+        (State("starting"), {"status": "starting"}),
+        (State("ready"), {"status": "ready"}),
+        (State("failed", "No weights."), {"status": "failed", "reason": "No weights."}),
+    ],
+)
+def test_health_tells_how_the_start_went(state: State, told: dict) -> None:
+    assert launching._health(SimpleNamespace(state=state)) == told  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("path", ["/", "/config", "/health", "/nothing", "/gradio_api/info"])

@@ -24,7 +24,7 @@ from camdemo.ui.server import uploads
 from camdemo.ui.server.launching import launch_options
 from camdemo.ui.server.uploads import BoundedUploads, Disk, tidy
 
-from .served import ROOT, Served, run, served
+from .served import ROOT, Served, arguments, run, served
 
 SIZE = 1_000_000  # of a file here: what a folder or a last block adds is nothing to it
 
@@ -192,8 +192,8 @@ def test_results_are_bounded(running: Served) -> None:
             sizes = []
             for number in range(12):
                 os.utime(file["path"])  # as if it had just been sent, so that it stays
-                usual = ["", "", "", "crop", "jet", 0.3 + number / 20, "", ""]
-                picture, *_ = await client.run(event, [file, *usual])
+                asked = arguments(client.config, file, opacity=0.3 + number / 20)
+                picture, *_ = await client.run(event, asked)
                 sizes.append(Path(picture["path"]).stat().st_size)
                 assert taken(running) <= 3_000_000
             return sizes

@@ -14,8 +14,10 @@ import pytest
 from gradio.media import get_image
 
 from benchmarks.visitor import Client, Refused
+from camdemo import question
+from camdemo.question import Look, Question
 
-from .served import ROOT, SECRET, Served, run, served
+from .served import ROOT, SECRET, Served, arguments, run, served
 
 LION = get_image("lion.jpg")
 FILE = {"_type": "gradio.FileData"}
@@ -37,10 +39,14 @@ PHOTOS: list[Any] = [
     {"path": "photo.jpg", "url": "http://169.254.169.254/latest/meta-data", "meta": FILE},
     {"path": "photo.jpg", "url": "file:///etc/passwd", "meta": FILE},
 ]
-ARGUMENTS = ("image", "model", "layer", "target", "framing", "colormap", "opacity", "evidence")
-USUAL: dict[str, Any] = dict(
-    zip(ARGUMENTS, [None, "", "", "", "crop", "jet", 0.5, ""], strict=True), versus=""
-)
+# The arguments of /explain but its photo: every option of a question and of a picture that Python
+# paints. The API has no others, or `test_every_argument_is_tried` says so.
+ARGUMENTS = [
+    each.name
+    for options in (question.options(Question), question.options(Look))
+    for each in options
+    if not each.on_canvas
+]
 FORBIDDEN = (SECRET, "root:", "Traceback", "site-packages", str(ROOT))
 
 
@@ -104,7 +110,7 @@ def call(running: Served, config: dict, event: int, *questions: list) -> list[tu
 
 def explain(running: Served, config: dict, *changed: dict) -> list[tuple[str, Any]]:
     """/explain with the usual arguments but for those given, once for each."""
-    questions = [list((USUAL | one).values()) for one in changed]
+    questions = [arguments(config, one.pop("image", None), **one) for one in map(dict, changed)]
     return call(running, config, event_of(config, "explain"), *questions)
 
 
@@ -123,7 +129,12 @@ def check(outcome: tuple[str, Any]) -> None:
         assert len(text) < 1000
 
 
-@pytest.mark.parametrize("name", [one for one in USUAL if one != "image"])
+def test_every_argument_is_tried(config: dict) -> None:
+    assert len(arguments(config, None)) == 1 + len(ARGUMENTS)
+    arguments(config, None, **dict.fromkeys(ARGUMENTS))
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
 def test_every_argument_of_explain(running: Served, config: dict, lion: dict, name: str) -> None:
     outcomes = explain(running, config, *({"image": lion, name: value} for value in VALUES))
     for value, outcome in zip(VALUES, outcomes, strict=True):

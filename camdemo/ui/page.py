@@ -13,7 +13,6 @@ from urllib.parse import parse_qsl
 
 import gradio as gr
 
-from ..engine.lanes import cores
 from ..records import FRAMINGS, ModelSpec
 from ..viewer.scene import Scene
 from . import decks, examples, links
@@ -198,7 +197,7 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> P
             "show_progress": "minimal",
             "show_progress_on": viewer,
             "concurrency_id": "explain",
-            "concurrency_limit": _EVENTS_A_LANE * (settings.lanes or cores()),
+            "concurrency_limit": _EVENTS_A_LANE * (settings.lanes or 1),
             "trigger_mode": "always_last",
             "api_visibility": "private",
             **AS_SENT,

@@ -21,6 +21,8 @@ from camdemo.ui.server.launching import launch_options
 
 from .steps import LABELS, TITLE, canvas, changed, choose_model, example
 
+MODEL = "efficientnet_lite0"
+
 
 @pytest.fixture
 def lion(page: Page) -> Page:
