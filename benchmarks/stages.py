@@ -82,12 +82,12 @@ def _stages() -> dict[str, float]:
         "first map: forward": forward,
         "first map: backward": explain - forward,
         "encode the photo's copy and the scene": _time(
-            lambda: json.dumps(explanation.scene(complete=False))
+            lambda: explanation.scene(complete=False).to_json()
         ),
         "all other maps: forward and five backward passes": _time(
             lambda: list(methods.sweep(network, stages, inputs, targets))
         ),
-        "encode the maps": _time(lambda: json.dumps(scene.packets(maps))),
+        "encode the maps": _time(lambda: json.dumps(scene.packets(maps, explanation.method))),
     }
 
 

@@ -178,23 +178,24 @@ class Finding:
             targets: those labels; None for those on the page.
         """
         every = self.maps(targets=targets) if complete else {}
-        sent = scene.packets(every | self.maps_shown(), self.method)
-        if self.versus is None or methods.find(self.method).linear:
-            return sent
-        # The map of two logits is then no difference of maps.
-        target, versus = self.target.index, self.versus.index
-        every = self.maps(None, [target], versus=versus) if complete else {}
-        shown = {(self.layer.name, target): self.cam}
-        return sent + scene.packets(every | shown, self.method, versus)
+        rival = self._rival
+        if rival is None:
+            return scene.packets(every | self.maps_shown(), self.method)
+        both = self.maps(None, [self.target.index], versus=rival) if complete else {}
+        own = scene.packets(every, self.method)
+        return own + scene.packets(both | self.maps_shown(), self.method, rival)
 
     def exact_packets(self) -> tuple[dict[str, Any], ...]:
         """Those of the picture that is shown which `packets` averages or rounds, as they are."""
         large = {key: cam for key, cam in self.maps_shown().items() if not scene.is_whole(cam)}
-        sent = scene.packets(large, self.method, exact=True)
-        if self.versus is None or scene.is_whole(self.cam) or methods.find(self.method).linear:
-            return sent
-        shown = {(self.layer.name, self.target.index): self.cam}
-        return sent + scene.packets(shown, self.method, self.versus.index, exact=True)
+        return scene.packets(large, self.method, self._rival, exact=True)
+
+    @property
+    def _rival(self) -> int | None:
+        """The label whose logit `cam` has subtracted and no difference of two maps would have."""
+        if self.versus is None or methods.find(self.method).linear:
+            return None
+        return self.versus.index
 
     def seen(self, layer: str, method: str, target: int, versus: int | None) -> Finding:
         """The same photo, looked at in another way.

@@ -294,10 +294,18 @@ def test_a_duel_by_a_method_that_is_not_linear_has_its_own_maps(explainer):
     (sent,) = (one for one in shown["maps"] if one["versus"] is not None)
     assert (sent["layer"], sent["target"], sent["versus"]) == ("blocks.3", lion, teapot)
     assert (decode(sent) == duel.cam).all()
-    alone = {one["target"]: decode(one) for one in shown["maps"] if one["versus"] is None}
+    complete = duel.scene().maps
+    alone = {
+        one["target"]: decode(one)
+        for one in complete
+        if one["layer"] == "blocks.3" and one["versus"] is None
+    }
+    for label in (lion, teapot):
+        own = explainer.explain(LION, **asked | {"target": label, "versus": None}).cam
+        np.testing.assert_allclose(alone[label], own, atol=1e-5 * np.ptp(own))
     difference = alone[lion] - alone[teapot]
     assert np.abs(difference - duel.cam).max() > 0.01 * np.ptp(duel.cam)  # it is none
-    both = [one for one in duel.scene().maps if one["versus"] is not None]
+    both = [one for one in complete if one["versus"] is not None]
     stages = {layer["name"] for layer in shown["layers"] if layer["stage"]}
     assert {one["layer"] for one in both} == stages
     assert {(one["target"], one["versus"]) for one in both} == {(lion, teapot)}

@@ -34,16 +34,16 @@ def constant(name: str, value: Any) -> str:
     return f"const {name} = {json.dumps(value)};".replace("<", "\\u003c")
 
 
-def script(mount: str, **constants: Any) -> str:
+def script(mount: str | None = None, **constants: Any) -> str:
     """The viewer's JavaScript: what it knows of the house, plain files in order, and the mounting.
 
     Args:
-        mount: the file that mounts the viewer.
+        mount: the file that mounts the viewer; None where something else does.
         constants: what that file finds beside the scripts.
     """
     known = {"OPTIONS": options(), "PALETTES": scene.palettes(), **constants}
     lines = [constant(name, value) for name, value in known.items()]
-    return "\n".join([*lines, *(static(name) for name in (*SCRIPTS, mount))])
+    return "\n".join([*lines, *(static(name) for name in (*SCRIPTS, *([mount] if mount else ())))])
 
 
 def options() -> dict[str, Any]:

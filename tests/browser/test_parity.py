@@ -109,8 +109,7 @@ def viewer(browser: Browser) -> Iterator[Page]:
         f"""<style>{bundle.static("viewer.css")}</style>
         <div id="viewer">{bundle.static("viewer.html")}</div>
         <script>{bundle.script()}
-        const host = {{ palettes: PALETTES }};
-        const viewer = mountViewer(document.getElementById("viewer"), host);
+        const viewer = mountViewer(document.getElementById("viewer"), {{}});
         </script>"""
     )
     yield page
@@ -127,7 +126,8 @@ def address_of(image: Image.Image) -> str:
 def show(page: Page, explained: Explanation, **facts: Any) -> np.ndarray:
     """Bring an explanation into the viewer; returns the display copy that it shows."""
     small = explained.at_most(DISPLAY_SIDE)
-    content = explained.scene(complete=False) | {"photo": address_of(small.image)} | facts
+    content = explained.scene(complete=False).as_json()
+    content |= {"photo": address_of(small.image)} | facts
     page.evaluate("scene => viewer.show(scene)", content)
     return np.asarray(small.image)
 

@@ -37,7 +37,7 @@ def viewer(browser: Browser) -> Iterator[Page]:
         f"""<style>{bundle.static("viewer.css")}</style>
         <div id="viewer">{bundle.static("viewer.html")}</div>
         <script>{bundle.script()}
-        const viewer = mountViewer(document.getElementById("viewer"), {{ palettes: PALETTES }});
+        const viewer = mountViewer(document.getElementById("viewer"), {{}});
         const seen = (changes) => ({{ ...viewer.state, ...changes }});
         </script>"""
     )
@@ -50,7 +50,7 @@ def viewer(browser: Browser) -> Iterator[Page]:
         for scale, index in enumerate((291, 293))
     }
     known = {"predictions": (lion.target, cheetah), "layers": tuple(layers), "engine": Made(maps)}
-    scene = replace(lion, **known).scene()
+    scene = replace(lion, **known).scene().as_json()
     page.evaluate("scene => viewer.show(scene)", scene | {"example": "Lion & co"})
     yield page
     page.close()

@@ -35,7 +35,7 @@ def page(browser: Browser) -> Iterator[Page]:
         f"""<style>{bundle.static("viewer.css")}</style>
         <div id="viewer">{bundle.static("viewer.html")}</div>
         <script>{bundle.script()}
-        const viewer = mountViewer(document.getElementById("viewer"), {{ palettes: PALETTES }});
+        const viewer = mountViewer(document.getElementById("viewer"), {{}});
         const mapOf = (rows) => ({{
           height: rows.length, width: rows[0].length, values: Float32Array.from(rows.flat()),
         }});

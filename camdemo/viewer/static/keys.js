@@ -4,7 +4,7 @@
 const TYPING = "input:not([type=radio], [type=checkbox], [type=range]), textarea, select, [contenteditable], [role=listbox]";
 
 /** The next of several values, the first after the last. */
-function after(value, values) {
+function nextOf(value, values) {
   return values[(values.indexOf(value) + 1) % values.length];
 }
 
@@ -36,7 +36,7 @@ function stageMode(viewer, on) {
 
 /** The next value of an option. */
 function stepOption(viewer, name, names = valuesOf(name)) {
-  viewer.set({ [name]: after(viewer.state[name], names) });
+  viewer.set({ [name]: nextOf(viewer.state[name], names) });
 }
 
 function changeOpacity(viewer, steps) {
