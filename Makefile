@@ -33,7 +33,7 @@ format: $(VENV)/dev.done
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/bench.done
+bench: $(VENV)/dev.done
 	@$(BIN)/python -m benchmarks
 
 bench-ui: $(VENV)/dev.done
@@ -60,11 +60,6 @@ $(VENV)/dev.done: requirements.txt requirements-dev.txt | $(BIN)/python
 	@echo "Installing what the page and its tests need into $(VENV): minutes, the first time."
 	@$(INSTALL) -r requirements.txt -r requirements-dev.txt
 	@touch $@ $(VENV)/run.done
-
-$(VENV)/bench.done: benchmarks/requirements.txt $(VENV)/dev.done
-	@echo "Installing the libraries to compare with into $(VENV)."
-	@$(INSTALL) -r benchmarks/requirements.txt
-	@touch $@
 
 $(BIN)/python:
 	@echo "Making a Python environment in $(VENV)."

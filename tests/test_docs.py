@@ -63,6 +63,6 @@ def test_the_architecture_names_every_module() -> None:
 
 def test_every_dependency_says_why() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    for file in ("requirements.txt", "requirements-dev.txt", "benchmarks/requirements.txt"):
+    for file in ("requirements.txt", "requirements-dev.txt"):
         for name in re.findall(r"^([\w-]+)==", (ROOT / file).read_text(), re.M):
             assert re.sub(r"lite\d", "lite{0,1,2}", name) in text, name
