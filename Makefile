@@ -22,7 +22,7 @@ run: $(VENV)/run.done
 
 test: $(VENV)/dev.done
 	@$(BIN)/python tests/browser/chromium.py
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/dev.done
 	@$(BIN)/ruff check .

@@ -17,6 +17,7 @@ from PIL import Image
 
 from camdemo import Explainer, Settings
 from camdemo.cli import main
+from camdemo.engine import cores
 from camdemo.models import catalogue
 from camdemo.ui.server import serving
 
@@ -139,9 +140,13 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Settings, Path | None]
 
 def test_serve_takes_the_flags_of_all_settings_and_a_deck(served: list) -> None:
     assert main(["serve", "--port", "8000", "--model", "vgg16", "--deck", "talk"]) == 0
-    assert main(["serve"]) == 0
-    ours = Settings(model="efficientnet_lite0")  # what this file's environment says
-    assert served == [(replace(ours, model="vgg16", port=8000), Path("talk")), (ours, None)]
+    assert main(["serve", "--lanes", "3"]) == 0
+    # What this file's environment says, and a lane for each core.
+    ours = Settings(model="efficientnet_lite0", lanes=cores())
+    assert served == [
+        (replace(ours, model="vgg16", port=8000), Path("talk")),
+        (replace(ours, lanes=3), None),
+    ]
 
 
 def test_without_a_command_the_page_is_served(
