@@ -312,7 +312,7 @@ def table(chosen: type) -> str:
     return "\n".join(rows)
 
 
-def as_json(methods: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def as_json(methods: Iterable[Mapping[str, Any]], look: type = Look) -> dict[str, Any]:
     """What the viewer knows of the options: {"question", "look", "fill", "keep"}.
 
     Args:
@@ -321,11 +321,11 @@ def as_json(methods: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     question = {each.name: _plain(each) for each in options(Question)}
     question["method"]["values"] = list(methods)
     question["framing"]["values"] = [_named(value) for value in FRAMINGS]
-    look = {each.name: _plain(each) for each in options(Look)}
+    painted = {each.name: _plain(each) for each in options(look)}
     # The viewer knows by itself when two labels are compared.
-    look["evidence"]["default"] = look["evidence"]["values"][0]["name"]
+    painted["evidence"]["default"] = painted["evidence"]["values"][0]["name"]
     hiding = {each.name: _plain(each) for each in options(Hiding)}
-    return {"question": question, "look": look, **hiding}
+    return {"question": question, "look": painted, **hiding}
 
 
 def _plain(each: Option) -> dict[str, Any]:
