@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from . import photo, picture
+from . import photo, picture, question
 from .finding import Finding
+from .question import Look
 from .records import Evidence, Prediction
 from .viewer import bundle
 from .viewer.scene import DISPLAY_SIDE, Scene
@@ -32,7 +33,7 @@ class Explanation(Finding):
         """The heat map over the photo: RGB, of the photo's size.
 
         Args:
-            colormap: one of `records.COLORMAPS`; signed evidence has its own diverging map.
+            colormap: one of `question.COLORMAPS`; signed evidence has its own diverging map.
             opacity: 0 (photo alone) to 1 (heat alone).
             evidence: what is drawn, see `picture.scale`; None for "signed" where two labels are
                 compared, else "positive".
@@ -40,11 +41,11 @@ class Explanation(Finding):
         Raises:
             ChoiceError, RangeError: an option that can't be drawn.
         """
-        evidence = evidence or self.natural_evidence
-        picture.check_options(colormap, opacity, evidence)
+        look = question.check(Look, colormap=colormap, opacity=opacity, evidence=evidence)
+        shown = look.evidence or self.natural_evidence
         photo = np.asarray(self.image)
         return Image.fromarray(
-            picture.overlay(photo, self.cam, self.box, colormap, opacity, evidence)
+            picture.overlay(photo, self.cam, self.box, look.colormap, look.opacity, shown)
         )
 
     @property

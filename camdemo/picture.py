@@ -18,8 +18,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from .errors import ChoiceError, RangeError
-from .records import COLORMAPS, EVIDENCE, Box, Evidence
+from .records import Box, Evidence
 
 _MARGIN_LIGHT = 0.4  # how bright the margin that the model never saw is left
 _STRIP = 32  # rows that are drawn at once, so that they stay in the processor's cache
@@ -29,22 +28,6 @@ _STRIP = 32  # rows that are drawn at once, so that they stay in the processor's
 _DIVERGING = np.array(
     [[24, 62, 140], [103, 152, 205], [245, 245, 245], [222, 120, 92], [144, 20, 38]]
 )
-
-
-def check_options(colormap: str, opacity: float, evidence: str) -> None:
-    """Refuse what can't be drawn.
-
-    Raises:
-        ChoiceError: an unknown colour map or kind of evidence.
-        RangeError: an opacity outside 0..1.
-    """
-    if colormap not in COLORMAPS:
-        raise ChoiceError("colour map", colormap, COLORMAPS)
-    if evidence not in EVIDENCE:
-        raise ChoiceError("kind of evidence", evidence, EVIDENCE)
-    is_number = isinstance(opacity, int | float) and not isinstance(opacity, bool)
-    if not (is_number and 0 <= opacity <= 1):  # NaN compares false, and is refused too
-        raise RangeError("opacity", opacity, 0, 1)
 
 
 def scale(cam: np.ndarray, evidence: Evidence) -> np.ndarray | None:

@@ -42,7 +42,8 @@ class Option:
         help: one line, which follows a colon or stands in a table.
         default: what holds unless something is chosen; None where it depends.
         otherwise: what happens by default, where the default alone does not say it.
-        values: those that there are; none where they are found elsewhere, as models are.
+        values: those that there are, or that have a name; none where they are found elsewhere,
+            as models are.
         low, high, step: of a number.
         on_canvas: whether the viewer alone has it, and no picture that Python paints.
         name: the field's own, and that of the flag, the API's argument and the address.
@@ -98,7 +99,7 @@ class Option:
         elif self.kind == "switch":
             if not isinstance(given, bool):
                 raise CamdemoError(f"{self.title} {shorten(given)} is neither yes nor no.")
-        elif self.values:
+        elif self.kind == "choice":
             if not isinstance(given, str) or given not in self.names:
                 raise ChoiceError(self.title.lower(), given, self.names)
         elif self.kind == "name" and not isinstance(given, str):
@@ -163,9 +164,13 @@ class Question:
     framing: str = option(
         "crop",
         "Framing",
-        "what the model sees: crop (the middle, as its weights were validated), whole (the "
-        "photo, squeezed), or a frame: left,top,right,bottom in pixels of the photo",
+        "what the model sees: the middle, the whole photo, or a frame of one's own, "
+        "left,top,right,bottom in pixels of the photo",
         kind="frame",
+        values=(
+            Value("crop", "Centre crop, as validated"),
+            Value("whole", "Whole photo, squeezed"),
+        ),
     )
 
 
@@ -245,13 +250,6 @@ class Hiding:
     )
 
 
-# A frame of one's own is a framing, too; see `Question.framing`.
-FRAMINGS = (
-    Value("crop", "Centre crop, as validated"),
-    Value("whole", "Whole photo, squeezed"),
-)
-
-
 def options(chosen: type) -> tuple[Option, ...]:
     """The options of `Question`, `Look`, `Hiding` or of a class made like them, in order."""
     return tuple(
@@ -264,6 +262,12 @@ def options(chosen: type) -> tuple[Option, ...]:
 def find(chosen: type, name: str) -> Option:
     """The option of that name."""
     return next(each for each in options(chosen) if each.name == name)
+
+
+FRAMINGS = find(Question, "framing").names  # a frame of one's own is one, too
+COLORMAPS = find(Look, "colormap").names
+EVIDENCE = find(Look, "evidence").names
+FILLS = find(Hiding, "fill").names
 
 
 def check(chosen: type[Chosen], **given: Any) -> Chosen:
@@ -320,7 +324,6 @@ def as_json(methods: Iterable[Mapping[str, Any]], look: type = Look) -> dict[str
     """
     question = {each.name: _plain(each) for each in options(Question)}
     question["method"]["values"] = list(methods)
-    question["framing"]["values"] = [_named(value) for value in FRAMINGS]
     painted = {each.name: _plain(each) for each in options(look)}
     # The viewer knows by itself when two labels are compared.
     painted["evidence"]["default"] = painted["evidence"]["values"][0]["name"]

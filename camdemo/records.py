@@ -15,11 +15,6 @@ Evidence = Literal["positive", "signed", "minmax"]
 Fill = Literal["blur", "mean", "noise"]
 Interpolation = Literal["bilinear", "bicubic"]
 
-FRAMINGS = ("crop", "whole")
-FILLS: tuple[Fill, ...] = ("blur", "mean", "noise")
-EVIDENCE: tuple[Evidence, ...] = ("positive", "signed", "minmax")
-COLORMAPS = ("jet", "turbo", "viridis", "inferno", "cividis")  # jet is the notebook's
-
 
 @dataclass(frozen=True, slots=True)
 class Prediction:

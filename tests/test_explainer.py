@@ -31,7 +31,8 @@ from camdemo.errors import (
     WeightsError,
 )
 from camdemo.models import catalogue, networks, sources, weights
-from camdemo.records import FILLS, Box, ModelSpec
+from camdemo.question import FILLS
+from camdemo.records import Box, ModelSpec
 from camdemo.trust import hiding
 
 from .tiny_models import Small, install, randomise

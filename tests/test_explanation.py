@@ -13,7 +13,8 @@ from camdemo import Explainer, Explanation, Occlusion, picture
 from camdemo.engine import Rank, Sweep
 from camdemo.errors import ChoiceError, RangeError, RegionError
 from camdemo.finding import Finding
-from camdemo.records import FILLS, Box
+from camdemo.question import FILLS
+from camdemo.records import Box
 from camdemo.trust import hiding
 
 from .tiny_models import Small, install

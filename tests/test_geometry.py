@@ -9,7 +9,8 @@ import pytest
 from PIL import ExifTags, Image
 
 from camdemo import Explainer, picture
-from camdemo.records import FRAMINGS, Framing
+from camdemo.question import FRAMINGS
+from camdemo.records import Framing
 
 from .tiny_models import DotFinder, install
 

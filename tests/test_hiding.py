@@ -9,7 +9,8 @@ import pytest
 from skimage.measure import label
 
 from camdemo.errors import CamdemoError, ChoiceError, RegionError
-from camdemo.records import FILLS, Box, Transform
+from camdemo.question import FILLS
+from camdemo.records import Box, Transform
 from camdemo.trust import hiding
 
 SEEN = Box(10, 20, 18, 28)  # 8 x 8 pixels of the photo: with a side of 4, each pixel is 2 x 2

@@ -59,13 +59,6 @@ def test_the_best_come_first_and_equals_in_their_order():
     assert [type(one.probability) for one in found] == [float] * 5
 
 
-@pytest.mark.parametrize(
-    ("text", "meant"), [("291", 291), ("-1", -1), ("lion", "lion"), ("1.5", "1.5")]
-)
-def test_what_a_text_means(text, meant):
-    assert labels.label_or_index(text) == meant
-
-
 def test_probabilities_by_hand():
     # e^0, e^ln2 and e^ln5 are 1, 2 and 5 of 8; whatever is added to all of them, and a batch too.
     logits = np.log(np.float32([[1, 2, 5], [5, 1, 2]]))

@@ -13,7 +13,8 @@ from PIL import Image
 from skimage import data
 
 from camdemo import Explainer, Explanation, Prediction, picture
-from camdemo.records import FILLS, Box, Evidence, Fill
+from camdemo.question import FILLS
+from camdemo.records import Box, Evidence, Fill
 from camdemo.trust.hiding import mask_of
 
 HALF = 448  # pixels a side; the photo is two of these

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from camdemo import picture
-from camdemo.errors import ChoiceError, RangeError
-from camdemo.records import COLORMAPS, EVIDENCE, Box, Evidence
+from camdemo.question import COLORMAPS, EVIDENCE
+from camdemo.records import Box, Evidence
 
 CAM = np.array([[-2, 0], [1, 4]], np.float32)
 NEGATIVE = np.array([[-3, -1], [-2, -4]], np.float32)
@@ -265,45 +265,3 @@ def test_the_photo_itself_is_left_alone() -> None:
         picture.overlay(photo, cam, Box(30, 0, 70, 60), "jet", 0.5, evidence)
     assert (photo == before[0]).all()
     assert (cam == before[1]).all()
-
-
-# -- options
-
-
-def test_options_that_can_be_drawn() -> None:
-    for colormap in COLORMAPS:
-        for evidence in EVIDENCE:
-            for opacity in (0, 1, 0.0, 1.0, 0.5):
-                picture.check_options(colormap, opacity, evidence)
-
-
-@pytest.mark.parametrize(
-    ("error", "says", "changed"),
-    [
-        (ChoiceError, "jet, turbo, viridis, inferno, cividis", {"colormap": "rainbow"}),
-        (ChoiceError, "colour map", {"colormap": "JET"}),
-        (ChoiceError, "colour map", {"colormap": "signed"}),
-        (ChoiceError, "colour map", {"colormap": "__class__"}),
-        (ChoiceError, "colour map", {"colormap": None}),
-        (ChoiceError, "positive, signed, minmax", {"evidence": "negative"}),
-        (ChoiceError, "evidence", {"evidence": ""}),
-        *(
-            (RangeError, "from 0 to 1", {"opacity": opacity})
-            for opacity in (
-                -0.01,
-                1.01,
-                float("nan"),
-                float("inf"),
-                True,
-                False,
-                "0.5",
-                None,
-                [0.5],
-            )
-        ),
-    ],
-)
-def test_options_that_are_refused(error: type, says: str, changed: dict) -> None:
-    options = {"colormap": "jet", "opacity": 0.5, "evidence": "positive"} | changed
-    with pytest.raises(error, match=says):
-        picture.check_options(**options)

@@ -9,7 +9,7 @@ import pytest
 
 from camdemo import question
 from camdemo.errors import CamdemoError, ChoiceError, RangeError
-from camdemo.question import Hiding, Look, Question, Value, option
+from camdemo.question import COLORMAPS, EVIDENCE, Hiding, Look, Question, Value, option
 
 ALL = [*question.options(Question), *question.options(Look), *question.options(Hiding)]
 
@@ -29,7 +29,9 @@ def test_a_default_is_allowed_and_an_empty_text_is_it(each: question.Option):
     assert each.default_text
 
 
-@pytest.mark.parametrize("each", [one for one in ALL if one.values], ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "each", [one for one in ALL if one.kind == "choice"], ids=lambda each: each.name
+)
 def test_a_choice_takes_its_values_and_nothing_else(each: question.Option):
     for name in each.names:
         assert each.check(name) == each.read(f" {name}\n") == name
@@ -122,3 +124,50 @@ def test_what_the_viewer_knows():
     }
     assert known["question"]["method"]["values"][0]["linear"] is True
     assert [value["name"] for value in known["fill"]["values"]] == ["blur", "mean", "noise"]
+
+
+# -- options
+
+
+def test_options_that_can_be_drawn() -> None:
+    for colormap in COLORMAPS:
+        for evidence in EVIDENCE:
+            for opacity in (0, 1, 0.0, 1.0, 0.5):
+                question.check(Look, colormap=colormap, opacity=opacity, evidence=evidence)
+
+
+@pytest.mark.parametrize(
+    ("error", "says", "changed"),
+    [
+        (ChoiceError, "jet, turbo, viridis, inferno, cividis", {"colormap": "rainbow"}),
+        (ChoiceError, "colour map", {"colormap": "JET"}),
+        (ChoiceError, "colour map", {"colormap": "signed"}),
+        (ChoiceError, "colour map", {"colormap": "__class__"}),
+        (ChoiceError, "positive, signed, minmax", {"evidence": "negative"}),
+        (ChoiceError, "evidence", {"evidence": ""}),
+        *(
+            (RangeError, "from 0 to 1", {"opacity": opacity})
+            for opacity in (
+                -0.01,
+                1.01,
+                float("nan"),
+                float("inf"),
+                True,
+                False,
+                "0.5",
+                [0.5],
+            )
+        ),
+    ],
+)
+def test_options_that_are_refused(error: type, says: str, changed: dict) -> None:
+    options = {"colormap": "jet", "opacity": 0.5, "evidence": "positive"} | changed
+    with pytest.raises(error, match=says):
+        question.check(Look, **options)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"), [("291", 291), ("-1", -1), ("lion", "lion"), ("1.5", "1.5")]
+)
+def test_what_a_text_means(text: str, meant: str | int) -> None:
+    assert question.label_or_index(text) == meant

@@ -39,12 +39,6 @@ def find(names: Sequence[str], target: int | str | None) -> int | None:
     return index
 
 
-def label_or_index(text: str) -> str | int:
-    """What a text means: "291" is an index, "lion" a label."""
-    is_index = text.isascii() and text.removeprefix("-").isdigit() and len(text) < 9
-    return int(text) if is_index else text
-
-
 def probabilities(logits: np.ndarray) -> np.ndarray:
     """The softmax of logits over the last axis: float32 (..., labels), 0 to 1.
 

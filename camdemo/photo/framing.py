@@ -8,7 +8,6 @@ from .. import question
 from ..errors import ChoiceError, RegionError
 from ..records import Box, Framing, Transform
 
-_NAMES = tuple(value.name for value in question.FRAMINGS)
 _FRAME = re.compile(r"\s*\d{1,6}(\s*,\s*\d{1,6}){3}\s*", re.ASCII)
 _EDGES = "Give left, top, right and bottom in pixels of the upright photo."
 
@@ -27,7 +26,7 @@ def find_framing(framing: object) -> Framing:
         return "whole"
     if isinstance(framing, str) and _FRAME.fullmatch(framing):
         return Box(*(int(edge) for edge in framing.split(",")))
-    raise ChoiceError("framing", framing, [*_NAMES, "left,top,right,bottom in pixels"])
+    raise ChoiceError("framing", framing, [*question.FRAMINGS, "left,top,right,bottom in pixels"])
 
 
 def seen_region(size: tuple[int, int], transform: Transform, framing: Framing) -> tuple[float, ...]:
@@ -48,7 +47,7 @@ def seen_region(size: tuple[int, int], transform: Transform, framing: Framing) -
     if framing == "whole":
         return (0.0, 0.0, float(width), float(height))
     if framing != "crop":
-        raise ChoiceError("framing", framing, _NAMES)
+        raise ChoiceError("framing", framing, question.FRAMINGS)
     short, long = sorted(size)
     long_resized = int(transform.resize * long / short)
     resized_width = transform.resize if width <= height else long_resized

@@ -13,7 +13,8 @@ from urllib.parse import parse_qsl
 
 import gradio as gr
 
-from ..records import FRAMINGS, ModelSpec
+from ..question import FRAMINGS, Question, find
+from ..records import ModelSpec
 from ..viewer.scene import Scene
 from . import decks, examples, links
 from .answers import Scenes
@@ -40,11 +41,7 @@ _EVENTS_A_LANE = 2
 
 _ASKED = ("layer", "method", "target", "versus")  # of a link, beside model and framing
 _OWN = "own"  # in the page's control: a frame that was moved on the photo
-_FRAMING_TITLES = {
-    "crop": "Centre crop, as validated",
-    "whole": "Whole photo, squeezed",
-    _OWN: "A frame of my own",
-}
+_OWN_FRAME = ("A frame of my own", _OWN)
 # What the viewer shows by itself (a moved frame, the next photo of a deck) the page's other
 # controls must know: its element says it.
 _SHOWN = """() => {
@@ -103,10 +100,11 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> P
                         for name, path in offered.items()
                     }
                 model = gr.Dropdown(_model_choices(explainer.models()), label="Model", value=None)
+                asked = find(Question, "framing")
                 framing = gr.Radio(
-                    [(_FRAMING_TITLES[name], name) for name in (*FRAMINGS, _OWN)],
-                    value="crop",
-                    label="Framing",
+                    [*((value.title, value.name) for value in asked.values), _OWN_FRAME],
+                    value=asked.default,
+                    label=asked.title,
                 )
             with gr.Column(scale=4, min_width=340, elem_id="answer"):
                 viewer = cam_viewer(scenes)

@@ -19,7 +19,8 @@ from camdemo import Box, Explanation, LayerInfo, Prediction
 from camdemo.engine import Sweep
 from camdemo.models import catalogue
 from camdemo.photo import seen_region, to_box
-from camdemo.records import COLORMAPS, EVIDENCE, Timings
+from camdemo.question import COLORMAPS, EVIDENCE
+from camdemo.records import Timings
 from camdemo.viewer import bundle
 from camdemo.viewer.scene import DISPLAY_SIDE
 

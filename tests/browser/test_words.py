@@ -14,7 +14,8 @@ from gradio.media import get_image
 from playwright.sync_api import Browser, Page
 
 from camdemo import Explainer, Prediction
-from camdemo.records import EVIDENCE, Occlusion, percent
+from camdemo.question import EVIDENCE
+from camdemo.records import Occlusion, percent
 from camdemo.viewer import bundle
 
 from .test_parity import MAPS, explanation, set_controls, show
