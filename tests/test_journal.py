@@ -71,7 +71,7 @@ def test_a_visit_leaves_numbers_and_no_names(lines, tmp_path):
     photo.write_bytes(Path(get_image("lion.jpg")).read_bytes())
     scenes = Scenes(Explainer(Settings(model="efficientnet_lite0")))
     with journal.request("explain"):
-        token = scenes.answer(str(photo), None, {"framing": "crop"})["id"]
+        token = scenes.answer(str(photo), None, {"framing": "crop"}).id
     scenes.maps({"id": token, "layers": ["<b>nonsense"], "targets": None})
     scenes.maps({"id": token, "layers": None, "targets": None})
     explained, refused, swept = lines

@@ -276,7 +276,7 @@ def test_the_api_by_curl_goes_through_the_queue(address: str) -> None:
     asked = httpx.post(f"{address}/gradio_api/call/layers", json={"data": ["mobilenet_v2"]})
     event = asked.json()["event_id"]
     told = httpx.get(f"{address}/gradio_api/call/layers/{event}", timeout=60).text
-    assert told.startswith("event: complete")
+    assert "event: complete" in told  # a heartbeat may come first
     assert "features.18" in told
 
 
