@@ -252,9 +252,9 @@ def test_a_page_that_is_saved_opens_with_what_was_shown(
 ) -> None:
     scenes = Scenes(explainer)
     scene = scenes.answer(get_image("lion.jpg"), None, {})
-    target = scene["labels"][2]["index"]
+    target = scene.predictions[2].index
     teapot = explainer.labels().index("teapot")
-    question = {"id": scene["id"], "layer": "conv_stem", "target": teapot, "versus": target}
+    question = {"id": scene.id, "layer": "conv_stem", "target": teapot, "versus": target}
     page = opened(scenes.page(question)["html"])
     expect(page.locator(TITLE)).to_contain_text("teapot")
     expect(page.get_by_label("Layer", exact=True)).to_have_value("conv_stem")
