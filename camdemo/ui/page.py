@@ -70,7 +70,8 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> P
 
     def explained(photo: str, name: str, model: str | None, framing: str, **more: Any) -> Scene:
         """The scene of one photo; `name` is that of an example, or empty for an upload."""
-        question = {"framing": framing, **more}
+        # What a client sends instead of a text is refused in words once it is one.
+        question = {"framing": str(framing), **more}
         about = facts(name) if name else {"original": photos.address(photo)}
         with journal.request("explain"):
             return scenes.answer(photo, model, question, **about)
