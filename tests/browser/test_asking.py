@@ -299,7 +299,13 @@ def test_a_downloaded_picture_shows_what_is_hidden(viewer: Page, tmp_path: Any) 
     with viewer.expect_download() as waiting:
         viewer.get_by_role("button", name="Picture (PNG)").click()
     picture = np.asarray(_opened(waiting.value.path())).astype(int)
-    assert np.abs(picture - canvas(viewer)).mean() < 0.5
+    shown = canvas(viewer)
+    # It is painted on the photo itself, from which the display copy, a JPEG, differs a little.
+    assert np.abs(picture - shown).mean() < 1
+    changed(viewer, viewer.get_by_role("button", name="Clear").click)
+    hidden = (canvas(viewer) != shown).any(axis=2)
+    assert hidden.mean() > 0.1
+    assert np.abs(picture - canvas(viewer))[hidden].mean() > 10
 
 
 def _opened(path: Any) -> Any:
@@ -487,7 +493,7 @@ def test_escape_keeps_the_maps_that_are_here(viewer: Page, questions: list) -> N
     viewer.mouse.up()
     settled(viewer)
     assert {each["asked"] for each in questions} == {"scene_look"}
-    for place in range(viewer.locator(STRIP).count() - 1):  # all at hand
+    for place in (0, 4, 8):  # all at hand
         changed(viewer, viewer.locator(STRIP).nth(place).click)
     changed(viewer, viewer.locator(LABELS).nth(1).click)
     assert {each["asked"] for each in questions} == {"scene_look"}
@@ -495,10 +501,11 @@ def test_escape_keeps_the_maps_that_are_here(viewer: Page, questions: list) -> N
 
 def test_maps_that_come_while_the_frame_moves_are_there_after_escape(page: Page) -> None:
     held: list[Route] = []
+    release = False
 
     def hold_maps(route: Route) -> None:
         is_maps = route.request.post_data_json["fn_name"] == "scene_maps"
-        held.append(route) if is_maps else route.continue_()
+        held.append(route) if is_maps and not release else route.continue_()
 
     page.route("**/component_server/**", hold_maps)
     page.locator("#examples button").filter(has_text="Lion").first.click()
@@ -508,7 +515,7 @@ def test_maps_that_come_while_the_frame_moves_are_there_after_escape(page: Page)
     page.get_by_label("Move frame").check()
     drag(page, (0.5, 0.5), (0.55, 0.5), release=False)
     page.wait_for_timeout(300)
-    page.unroute("**/component_server/**")
+    release = True
     for route in held:
         route.continue_()
     page.wait_for_timeout(300)
