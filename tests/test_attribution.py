@@ -137,7 +137,6 @@ def test_every_cnn_of_torchvision_is_compared() -> None:
 def test_notebook(
     name: str,
     torch_home: Path,
-    one_thread: None,
     without_in_place: Callable[[nn.Module], nn.Module],
 ) -> None:
     write_checkpoint(name)
@@ -166,7 +165,7 @@ def test_notebook(
 
 
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"])
-def test_lites(name: str, one_thread: None) -> None:
+def test_lites(name: str) -> None:
     model = timm.create_model(f"tf_{name}", pretrained=False).eval()
     given = torch.load(weights.path_of(catalogue.find(name)), weights_only=True)
     model.load_state_dict(dict(zip(model.state_dict(), given.values(), strict=True)))
@@ -273,7 +272,7 @@ def test_a_duel_is_the_difference_of_the_maps_and_turns_with_its_labels(layer: s
 
 
 @pytest.mark.parametrize("layer", ["bn2", "blocks.3", "blocks.5.1.conv_pw"])
-def test_a_duel_of_a_real_model(layer: str, one_thread: None) -> None:
+def test_a_duel_of_a_real_model(layer: str) -> None:
     explainer = Explainer()
 
     def explain(target: int, versus: int | None = None) -> np.ndarray:

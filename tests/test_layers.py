@@ -353,7 +353,7 @@ def twin(model: nn.Module) -> nn.Module:
 
 
 @pytest.mark.parametrize("name", catalogue.NAMES)
-def test_every_offered_layer_gives_a_map(name: str, one_thread: None) -> None:
+def test_every_offered_layer_gives_a_map(name: str) -> None:
     # Smaller inputs than the real ones, for the time's sake: 2,577 layers are explained.
     side = 128 if name == "inception_v3" else 64
     model = real_network(

@@ -73,9 +73,7 @@ def share_of(evidence: np.ndarray, side: int) -> float:
     return float((left if side == 0 else columns.sum() - left) / columns.sum())
 
 
-def test_each_label_looks_at_its_own_photo(
-    explainer: Explainer, pairs: list[Pair], one_thread: None
-) -> None:
+def test_each_label_looks_at_its_own_photo(explainer: Explainer, pairs: list[Pair]) -> None:
     hits, shares = [], []
     for pair in pairs:
         for side in (0, 1):
@@ -91,7 +89,7 @@ def test_each_label_looks_at_its_own_photo(
 
 
 def test_what_is_painted_hottest_is_the_hottest_cell(
-    explainer: Explainer, pairs: list[Pair], one_thread: None
+    explainer: Explainer, pairs: list[Pair]
 ) -> None:
     """OpenCV's bicubic overshoots: it paints the hottest spot elsewhere in many a map."""
     side = 224
@@ -117,9 +115,7 @@ def test_what_is_painted_hottest_is_the_hottest_cell(
     assert sum(inside["minmax"]) <= 36  # the control
 
 
-def test_in_a_duel_each_side_lies_on_its_own_photo(
-    explainer: Explainer, pairs: list[Pair], one_thread: None
-) -> None:
+def test_in_a_duel_each_side_lies_on_its_own_photo(explainer: Explainer, pairs: list[Pair]) -> None:
     shares = []
     for pair in pairs:
         cam = explain(explainer, pair, side=0, duel=True).cam
@@ -132,7 +128,7 @@ def test_in_a_duel_each_side_lies_on_its_own_photo(
 
 @pytest.mark.parametrize("fill", FILLS)
 def test_without_its_own_photo_a_label_goes_and_without_the_other_it_stays(
-    explainer: Explainer, pairs: list[Pair], one_thread: None, fill: Fill
+    explainer: Explainer, pairs: list[Pair], fill: Fill
 ) -> None:
     for pair in pairs:
         for side in (0, 1):

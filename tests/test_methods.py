@@ -136,7 +136,6 @@ class SignedHiResCAM(HiResCAM):
         return self.signed
 
 
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("spec", CNNS, ids=lambda spec: spec.name)
 def test_torchcam_and_pytorch_grad_cam(spec: ModelSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     # Both read the very output of the layer, and its gradient: in-place ReLUs would spoil them.
@@ -158,7 +157,6 @@ def test_torchcam_and_pytorch_grad_cam(spec: ModelSpec, monkeypatch: pytest.Monk
         assert_agree(cam, library.signed[0])
 
 
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", TRANSFORMERS)
 @pytest.mark.parametrize("method", NAMES)
 def test_finer_layers_of_transformers(name: str, method: str) -> None:
@@ -232,7 +230,6 @@ def test_where_hirescam_is_gradcam() -> None:
     assert not methods.alike(np.zeros((2, 2)), np.ones((2, 2)))
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_at_most_default_layers_hirescam_is_gradcam() -> None:
     same = set()
     for spec in catalogue.CATALOGUE:

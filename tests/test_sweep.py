@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -78,16 +77,6 @@ def network_of(spec: ModelSpec) -> nn.Module:
     return network.to(memory_format=layout)
 
 
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """So many small steps are faster without waking a second thread for each."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("spec", catalogue.CATALOGUE, ids=lambda spec: spec.name)
 def test_every_stage_label_and_method_is_that_of_an_oracle(spec):
     network, inputs = network_of(spec), photo(SIDES.get(spec.name, 64))
