@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .registry import DEFAULT, Method, add, alike, all, find
 
 if TYPE_CHECKING:
+    from .folding import prepare
     from .layers import default, discover
     from .layers import find as find_layer
     from .maps import best, explain, sweep
@@ -21,6 +22,7 @@ _LATE = {
     "discover": ("layers", "discover"),
     "explain": ("maps", "explain"),
     "find_layer": ("layers", "find"),
+    "prepare": ("folding", "prepare"),
     "sweep": ("maps", "sweep"),
 }
 
@@ -36,6 +38,7 @@ __all__ = [
     "explain",
     "find",
     "find_layer",
+    "prepare",
     "sweep",
 ]
 

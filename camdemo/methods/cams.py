@@ -37,7 +37,7 @@ def hirescam(activation: Tensor, gradient: Tensor) -> Tensor:
     """
     terms = gradient * activation
     cam = terms.sum(dim=1)
-    largest = terms.flatten(1).norm(p=float("inf"), dim=1)
+    largest = terms.abs_().amax(dim=(1, 2, 3))
     is_evidence = cam.abs().amax(dim=(1, 2)) > _NOTHING * largest
     return cam.where(is_evidence[:, None, None], 0)
 
@@ -48,4 +48,4 @@ def layercam(activation: Tensor, gradient: Tensor) -> Tensor:
     Jiang et al. 2021, "LayerCAM: Exploring Hierarchical Class Activation Maps for Localization",
     section III-B, equations 6 and 7. A cell is negative only where its activation is.
     """
-    return (gradient.relu() * activation).sum(dim=1)
+    return gradient.relu().mul_(activation).sum(dim=1)

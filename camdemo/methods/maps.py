@@ -17,6 +17,7 @@ from ..errors import CamdemoError
 from ..records import LayerInfo
 from . import registry
 from .backward import ShortBackward
+from .folding import Prepared
 from .tap import tap
 
 
@@ -31,7 +32,8 @@ def explain(
     """The map of one layer for one label, and the logits of all labels.
 
     Args:
-        network: in evaluation mode. It is left as it was found.
+        network: in evaluation mode; or one that is prepared, which is faster at the last stage. It
+            is left as it was found.
         layer: where to look; one of `layers.discover(network)`.
         inputs: float32 (1, 3, side, side), as the weights want them.
         method: the name of a method of `registry.all()`.
@@ -101,7 +103,10 @@ def _forward(
     network: nn.Module, layers: Sequence[LayerInfo], inputs: Tensor
 ) -> tuple[dict[str, Tensor], Tensor]:
     """The grids of the layers, and the logits (1, labels) that depend on them."""
-    with torch.enable_grad(), tap(network, layers) as grids, ShortBackward():
+    if isinstance(network, Prepared):
+        folded = [layer.name for layer in layers] == [network.last]
+        network = network.folded if folded else network.plain
+    with torch.enable_grad(), tap(network, layers, ShortBackward()) as grids:
         logits = network(inputs)
     if not logits.isfinite().all():
         raise CamdemoError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,9 @@ from ..records import LayerInfo
 
 
 @contextmanager
-def tap(model: nn.Module, layers: Sequence[LayerInfo]) -> Iterator[dict[str, Tensor]]:
+def tap(
+    model: nn.Module, layers: Sequence[LayerInfo], behind: AbstractContextManager | None = None
+) -> Iterator[dict[str, Tensor]]:
     """Within this context, one forward pass fills the dictionary that is yielded.
 
     It then holds the activation of each layer by its name, N x C x H x W, in the order of
@@ -21,14 +23,22 @@ def tap(model: nn.Module, layers: Sequence[LayerInfo]) -> Iterator[dict[str, Ten
     gets a copy, so that an in-place ReLU can't overwrite the activation (Captum's issue 156); and
     outputs of another shape are brought to a grid and back. The model is left as it was found,
     whatever happens.
+
+    Args:
+        model: the network that will run.
+        layers: which to read; at least one of them runs.
+        behind: a context for what runs from the first layer on.
     """
     grids: dict[str, Tensor] = {}
+    entered = ExitStack()
 
     def hook_of(layer: LayerInfo) -> Callable[[nn.Module, tuple, Tensor], Tensor]:
         def hook(_module: nn.Module, _inputs: tuple, output: Tensor) -> Tensor:
             if not grids or not output.requires_grad:  # the second is another branch's first
                 output = output.detach().requires_grad_()
             grid, prefix = _to_grid(output, layer)
+            if behind is not None and not grids:
+                entered.enter_context(behind)
             grids[layer.name] = grid
             return _from_grid(grid, prefix, output).clone()
 
@@ -36,7 +46,8 @@ def tap(model: nn.Module, layers: Sequence[LayerInfo]) -> Iterator[dict[str, Ten
 
     handles = [model.get_submodule(one.name).register_forward_hook(hook_of(one)) for one in layers]
     try:
-        yield grids
+        with entered:
+            yield grids
     finally:
         for handle in handles:
             handle.remove()
