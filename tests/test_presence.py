@@ -164,15 +164,50 @@ def test_who_has_all_answers_has_not_gone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "name"),
+    ("body", "found"),
     [
-        (b"", ""),
-        (b"nonsense", ""),
-        (b"[]", ""),
-        (b'{"session_hash": 5}', ""),
-        (json.dumps({"session_hash": "abc", "data": {"session_hash": "other"}}).encode(), "abc"),
-        (b"\xff" * 9, ""),
+        (b"", ("", "")),
+        (b"nonsense", ("", "")),
+        (b"[]", ("", "")),
+        (b'{"session_hash": 5, "data": {"id": 5}}', ("", "")),
+        (b'{"session_hash": "abc", "data": "id"}', ("abc", "")),
+        (json.dumps({"session_hash": "abc", "data": {"id": "x"}}).encode(), ("abc", "x")),
+        (json.dumps({"session_hash": "a", "data": {"session_hash": "b"}}).encode(), ("a", "")),
+        (b"\xff" * 9, ("", "")),
     ],
 )
-def test_a_session_is_read_from_a_question_or_not(body: bytes, name: str) -> None:
-    assert presence._session_of(body) == name
+def test_session_and_scene_are_read_from_a_question_or_not(
+    body: bytes, found: tuple[str, str]
+) -> None:
+    assert presence._session_and_scene(body) == found
+
+
+def test_who_looks_at_another_photo_waits_for_the_first_no_more() -> None:
+    visitors = Visitors()
+    first, second, third, other = (threading.Event() for _ in range(4))
+    visitors.looks_at("ann", "lion", first)
+    visitors.looks_at("ben", "lion", other)
+    visitors.looks_at("ann", "lion", second)
+    assert not first.is_set()
+    visitors.looks_at("ann", "tower", third)
+    assert first.is_set()
+    assert second.is_set()
+    assert not third.is_set()
+    assert not other.is_set()  # another visitor's
+    for session, event in (("ann", first), ("ann", second), ("ann", third), ("ben", other)):
+        visitors.answered(session, event)
+    assert visitors._questions == {}
+
+
+def test_a_question_tells_its_scene(watching: Watching) -> None:
+    async def visit() -> None:
+        async with httpx.AsyncClient(base_url=watching.address, timeout=60) as http:
+            client = Client(http, (await http.get("/config")).json())
+            asked = asyncio.create_task(client.ask("scene_labels", {"id": "lion"}))
+            await until(watching.asked)
+            watching.watching = False
+            await client.ask("scene_labels", {"id": "tower"})
+            await until(watching.noticed)
+            asked.cancel()
+
+    run(visit())

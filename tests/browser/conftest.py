@@ -10,25 +10,36 @@ from gradio.media import get_image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from camdemo import Explainer, Explanation, Settings
+from camdemo.engine import LocalEngine, SharedEngine
 from camdemo.models import sources
 from camdemo.ui.page import build_demo
 from camdemo.ui.server.launching import launch_options
 
+from ..pickling_engine import PicklingEngine
 from . import chromium
 
 # As root Chromium wants no sandbox; without the last two it looks up Google's hosts.
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 
 
+SETTINGS = Settings(model="efficientnet_lite0")
+
+
+@pytest.fixture(scope="package")
+def engine() -> PicklingEngine:
+    """The page's engine: whatever a browser test does, its jobs and answers could travel."""
+    return PicklingEngine(LocalEngine(settings=SETTINGS))
+
+
 @pytest.fixture(scope="package")  # what it patches must be whole again for the other tests
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(engine: PicklingEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the page, over the bundled models; other weights can't be downloaded."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
         for source in (sources.Torchvision, sources.Timm):
             patch.setattr(source, "url", lambda _, spec: f"http://127.0.0.1:9/{spec.weights}")
-        explainer = Explainer(Settings(model="efficientnet_lite0"))
+        explainer = Explainer(SETTINGS, engine=SharedEngine(engine))
         explainer.warm_up()
         demo = build_demo(explainer)
         options = launch_options(explainer) | {"server_name": "127.0.0.1"}

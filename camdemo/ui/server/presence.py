@@ -22,10 +22,11 @@ _LONGEST = 100_000  # bytes of a viewer's question; the largest has a mask of 26
 
 
 class Visitors:
-    """Whose events run at the moment."""
+    """Whose events and questions run at the moment."""
 
     def __init__(self) -> None:
         self._events: dict[str, set[threading.Event]] = {}
+        self._questions: dict[str, dict[threading.Event, str]] = {}  # about which scene
 
     @contextmanager
     def asking(self, session: str) -> Iterator[None]:
@@ -41,6 +42,21 @@ class Visitors:
             events.discard(left)
             if not events:
                 self._events.pop(session, None)
+
+    def looks_at(self, session: str, scene: str, left: threading.Event) -> None:
+        """A visitor asks about a scene: what they asked about others they wait for no more."""
+        questions = self._questions.setdefault(session, {})
+        for event, other in questions.items():
+            if other != scene:
+                event.set()
+        questions[left] = scene
+
+    def answered(self, session: str, left: threading.Event) -> None:
+        """A question is over."""
+        questions = self._questions.get(session, {})
+        questions.pop(left, None)
+        if not questions:
+            self._questions.pop(session, None)
 
     def left(self, session: str) -> None:
         """A visitor has gone, with all that they asked."""
@@ -70,15 +86,19 @@ class Presence:
 
     async def _question(self, scope: Scope, receive: Receive, send: Send) -> None:
         left, arrived = threading.Event(), asyncio.Event()
-        body = bytearray()
+        body, visitors, session = bytearray(), self._visitors(scope), ""
         token = asker.set(Asker("", left))
 
         async def receive_body() -> Message:
+            nonlocal session
             message = await receive()
             if len(body) <= _LONGEST:
                 body.extend(message.get("body", b""))
             if not message.get("more_body"):
-                asker.set(Asker(_session_of(body), left))
+                session, shown = _session_and_scene(body)
+                asker.set(Asker(session, left))
+                if session and shown:
+                    visitors.looks_at(session, shown, left)
                 arrived.set()
             return message
 
@@ -93,6 +113,7 @@ class Presence:
             await self.app(scope, receive_body, send)
         finally:
             asker.reset(token)
+            visitors.answered(session, left)
             watcher.cancel()
             with suppress(asyncio.CancelledError):
                 await watcher
@@ -115,11 +136,16 @@ class Presence:
         await self.app(scope, notice, send_on)
 
 
-def _session_of(body: bytes | bytearray) -> str:
-    """The session in a viewer's question; empty where there is none."""
+def _session_and_scene(body: bytes | bytearray) -> tuple[str, str]:
+    """The session in a viewer's question, and the scene it is about; empty where there is none."""
     try:
         question: Any = json.loads(body)
     except ValueError:
-        return ""
-    name = question.get("session_hash") if isinstance(question, dict) else None
-    return name if isinstance(name, str) else ""
+        return "", ""
+
+    def text(record: Any, name: str) -> str:
+        value = record.get(name) if isinstance(record, dict) else None
+        return value if isinstance(value, str) else ""
+
+    data = question.get("data") if isinstance(question, dict) else None
+    return text(question, "session_hash"), text(data, "id")
