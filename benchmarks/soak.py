@@ -59,19 +59,18 @@ def visits(scenes: Scenes, folder: Path, visitor: int) -> Iterator[None]:
 
 def _visit(scenes: Scenes, photo: str, number: int) -> None:
     question = {"framing": ("crop", "whole")[number % 2]}
-    content = scenes.answer(photo, MODELS[number // 50 % len(MODELS)], question)
-    token, side = content["id"], content["side"]
-    mask = np.zeros((side, side), bool)
+    scene = scenes.answer(photo, MODELS[number // 50 % len(MODELS)], question)
+    mask = np.zeros((scene.side, scene.side), bool)
     mask[number % 100 : number % 100 + 40] = True
     hidden = {"mask": base64.b64encode(np.packbits(mask)).decode(), "fill": "blur"}
     questions: list[tuple[Callable[[Any], dict], dict]] = [
         (scenes.maps, {"layers": None, "targets": None}),
         (scenes.hide, hidden | {"keep": False}),
-        (scenes.look, {"framing": "10,10,90,90", "layer": content["layer"]}),
+        (scenes.look, {"framing": "10,10,90,90", "layer": scene.layer.name}),
         (scenes.page, {}),
     ]
     ask, question = questions[number % len(questions)]
-    answer = ask(question | {"id": token})
+    answer = ask(question | {"id": scene.id})
     if "error" in answer:
         raise RuntimeError(answer["error"])
 
