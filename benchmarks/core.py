@@ -90,7 +90,7 @@ def _sides(
     layer = methods.find_layer(
         methods.discover(networks.skeleton(spec), spec.transform.crop), layer_name
     )
-    network = networks.load(spec)
+    network = methods.prepare(networks.load(spec), spec.transform.crop)
     bare, for_torchcam, for_library = (notebook.load(spec)[0] for _ in range(3))
     torchcam = TorchCam(for_torchcam, layer_name)
     library = PytorchGradCam(for_library, [for_library.get_submodule(layer_name)])

@@ -64,7 +64,7 @@ def _stages() -> dict[str, float]:
     torch.set_num_threads(1)
     explainer = Explainer(Settings(model=MODEL))
     spec = catalogue.find(MODEL)
-    network = networks.load(spec)
+    network = methods.prepare(networks.load(spec), spec.transform.crop)
     offered = explainer.layers(MODEL)
     stages, last = [one for one in offered if one.stage], methods.default(offered)
     file = stage.photo_bytes(500, 333)

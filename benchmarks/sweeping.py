@@ -23,6 +23,7 @@ def measure(seconds: float) -> str:
         "Model, maps",
         "ours, ms",
         "of a plain forward",
+        "by three methods instead of one",
         "one Captum call a map, ms",
         "of a plain forward",
     ]
@@ -39,6 +40,10 @@ def _row(name: str, aim: float, seconds: float) -> list[str]:
     def ours() -> object:
         return list(methods.sweep(network, stages, inputs, LABELS))
 
+    def all_methods() -> object:
+        every = [method.name for method in methods.all()]
+        return list(methods.sweep(network, stages, inputs, LABELS, every))
+
     def forward() -> Tensor:
         with torch.inference_mode():
             return network(inputs)
@@ -49,12 +54,14 @@ def _row(name: str, aim: float, seconds: float) -> list[str]:
             for label in LABELS:
                 cams.attribute(inputs, target=label)
 
-    times = interleaved_medians({"ours": ours, "forward": forward, "captum": one_by_one}, seconds)
+    sides = {"ours": ours, "all": all_methods, "forward": forward, "captum": one_by_one}
+    times = interleaved_medians(sides, seconds)
     of_forward = times["ours"] / times["forward"]
     return [
         f"{spec.title}, {len(stages)} layers x {len(LABELS)} labels",
         f"{times['ours']:.0f}",
         verdict(of_forward, aim),
+        f"{times['all'] / times['ours']:.2f}",
         f"{times['captum']:.0f}",
         f"{times['captum'] / times['forward']:.0f}",
     ]

@@ -27,6 +27,7 @@ from camdemo.engine import (
     asker,
 )
 from camdemo.errors import Abandoned, ChoiceError
+from camdemo.methods import folding
 from camdemo.models import CATALOGUE, networks
 
 from .pickling_engine import PicklingEngine, check_plain
@@ -135,6 +136,7 @@ def test_as_many_jobs_at_once_as_the_settings_say(
             return answer
 
     monkeypatch.setattr(networks, "load", lambda *_: Counted())
+    monkeypatch.setattr(folding, "prepare", lambda network, _: network)  # which runs it, alone
     explainer = Explainer(Settings(lanes=lanes))
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda _: explainer.explain(PHOTO, MODEL), range(6)))

@@ -48,16 +48,21 @@ class Networks:
 
     def _twins(self, spec: ModelSpec) -> list[nn.Module]:
         """The network and those twins that nobody runs, from memory or from its file."""
-        from ..models import networks
 
         with self._lock:
             if spec.name in self._loaded:
                 self._loaded.move_to_end(spec.name)
                 return self._loaded[spec.name]
         with self._loading:  # others go on with what is in memory meanwhile
-            twins = self._loaded.get(spec.name) or [networks.load(spec, self._catalogue)]
+            twins = self._loaded.get(spec.name) or [self._load(spec)]
             with self._lock:
                 self._loaded[spec.name] = twins
                 while len(self._loaded) > self._limit:
                     self._loaded.popitem(last=False)
             return twins
+
+    def _load(self, spec: ModelSpec) -> nn.Module:
+        from .. import methods
+        from ..models import networks
+
+        return methods.prepare(networks.load(spec, self._catalogue), spec.transform.crop)
