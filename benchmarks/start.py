@@ -30,7 +30,6 @@ IMPORTS = {
     "torch": "",
     "torchvision": "import torch",
     "timm": "import torch, torchvision",
-    "captum.attr": "import torch",
     "gradio": "",
     "cv2": "import numpy",
 }
@@ -43,17 +42,18 @@ seconds, last = {}, time.perf_counter()
 def done(step):
     global last
     seconds[step], last = time.perf_counter() - last, time.perf_counter()
-import torch, torchvision, timm, captum.attr, gradio, cv2
-from camdemo import Explainer, images, layers, networks, attribution, models
-import camdemo.ui.page as blocks
-from camdemo.ui import serving
+import torch, torchvision, timm, gradio, cv2
+from camdemo import Explainer
+from camdemo.models import CATALOGUE, networks
+from camdemo.ui.page import build_demo
+from camdemo.ui.server.launching import launch_options
 last = time.perf_counter()
 explainer = Explainer()
-demo = blocks.build_demo(explainer)
+demo = build_demo(explainer)
 done("building the page")
-demo.queue().launch(quiet=True, prevent_thread_lock=True, **serving.launch_options(explainer))
+demo.queue().launch(quiet=True, prevent_thread_lock=True, **launch_options(explainer))
 done("starting Gradio's server")
-spec = models.find("efficientnet_lite0")
+spec = CATALOGUE.find("efficientnet_lite0")
 network = networks.load(spec)
 done("building EfficientNet-Lite0 and loading its weights")
 explainer.layers(spec.name)

@@ -1,7 +1,7 @@
 """The Explainer: the one door to everything else.
 
-Torch and Captum take seconds to import, so they are imported by the first call that needs
-them: a page can be served, and a catalogue listed, before that.
+Torch takes seconds to import, so it is imported by the first call that needs it: a page can be
+served, and a catalogue listed, before that.
 """
 
 from __future__ import annotations

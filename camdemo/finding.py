@@ -38,7 +38,7 @@ class Finding:
         predictions: the five most probable labels, best first.
         target: the label that the map explains.
         versus: the label that it is compared with, or None.
-        cam: float32 (h, w), the signed map as Captum returns it, before any display step.
+        cam: float32 (h, w), the signed map, before any display step.
             Positive cells speak for the label's logit, negative ones against it, or, where two
             labels are compared, for the other one.
         box: the pixels of the photo that the model saw; the map lies exactly there.

@@ -24,7 +24,6 @@ AS_THEY_ARE = {
 }
 
 
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", catalogue.NAMES)
 def test_every_model(name: str) -> None:
     network, inputs = network_of(catalogue.find(name)), photo(SIDES.get(name, 64))
@@ -61,7 +60,6 @@ def assert_as_exact(folded: np.ndarray, plain: np.ndarray, truth: np.ndarray) ->
     assert off <= max(1e-5, 10 * own), (off, own)
 
 
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_lite2"])
 def test_trained_weights(name: str) -> None:
     spec = catalogue.find(name)

@@ -212,7 +212,7 @@ def test_a_scene_says_what_it_shows(explanation):
     assert content["side"] == 224
     assert content["versus"] is None
     assert explanation.layer.text in content["facts"]
-    assert "captum 0." in content["versions"]
+    assert "torch 2." in content["versions"]
     # No path of this machine in what people pass on.
     assert "gradio" not in json.dumps({name: content[name] for name in content if name != "photo"})
 

@@ -80,7 +80,6 @@ def test_every_script_is_in_the_list() -> None:
     assert {path.name for path in folder.glob("*.js")} == {*bundle.SCRIPTS, "page.js", "file.js"}
 
 
-@pytest.mark.xfail(strict=True, reason="README's table of keys is older than the viewer's list")
 def test_the_keys_of_readme_are_those_of_the_viewer() -> None:
     """One list: the dialog, the keyboard, and README's table."""
     script = bundle.static("keys.js")

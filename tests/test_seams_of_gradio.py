@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import socket
@@ -185,7 +184,7 @@ def test_no_route_is_a_proxy(address: str, dialled: list[str], way: str, named: 
 def test_without_the_gate_it_would_be_one(dialled: list[str], tmp_path: Path) -> None:
     """The test of the test: Gradio itself connects, and that is noticed."""
     with pytest.raises(httpx.ConnectError):
-        asyncio.run(processing_utils.async_ssrf_protected_download(ADDRESSES[0], str(tmp_path)))
+        run(processing_utils.async_ssrf_protected_download(ADDRESSES[0], str(tmp_path)))
     assert PUBLIC in dialled
     dialled.clear()
     with gr.Blocks() as plain:

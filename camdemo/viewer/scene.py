@@ -177,8 +177,8 @@ class Scene:
 
 
 def versions() -> str:
-    """What computed the maps: "captum 0.9.0, torch 2.14.1"."""
-    return ", ".join(f"{name} {version(name)}" for name in ("captum", "torch"))
+    """What computed the maps: "torch 2.14.1"."""
+    return f"torch {version('torch')}"
 
 
 def base64_of(array: np.ndarray) -> str:

@@ -194,7 +194,7 @@ def test_the_numbers_are_those_of_the_summary(
     # What only one of them can know, and the method.
     assert found.pop("method") == expected.pop("method")
     assert found.pop("averaged") is found.pop("rounded") is False
-    assert "captum" in found.pop("versions")
+    assert "torch" in found.pop("versions")
     expected.pop("milliseconds")
     assert list(found) == list(expected)
     # The browser subtracts the maps of two labels, Python the logits.

@@ -226,7 +226,9 @@ def test_downloads(lion: Page, explainer: Explainer) -> None:
     picture = np.asarray(Image.open(io.BytesIO(download("Picture (PNG)"))).convert("RGB"))
     # Painted on the photo itself; the canvas has a JPEG of it.
     expected = np.asarray(explainer.explain(get_image("lion.jpg")).overlay()).astype(int)
-    assert np.abs(picture - expected).max() <= 2
+    # Where rounding moves a value to the next of the 256 colours, jet is up to 3 levels off.
+    assert np.abs(picture - expected).max() <= 3
+    assert np.abs(picture - expected).mean() < 0.5
     assert np.abs(picture - canvas(lion)).mean() < 2
     assert Image.open(io.BytesIO(download("Figure for slides"))).size == (1600, 900)
     cam = np.load(io.BytesIO(download("Map (.npy)")))
