@@ -34,11 +34,13 @@ def tap(
 
     def hook_of(layer: LayerInfo) -> Callable[[nn.Module, tuple, Tensor], Tensor]:
         def hook(_module: nn.Module, _inputs: tuple, output: Tensor) -> Tensor:
+            if behind is not None and not grids:
+                entered.enter_context(behind)
+            if output.is_inference():
+                output = output.clone()
             if not grids or not output.requires_grad:  # the second is another branch's first
                 output = output.detach().requires_grad_()
             grid, prefix = _to_grid(output, layer)
-            if behind is not None and not grids:
-                entered.enter_context(behind)
             grids[layer.name] = grid
             return _from_grid(grid, prefix, output).clone()
 
