@@ -23,7 +23,7 @@ from pathlib import Path
 from statistics import median
 
 import httpx
-from PIL import Image
+from PIL import Image, ImageChops
 
 from camdemo.ui import examples
 
@@ -164,9 +164,10 @@ def photos_of_their_own() -> Iterator[bytes]:
     """Endless photos of 500 x 333, no two the same."""
     photo = Image.open(io.BytesIO(stage.photo_bytes(500, 333)))
     for number in itertools.count():
-        photo.putpixel((number % 500, number // 500 % 333), (number % 256, 0, 0))
+        # Moved, so that no two are the same in what the network is given either.
+        moved = ImageChops.offset(photo, number % 500, number // 500 % 333)
         file = io.BytesIO()
-        photo.save(file, "JPEG", quality=92)
+        moved.save(file, "JPEG", quality=92)
         yield file.getvalue()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from ..explainer import Explainer
     from ..finding import Finding
 
-_KEPT = 128  # about 1 MB each
+_KEPT = 192  # findings, about 0.8 MB each
+_TOKENS = 4096  # a hall that clicks the same photo shares one finding
 EXPIRED = "This explanation is no longer on the server. Choose the photo again."
 
 
@@ -107,8 +108,12 @@ class Scenes:
         finding, scene = found
         opened = _opened(finding, replace(scene, **facts), path)
         with self._lock:
-            _keep(self._answers, key, found)
-            _keep(self._kept, opened.scene.id, opened)
+            self._answers[key] = found
+            self._answers.move_to_end(key)
+            while len(self._answers) > _KEPT:
+                self._answers.popitem(last=False)
+            self._kept[opened.scene.id] = opened
+            _forget(self._kept)
         return opened.scene
 
     def labels(self) -> list[str]:
@@ -237,9 +242,11 @@ def _opened(finding: Finding, scene: Scene, path: str) -> _Open:
     return _Open(finding, replace(scene, id=secrets.token_urlsafe(16)), path)
 
 
-def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any) -> None:
-    """Remember a value as the latest, and forget the least used ones."""
-    kept[key] = value
-    kept.move_to_end(key)
-    while len(kept) > _KEPT:
-        kept.popitem(last=False)
+def _forget(kept: _Kept) -> None:
+    """Drop the least recently used until their findings are not too many."""
+    findings = Counter(id(one.finding) for one in kept.values())
+    while len(findings) > _KEPT or len(kept) > _TOKENS:
+        _token, dropped = kept.popitem(last=False)
+        findings[id(dropped.finding)] -= 1
+        if not findings[id(dropped.finding)]:
+            del findings[id(dropped.finding)]
