@@ -19,6 +19,7 @@ from torch.autograd import Function
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+_FEW = 8  # times as many weights as outputs are worth being multiplied, once, for a few labels
 _batch_norm, _conv = functional.batch_norm, functional.conv2d
 
 
@@ -106,11 +107,12 @@ class _Folded(Function):
     ) -> Tensor:
         output = forward()
         ctx.inputs, ctx.weight, ctx.how, ctx.factor = inputs.detach(), weight, how, None
-        ctx.pointwise = _is_pointwise(weight, *how)
+        few = weight.numel() <= _FEW * output.numel()
+        ctx.pointwise = few and _is_pointwise(weight, *how)
         if ctx.pointwise:  # going back is such a convolution, too, with the weights transposed
             folded = weight.flatten(1) * factor[:, None]
             ctx.weight = folded.t().contiguous()[:, :, None, None]
-        elif weight.numel() <= output.numel():
+        elif few:
             ctx.weight = weight * factor[:, None, None, None]
         else:  # a multiplication of each gradient is cheaper than one of the weights
             ctx.factor = factor[:, None, None]
