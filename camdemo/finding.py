@@ -118,7 +118,6 @@ class Finding:
             Abandoned: whoever asked has gone.
         """
         method = methods.find(self.method if method is None else method).name
-        every = tuple(one.name for one in methods.all())
         rival = naming.find(self.labels, versus)
         shown = [self.target, *([self.versus] if self.versus else []), *self.predictions]
         on_page = dict.fromkeys(one.index for one in shown)
@@ -134,9 +133,7 @@ class Finding:
             job = Sweep(
                 model=self.model.name,
                 layers=tuple(wanted),
-                # All methods cost hardly more than one, and are at hand when somebody compares;
-                # that of a difference is asked for only where it is none of two maps.
-                methods=(method,) if rival is not None else every,
+                methods=(method,),
                 targets=tuple(asked),
                 inputs=self.inputs,
                 versus=rival,
