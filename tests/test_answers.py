@@ -131,14 +131,25 @@ def test_two_sessions_do_not_get_each_others_maps(scenes, explainer, lion, tower
 
 def test_the_least_used_scenes_are_forgotten_first(monkeypatch, scenes, lion):
     monkeypatch.setattr(module, "_KEPT", 3)
-    first, second, third = (scenes.answer(LION, None, {}).id for _ in range(3))
+    first, second, third = (scenes.answer(LION, None, {"target": n}).id for n in range(3))
     question = {"layers": [STAGE], "targets": [291]}
     assert "maps" in scenes.maps({"id": first} | question)  # used again, so it stays
-    fourth = scenes.answer(LION, None, {}).id
+    fourth = scenes.answer(LION, None, {"target": 3}).id
     assert scenes.maps({"id": second} | question) == {"error": EXPIRED}
     for token in (first, third, fourth):
         assert "maps" in scenes.maps({"id": token} | question)
     assert len(scenes._kept) == 3
+
+
+def test_a_hall_shares_one_finding(monkeypatch, scenes):
+    monkeypatch.setattr(module, "_KEPT", 1)
+    monkeypatch.setattr(module, "_TOKENS", 5)
+    tokens = [scenes.answer(LION, None, {}).id for _ in range(6)]
+    question = {"layers": [STAGE], "targets": [291]}
+    found = ["maps" in scenes.maps({"id": token} | question) for token in tokens]
+    assert found == [False, True, True, True, True, True]
+    scenes.answer(TOWER, None, {})  # another finding, for which there is no room beside it
+    assert all("error" in scenes.maps({"id": token} | question) for token in tokens)
 
 
 def test_what_is_kept_holds_no_photo(scenes, lion):
