@@ -63,12 +63,6 @@ class Explainer:
         """How far `warm_up` is: "cold", "starting", "ready", or "failed" with the reason."""
         return self._start.state
 
-    def wait_until_ready(self, seconds: float) -> None:
-        """Wait for the end of `warm_up`, but not longer."""
-        self._start.wait(seconds)
-
-    # -- what there is
-
     def models(self) -> tuple[ModelSpec, ...]:
         """The catalogue; `ready` tells whether the weights are on this machine now."""
         return tuple(

@@ -13,7 +13,7 @@ from ..records import LayerInfo, ModelSpec
 from ..settings import Settings
 from .lanes import Lanes
 from .memory import Networks
-from .protocol import Answer, FindLayers, FirstMap, Job, LabelMaps, Progress, Score, Sweep
+from .protocol import Answer, FindLayers, FirstMap, Job, LabelMaps, Progress, Score, Sweep, together
 
 if TYPE_CHECKING:
     from torch import nn
@@ -52,11 +52,7 @@ class LocalEngine:
         if isinstance(job, FindLayers):
             answer = self._find_layers(job.model)
         elif isinstance(job, Sweep):
-            answer = {
-                (method, layer, target): cam
-                for target, maps in self.stream(job)
-                for (method, layer), cam in maps.items()
-            }
+            answer = together(self.stream(job))
         else:
             assert isinstance(job, FirstMap | Score)
             answer = self._perform(job, progress)

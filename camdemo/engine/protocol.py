@@ -149,6 +149,15 @@ class Score(Job[np.ndarray]):
     rank: Rank
 
 
+def together(labels: Iterator[tuple[int, LabelMaps]]) -> Maps:
+    """The answer to a sweep from what `Engine.stream` yields."""
+    return {
+        (method, layer, target): cam
+        for target, maps in labels
+        for (method, layer), cam in maps.items()
+    }
+
+
 # -- who answers
 
 

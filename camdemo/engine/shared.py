@@ -34,6 +34,7 @@ from .protocol import (
     Progress,
     Sweep,
     asker,
+    together,
 )
 
 _MOST = 64 * 2**20  # bytes of all that is kept
@@ -100,11 +101,7 @@ class SharedEngine:
         if isinstance(job, FirstMap):
             answer = self._first_map(job, progress)
         elif isinstance(job, Sweep):
-            answer = {
-                (method, layer, target): cam
-                for target, maps in self.stream(job)
-                for (method, layer), cam in maps.items()
-            }
+            answer = together(self.stream(job))
         else:
             answer = self._engine.run(job, progress)
         return cast(Answer, answer)
@@ -119,9 +116,9 @@ class SharedEngine:
             for target, maps in self._engine.stream(replace(job, targets=targets, more=())):
                 yield (which, target), maps
 
-        together = [(which, target) for target in (*job.targets, *job.more)]
+        keys = [(which, target) for target in (*job.targets, *job.more)]
         for target in job.targets:
-            yield target, self._get((which, target), together, compute)
+            yield target, self._get((which, target), keys, compute)
 
     def _first_map(self, job: FirstMap, progress: Progress | None) -> MapAndLogits:
         which = (job.model, job.layer.name, job.method, job.target, job.versus)
