@@ -37,7 +37,7 @@ def photo_bytes(width: int, height: int) -> bytes:
 def photo_tensor(spec: ModelSpec) -> Tensor:
     """The photo as this model wants it: float32 (1, 3, side, side)."""
     image = photo.read(get_image(PHOTO))
-    return torch.from_numpy(photo.prepare(image, "crop", spec.transform))
+    return torch.from_numpy(photo.prepare(image, "crop", spec))
 
 
 @contextmanager

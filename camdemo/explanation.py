@@ -11,9 +11,11 @@ from PIL import Image
 from . import photo, picture, question
 from .finding import Finding
 from .question import Look
-from .records import Evidence, Prediction
+from .records import Evidence, Prediction, percent
 from .viewer import bundle
 from .viewer.scene import DISPLAY_SIDE, Scene
+
+_WORTH_SAYING = 0.1  # of the evidence, in the bars
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -21,7 +23,7 @@ class Explanation(Finding):
     """A finding with its photo: what the model answered, and the pictures of it.
 
     Attributes:
-        image: the photo, upright, RGB; `box` is in its pixels.
+        image: the photo, upright, RGB; `box` is in its pixels, and may reach beyond them.
         the others: see `Finding`.
     """
 
@@ -80,6 +82,7 @@ class Explanation(Finding):
             size=self.image.size,
             box=small.box,
             natural_box=self.box,
+            part=self.part,
             model=self.model,
             side=self.inputs.shape[-1],
             framing=self.framing_text,
@@ -106,10 +109,23 @@ class Explanation(Finding):
         """What a person must know before reading the overlay; empty if nothing."""
         evidence = evidence or self.natural_evidence
         if picture.scale(self.cam, evidence) is not None:
-            return ""
+            return self._said_of_bars()
         if evidence == "positive":
             return f"No positive evidence for {self.target.label} at this layer."
         return f"The map of {self.target.label} is the same everywhere at this layer."
+
+    def _said_of_bars(self) -> str:
+        """That much of what speaks for a label lies where the overlay shows nothing; or empty."""
+        if self.versus is None:
+            sides = [(self.cam, f"the evidence for {self.target.label}")]
+        else:
+            labels = ((self.cam, self.target), (-self.cam, self.versus))
+            sides = [(cam, f"what speaks for {one.label}") for cam, one in labels]
+        return " ".join(
+            f"{percent(share)} of {what} lies in the bars, outside of the photo."
+            for cam, what in sides
+            if (share := self.in_bars(cam)) > _WORTH_SAYING
+        )
 
     def summary(self, evidence: Evidence | None = None) -> dict[str, Any]:
         """Everything but the pictures, as plain values for JSON.

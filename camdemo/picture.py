@@ -79,17 +79,20 @@ def shares(cells: int, pixels: int, evidence: Evidence) -> np.ndarray:
 
 
 def heat(
-    values: np.ndarray, width: int, height: int, colours: np.ndarray, evidence: Evidence
+    values: np.ndarray, box: Box, seen: Box, colours: np.ndarray, evidence: Evidence
 ) -> Iterator[tuple[slice, np.ndarray]]:
     """The map of values 0..1 as a picture, strip by strip: its rows, and uint8 (rows, width, 3).
 
+    The map lies on `box`; what is drawn is `seen`, a part of that, and rows count from its top.
     The map at the full size would be 36 MB of floats for a photo of 12 megapixels; a strip
     stays in the processor's cache.
     """
-    across = values * np.float32(255) @ shares(values.shape[1], width, evidence).T
-    down = shares(values.shape[0], height, evidence)
-    for top in range(0, height, _STRIP):
-        strip = slice(top, min(top + _STRIP, height))
+    columns = slice(seen.left - box.left, seen.right - box.left)
+    rows = slice(seen.top - box.top, seen.bottom - box.top)
+    across = values * np.float32(255) @ shares(values.shape[1], box.width, evidence)[columns].T
+    down = shares(values.shape[0], box.height, evidence)[rows]
+    for top in range(0, seen.height, _STRIP):
+        strip = slice(top, min(top + _STRIP, seen.height))
         near = down[strip].any(axis=0)
         # Not a second matrix product: BLAS would wake its threads for each of the strips.
         large = np.einsum("ij,jk->ik", down[strip, near], across[near])
@@ -109,7 +112,7 @@ def overlay(
     Args:
         photo: uint8 (H, W, 3), RGB.
         cam: float32 (h, w), the signed map.
-        box: the seen pixels of `photo`.
+        box: where the map lies, in pixels of `photo`. What of it is beyond the photo is not drawn.
         opacity: 0 (photo alone) to 1 (heat alone).
 
     Returns:
@@ -120,13 +123,13 @@ def overlay(
         return photo.copy()
     colours = palette(colormap, evidence)
     picture = np.empty_like(photo)
-    _dim(photo, box, picture)
-    # Views, so that what is written to `seen` is written to the picture.
-    seen = picture[box.top : box.bottom, box.left : box.right]
-    under = photo[box.top : box.bottom, box.left : box.right]
-    for rows, warm in heat(values, box.width, box.height, colours, evidence):
-        seen[rows] = cv2.addWeighted(under[rows], 1 - opacity, warm, opacity, 0)
-    _outline(picture, box)
+    seen = box.within(photo.shape[1], photo.shape[0])
+    _dim(photo, seen, picture)
+    # Views, so that what is written to `over` is written to the picture.
+    over, under = picture[seen.slices], photo[seen.slices]
+    for rows, warm in heat(values, box, seen, colours, evidence):
+        over[rows] = cv2.addWeighted(under[rows], 1 - opacity, warm, opacity, 0)
+    _outline(picture, seen)
     return picture
 
 

@@ -173,7 +173,8 @@ def indices_of(cam: np.ndarray, width: int, height: int, evidence: Evidence) -> 
     """Which of the 256 colours each pixel gets, int (height, width): painted in greys."""
     greys = np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(256, 1, 3)
     values = picture.scale(cam, evidence)
-    strips = picture.heat(values, width, height, greys, evidence)
+    everything = Box(0, 0, width, height)
+    strips = picture.heat(values, everything, everything, greys, evidence)
     return np.concatenate([strip[..., 0] for _, strip in strips]).astype(int)
 
 
@@ -211,6 +212,25 @@ def test_no_colour_is_painted_that_no_cell_has(grid: tuple[int, int], evidence: 
         shares = [picture.shares(cells, a_cell * cells, "minmax") for cells in grid]
         overshot += (shares[0] @ values @ shares[1].T).max() > values.max() + 1
     assert grid == (1, 1) or overshot > 0  # OpenCV's would have failed here
+
+
+@pytest.mark.parametrize("box", [Box(0, -30, 60, 71), Box(-9, 0, 71, 40), Box(-7, -5, 90, 61)])
+@pytest.mark.parametrize("evidence", EVIDENCE)
+def test_of_a_map_that_reaches_beyond_the_photo_its_part_is_painted(
+    box: Box, evidence: Evidence
+) -> None:
+    """As if the photo were larger, cut out of that; nothing of it is margin."""
+    photo, cam = photo_of(60, 40), cam_of(7, 7)
+    padded = np.zeros((box.height, box.width, 3), np.uint8)
+    lies = (slice(-box.top, 40 - box.top), slice(-box.left, 60 - box.left))
+    padded[lies] = photo
+    everything = Box(0, 0, box.width, box.height)
+    found = picture.overlay(photo, cam, box, "turbo", 0.4, evidence)
+    larger = picture.overlay(padded, cam, everything, "turbo", 0.4, evidence)
+    # (The strips of the product begin elsewhere, so that a sum may be rounded to another colour.)
+    off = np.abs(found.astype(int) - larger[lies])
+    assert (off > 0).mean() < 0.001
+    assert off.max() < 8
 
 
 @pytest.mark.parametrize("evidence", EVIDENCE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import filecmp
 import html
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -44,10 +45,10 @@ _OWN = "own"  # in the page's control: a frame that was moved on the photo
 _OWN_FRAME = ("A frame of my own", _OWN)
 # What the viewer shows by itself (a moved frame, the next photo of a deck) the page's other
 # controls must know: its element says it.
-_SHOWN = """() => {
-  const { example, framing } = document.getElementById("viewer").dataset;
-  return [example, ["crop", "whole"].includes(framing) ? framing : "own", framing];
-}"""
+_SHOWN = f"""() => {{
+  const {{ example, framing }} = document.getElementById("viewer").dataset;
+  return [example, {json.dumps(FRAMINGS)}.includes(framing) ? framing : "own", framing];
+}}"""
 
 
 def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> Page:

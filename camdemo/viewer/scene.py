@@ -96,6 +96,7 @@ class Scene:
         size: width and height of the photo itself.
         box: what the model saw, in pixels of the display copy.
         natural_box: the same in pixels of the photo.
+        part: the pixels of the network's input that show the photo; the others are bars.
         predictions: the labels on the page, each once.
         target, versus: the label that is explained, and the one that it is compared with.
         side: pixels of the network's input, each way.
@@ -115,6 +116,7 @@ class Scene:
     size: tuple[int, int]
     box: Box
     natural_box: Box
+    part: Box
     model: ModelSpec
     side: int
     framing: str
@@ -146,6 +148,7 @@ class Scene:
             "size": self.size,
             "box": _edges(self.box),
             "natural_box": _edges(self.natural_box),
+            "part": _edges(self.part),
             "model": {"name": self.model.name, "title": self.model.title},
             "side": self.side,
             "framing": self.framing,

@@ -73,7 +73,7 @@ def test_model_framing_layer_and_label_change_the_picture(lion: Page) -> None:
 
     step(lambda: lion.get_by_label("Layer", exact=True).select_option("blocks.3"))
     step(lambda: lion.locator(LABELS).filter(has_text="tiger").click())
-    step(lambda: lion.get_by_label("Whole photo").check())
+    step(lambda: lion.get_by_label("Whole photo, squeezed").check())
     step(lambda: choose_model(lion, "EfficientNet-Lite2"))
     # what was chosen for this photo stays chosen
     expect(lion.locator(TITLE)).to_contain_text("tiger")
@@ -175,7 +175,7 @@ def test_a_link_fills_the_controls(page: Page, server: str) -> None:
     page.goto(f"{server}?example=Tower&model=efficientnet_lite1&framing=whole")
     expect(page.locator("#viewer .cam")).to_have_attribute("data-empty", "false")
     expect(page.get_by_label("Model", exact=True)).to_have_value("EfficientNet-Lite1")
-    expect(page.get_by_label("Whole photo")).to_be_checked()
+    expect(page.get_by_label("Whole photo, squeezed")).to_be_checked()
     expect(page.get_by_test_id("image").locator("img").first).to_be_visible()
     page.get_by_label("Centre crop").check()  # of the example that the link brought
     expect(page.locator("#viewer")).to_have_attribute("data-framing", "crop")

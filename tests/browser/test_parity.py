@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page
 from camdemo import Box, Explanation, LayerInfo, Prediction
 from camdemo.engine import Sweep
 from camdemo.models import catalogue
-from camdemo.photo import seen_region, to_box
+from camdemo.photo import photo_part, seen_region, to_box
 from camdemo.question import COLORMAPS, EVIDENCE
 from camdemo.records import Timings
 from camdemo.viewer import bundle
@@ -41,6 +41,11 @@ PHOTOS = {  # name: photo, framing
     "whole": (CAT.resize((320, 180)), "whole"),
     "tiny": (CAT.resize((9, 7)), "crop"),
     "large": (CAT.resize((2600, 1300)), "crop"),
+    "fit wide": (CAT.resize((480, 320)), "fit"),
+    "fit tall": (CAT.resize((320, 480)), "fit"),
+    "fit long": (CAT.resize((4000, 600)), "fit"),
+    "fit large": (CAT.resize((1400, 2100)), "fit"),
+    "fit tiny": (CAT.resize((9, 7)), "fit"),
 }
 
 
@@ -89,12 +94,13 @@ def explanation(photo: str, cam: np.ndarray) -> Explanation:
         target=label,
         cam=cam,
         box=to_box(seen_region(image.size, SPEC.transform, framing)),
+        part=photo_part(image.size, SPEC.transform, framing),
         image=image,
         model=SPEC,
         layer=layer,
         framing=framing,
         timings=Timings(0, 0, 0),
-        inputs=np.zeros((1, 3, 8, 8), np.float32),
+        inputs=np.zeros((1, 3, SPEC.transform.crop, SPEC.transform.crop), np.float32),
         probabilities=np.zeros(1000, np.float32),
         labels=tuple(f"label {index}" for index in range(1000)),
         layers=(layer,),
@@ -220,6 +226,22 @@ def test_a_frame_of_ones_own(viewer: Page, frame: Box) -> None:
     check_parity(viewer, framed, [("jet", 0.5, "positive"), ("viridis", 1.0, "minmax")])
 
 
+@pytest.mark.parametrize("photo", ["fit wide", "fit tall"])
+@pytest.mark.parametrize("cam", MAPS)
+def test_a_letterboxed_photo(viewer: Page, photo: str, cam: str) -> None:
+    """Its map reaches beyond it: the canvas paints what of it lies on the photo, and no margin."""
+    explained = explanation(photo, MAPS[cam])
+    assert explained.box.within(*explained.image.size) == Box(0, 0, *explained.image.size)
+    assert explained.box.width == explained.box.height + (1 if photo == "fit tall" else -1)
+    check_parity(viewer, explained, [(*("jet", 0.5), evidence) for evidence in EVIDENCE])
+    # The numbers that are taken away are Python's, evidence in the bars included.
+    set_controls(viewer, evidence="positive")
+    taken = viewer.evaluate("numbersOf(viewer, viewer.mapOf('last', 291), '')")
+    summary = explained.summary("positive")
+    for name in ("box", "image", "framing", "note"):
+        assert taken[name] == summary[name], name
+
+
 def test_views(viewer: Page) -> None:
     explained = explanation("landscape", MAPS["14 x 14"])
     photo = show(viewer, explained)
@@ -236,10 +258,19 @@ def test_views(viewer: Page) -> None:
     assert difference(half[:, right], expected[:, right])[0] <= MEAN
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_the_picture_to_take_away_has_the_photos_own_pixels(viewer: Page, mode: str) -> None:
+@pytest.mark.parametrize(
+    ("photo", "mode"),
+    [
+        ("large", "RGB"),
+        ("large", "RGBA"),
+        *((name, "RGB") for name in PHOTOS if name.startswith("fit")),
+    ],
+)
+def test_the_picture_to_take_away_has_the_photos_own_pixels(
+    viewer: Page, photo: str, mode: str
+) -> None:
     """Neither the display copy's pixels nor its rounded box: what Python paints on the photo."""
-    explained = explanation("large", MAPS["14 x 14"])
+    explained = explanation(photo, MAPS["14 x 14"])
     original = explained.image.convert(mode)
     if mode == "RGBA":  # transparency is laid over white, as the server reads it
         original.putalpha(Image.linear_gradient("L").resize(original.size))

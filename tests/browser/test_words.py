@@ -40,6 +40,7 @@ def page(browser: Browser) -> Iterator[Page]:
         const mapOf = (rows) => ({{
           height: rows.length, width: rows[0].length, values: Float32Array.from(rows.flat()),
         }});
+        const ALL = {{ part: [0, 0, 1, 1], side: 1 }}; // of a scene without bars
         </script>"""
     )
     yield page
@@ -79,7 +80,7 @@ def test_the_caption_names_the_ninth_with_the_most_evidence(
     maps = random_maps() if kind == "random" else real_maps
     assert len(maps) >= 90
     rows = [cam.tolist() for cam in maps]
-    said = page.evaluate("maps => maps.map((rows) => describe(mapOf(rows), 'lion'))", rows)
+    said = page.evaluate("maps => maps.map((rows) => describe(mapOf(rows), 'lion', ALL))", rows)
     mostly = 0
     for cam, sentence in zip(maps, said, strict=True):
         zones = zones_of(cam)
@@ -103,7 +104,7 @@ def test_a_duels_sentences_are_those_of_its_two_sides(
     page: Page, real_maps: list[np.ndarray], kind: str
 ) -> None:
     maps = random_maps() if kind == "random" else real_maps
-    call = "maps => maps.map((rows) => describeDuel(mapOf(rows), 'lion', 'tiger'))"
+    call = "maps => maps.map((rows) => describeDuel(mapOf(rows), 'lion', 'tiger', ALL))"
     for cam, said in zip(maps, page.evaluate(call, [cam.tolist() for cam in maps]), strict=True):
         if cam.min() >= 0:
             assert said == "Nothing speaks for tiger rather than lion at this layer."
@@ -127,9 +128,77 @@ def test_a_cell_that_lies_in_two_zones_counts_for_both(page: Page) -> None:
     """By hand: of seven columns the third lies by a third in the left zone."""
     row = [0, 0, 9, 0, 4, 0, 0]  # left 3, centre 6 + 4 * 2/3, right 4 * 1/3; whole cells: 9, 4, 0
     cam = [row] + [[0] * 7] * 6
-    place = page.evaluate("rows => placeOf(mapOf(rows))", cam)
+    place = page.evaluate("rows => placeOf(mapOf(rows), ALL)", cam)
     assert place["place"] == "in the upper centre"
     assert place["share"] == pytest.approx((6 + 8 / 3) / 13)
+
+
+# Rows and columns of 42 that show the photo; a cell of 7 x 7 has 6 of them, one of 14 x 14 has 3.
+PARTS = [(9, 0, 33, 42), (0, 15, 42, 27), (19, 0, 22, 42), (6, 0, 36, 42), (0, 0, 42, 42)]
+
+
+def bars_in_words(cam: np.ndarray, part: tuple[int, int, int, int]) -> tuple[float, np.ndarray]:
+    """How much of the positive evidence lies outside of the part, and of what is in it how much in
+    each ninth of that: by counting, each cell in pieces."""
+    fine = np.kron(np.maximum(cam, 0).astype(np.float64), np.ones([126 // len(cam)] * 2))
+    top, left, bottom, right = (3 * edge for edge in part)
+    seen = fine[top:bottom, left:right]
+    height, width = (edge // 3 for edge in seen.shape)
+    zones = seen.reshape(3, height, 3, width).sum(axis=(1, 3)).ravel()
+    return 1 - seen.sum() / fine.sum(), zones / seen.sum()
+
+
+@pytest.mark.parametrize("part", PARTS, ids=str)
+def test_evidence_in_the_bars_is_said(page: Page, part: tuple[int, int, int, int]) -> None:
+    maps = [cam for cam in random_maps() if cam.shape in ((7, 7), (14, 14))]
+    top, left, bottom, right = part
+    scene = {"part": [left, top, right, bottom], "side": 42}
+    call = "([maps, scene]) => maps.map((rows) => describe(mapOf(rows), 'lion', scene))"
+    said = page.evaluate(call, [[cam.tolist() for cam in maps], scene])
+    for cam, sentence in zip(maps, said, strict=True):
+        bars, zones = bars_in_words(cam, part)
+        if bars > 0.1:
+            share, rest = re.match(
+                r"(.+) of the evidence for lion lies in the bars, (.*)", sentence
+            ).groups()
+            assert share in {percent(bars + tiny) for tiny in (-1e-6, 0, 1e-6)}
+            largest, beginning = zones.max(), r"outside of the photo\. Of the rest, "
+        else:
+            largest, rest, beginning = zones.max() * (1 - bars), sentence, ""
+        assert ("Half of the rest lies" in rest) == (bars > 0.1)
+        found = re.match(
+            beginning + r"(.+) \((.+)\) (?:of the evidence for lion )?lies (in the [\w ]+)\. Half",
+            rest,
+        )
+        if not found:
+            assert re.match(beginning + "[Aa]ll parts of the seen area have about as much", rest)
+            assert zones.max() < 0.126
+            continue
+        how_much, share, place = found.groups()
+        assert zones[PLACES.index(place)] >= zones.max() - 1e-6
+        assert share in {percent(largest + tiny) for tiny in (-1e-6, 0, 1e-6)}
+        most = int(share.removesuffix(" %")) > 50
+        assert how_much.lower() == ("most" if most else "the largest part")
+    assert ("bars" in " ".join(said)) == (part != PARTS[-1])
+
+
+def test_the_words_of_a_letterboxed_map_by_hand(page: Page) -> None:
+    # Of 4 x 4 cells the first and the last row lie by three quarters in the bars.
+    scene = {"part": [0, 3, 16, 13], "side": 16}
+    cam = [[4, 0, 0, 0], [0, 3, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+    said = page.evaluate("([rows, scene]) => describe(mapOf(rows), 'lion', scene)", [cam, scene])
+    # 3 of 7 lie in the bar. Of the 4 on the photo 1 is in the corner, and the other cell's 3 by
+    # a third of its width and 7 / 12 of its height: 1 + 7 / 12 of 4. To get half, both cells are
+    # needed: one and a quarter of ten.
+    assert said == (
+        "43 % of the evidence for lion lies in the bars, outside of the photo. Of the rest, "
+        "the largest part (40 %) lies in the upper left. "
+        "Half of the rest lies in 13 % of the seen area."
+    )
+    alone = [[4, 0, 0, 0], [0] * 4, [0] * 4, [0] * 4]
+    scene = {"part": [0, 4, 16, 12], "side": 16}
+    said = page.evaluate("([rows, scene]) => describe(mapOf(rows), 'lion', scene)", [alone, scene])
+    assert said == "100 % of the evidence for lion lies in the bars, outside of the photo."
 
 
 def test_the_aria_label_has_the_caption(page: Page) -> None:

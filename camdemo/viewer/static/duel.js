@@ -15,11 +15,11 @@ function opposite(map) {
 }
 
 /** Two sentences: which part speaks for which of the two. */
-function describeDuel(map, label, rival) {
+function describeDuel(map, label, rival, scene) {
   const sides = [[map, label, rival], [opposite(map), rival, label]];
   const silent = sides.find(([side]) => positiveSum(side) <= 0);
   if (silent) return `Nothing speaks for ${silent[1]} rather than ${silent[2]} at this layer.`;
-  return sides.map(([side, name]) => describePlace(side, `what speaks for ${name}`)).join(" ");
+  return sides.map(([side, name]) => describePlace(side, `what speaks for ${name}`, scene)).join(" ");
 }
 
 /** The labels that the explained one can be compared with; built anew where they have changed. */

@@ -11,9 +11,10 @@ function paintTile(canvas, map, range, { evidence, pixels }) {
   const sameValues = isSame("map", "from", "to", "evidence");
   if (sameValues && isSame("pixels")) return;
   const { height, width } = canvas;
+  const all = [0, 0, width, height];
   const context = canvas.getContext("2d");
   if (range) {
-    now.indices = sameValues ? before.indices : indicesOf(map, range, evidence, height, width);
+    now.indices = sameValues ? before.indices : indicesOf(map, range, evidence, all, all);
     context.putImageData(coloured(now.indices, { evidence, pixels, strongest: 100 }, height, width), 0, 0);
   } else {
     context.clearRect(0, 0, width, height);
@@ -25,8 +26,8 @@ function paintTile(canvas, map, range, { evidence, pixels }) {
 function heatOfViewer(viewer) {
   const { state } = viewer;
   const done = { values: "", colours: "" }; // what was computed last
-  let indices = null; // of the palette, one a pixel of the box: other colours need no new ones
-  let picture = null; // ImageData of the size of the box
+  let indices = null; // of the palette, one a pixel of the box on the photo: other colours need no new ones
+  let picture = null; // ImageData of that size
 
   /** What the ends of the palette stand for, or null when the map says nothing. */
   function rangeFor(layer, target) {
@@ -54,14 +55,16 @@ function heatOfViewer(viewer) {
   /** Changes whenever the heat would look different. */
   const key = () => [valuesKey(), state.colormap, state.strongest].join("|");
 
-  /** The heat at the size of the box, or null when the map says nothing. */
+  /** The heat at the size of the box as far as it lies on the photo, or null when the map says nothing. */
   function current() {
     const range = rangeFor(state.layer, state.target);
     if (!range) return null;
-    const [left, top, right, bottom] = state.scene.box;
+    const { box } = state.scene;
+    const seen = onPicture(box, viewer.canvas);
+    const [left, top, right, bottom] = seen;
     const [height, width] = [bottom - top, right - left];
     if (done.values !== valuesKey()) {
-      indices = indicesOf(viewer.mapOf(state.layer, state.target), range, evidence(), height, width);
+      indices = indicesOf(viewer.mapOf(state.layer, state.target), range, evidence(), box, seen);
       done.values = valuesKey();
     }
     if (done.colours !== key()) {

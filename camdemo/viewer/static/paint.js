@@ -39,16 +39,17 @@ function blend({ under, blended }, heat, opacity) {
 }
 
 /**
- * Paint a view of a photo into a context; `box` is in the context's pixels.
- * `heat` is ImageData of the box's size, or null for a map that says nothing.
+ * Paint a view of a photo into a context; `box` is in the context's pixels, and may reach beyond them.
+ * `heat` is ImageData of the size of what of it lies on the photo, or null for a map that says nothing.
  */
 function paint(context, { view, opacity, split }, photo, box, heat) {
   const { width, height } = context.canvas;
+  const onPhoto = onPicture(box, context.canvas);
   context.drawImage(photo, 0, 0, width, height);
   if (view === "photo" || !heat) return;
-  const seen = blend(seenPart(photo, box, context.canvas), heat, view === "heat" ? 1 : opacity);
-  context.putImageData(seen, box[0], box[1]);
-  dimMargin(context, box);
+  const seen = blend(seenPart(photo, onPhoto, context.canvas), heat, view === "heat" ? 1 : opacity);
+  context.putImageData(seen, onPhoto[0], onPhoto[1]);
+  dimMargin(context, onPhoto);
   if (view === "split") {
     const edge = Math.round(split * width);
     const part = (edge / width) * photo.width;
@@ -80,10 +81,11 @@ function dimMargin(context, [left, top, right, bottom]) {
   );
 }
 
-/** A cell of a map as a rectangle of the photo: left, top, right, bottom. */
-function rectOf(map, [left, top, right, bottom], { row, column }) {
+/** A cell of a map as a rectangle of the photo, as far as it lies on that: left, top, right, bottom. */
+function rectOf(map, [left, top, right, bottom], { row, column }, size) {
   const [width, height] = [(right - left) / map.width, (bottom - top) / map.height];
-  return [left + column * width, top + row * height, left + (column + 1) * width, top + (row + 1) * height];
+  const rect = [left + column * width, top + row * height, left + (column + 1) * width, top + (row + 1) * height];
+  return onPicture(rect, size);
 }
 
 /** Outline a rectangle in white on black, which is seen on any photo; `more` adds to each colour. */

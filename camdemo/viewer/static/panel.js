@@ -133,7 +133,7 @@ function drawWords(viewer) {
   const label = labelOf(state.scene, state.target);
   const rival = state.versus === null ? null : labelOf(state.scene, state.versus);
   let words = "";
-  if (map) words = rival ? describeDuel(map, label.label, rival.label) : describe(map, label.label);
+  if (map) words = rival ? describeDuel(map, label.label, rival.label, state.scene) : describe(map, label.label, state.scene);
   let note = rival ? `against ${rival.label} · ${percentText(rival.probability)}` : "";
   if (!map) note = "This map is being computed …";
   else if (!viewer.heat.rangeFor(state.layer, state.target)) {

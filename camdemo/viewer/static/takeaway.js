@@ -170,6 +170,16 @@ function describeLoss(loss, { shape: [, height, width] }) {
   return loss && `This file has the map averaged to fewer cells than its ${height} x ${width}. The page on a server has it whole.`;
 }
 
+/** What must be known of a map that is drawn: evidence in the bars; as Explanation.caveat says it. */
+function describeDrawn(map, scene, { target, versus }) {
+  const name = (index) => labelOf(scene, index).label;
+  const sides = versus === null
+    ? [[map, `the evidence for ${name(target)}`]]
+    : [[map, `what speaks for ${name(target)}`], [opposite(map), `what speaks for ${name(versus)}`]];
+  const told = sides.map(([side, what]) => [placeOf(side, scene).bars, what]).filter(([bars]) => bars > WORTH_SAYING);
+  return told.map(([bars, what]) => describeBars(bars, what)).join(" ");
+}
+
 /** The map and all that belongs to it, under the names of Explanation.summary(). */
 function numbersOf({ state, heat }, { values, height, width }, loss) {
   const { scene, layer, method, target, versus } = state;
@@ -187,7 +197,9 @@ function numbersOf({ state, heat }, { values, height, width }, loss) {
     box: { left, top, right, bottom },
     map: Array.from({ length: height }, (_, row) => [...values.subarray(row * width, (row + 1) * width)]),
     range: { min: low, max: high },
-    note: heat.rangeFor(layer, target) ? "" : describeNothing(heat.evidence(), labelOf(scene, target).label),
+    note: heat.rangeFor(layer, target)
+      ? describeDrawn({ values, height, width }, scene, state)
+      : describeNothing(heat.evidence(), labelOf(scene, target).label),
     averaged: loss === "averaged",
     rounded: loss === "rounded",
     versions: scene.versions,
@@ -219,7 +231,7 @@ async function fullSize(viewer) {
   const box = original ? scene.natural_box : scene.box;
   const range = viewer.heat.rangeFor(state.layer, state.target);
   const map = viewer.mapOf(state.layer, state.target);
-  const heat = range && heatOf(map, range, viewer.heat.settings(), box[3] - box[1], box[2] - box[0]);
+  const heat = range && heatOf(map, range, viewer.heat.settings(), box, onPicture(box, picture));
   const context = picture.getContext("2d");
   paint(context, state, photo, box, heat);
   context.scale(picture.width / canvas.width, picture.height / canvas.height);

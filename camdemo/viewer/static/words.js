@@ -15,18 +15,31 @@ function valueText(value) {
   return value === 0 ? "0" : Number(value.toPrecision(3)).toString();
 }
 
-/** The sum of a map's positive cells. */
-function positiveSum(map) {
+/** How much of a cell lies between two places of its row, which are in cells. */
+const overlapOf = (cell, first, last) => Math.max(0, Math.min(cell + 1, last) - Math.max(cell, first));
+
+/** How much of each cell of a map lies on the photo, 0 to 1: all of it but in the bars of "fit". */
+function weightsOf(map, scene) {
+  const { across, down } = cellsOnPhoto(map, scene);
+  const weights = new Float64Array(map.values.length);
+  for (let i = 0; i < weights.length; i++) {
+    weights[i] = overlapOf(Math.floor(i / map.width), ...down) * overlapOf(i % map.width, ...across);
+  }
+  return weights;
+}
+
+/** The sum of a map's positive cells, each by its weight, or whole. */
+function positiveSum(map, weights = null) {
   let sum = 0;
-  for (const value of map.values) sum += Math.max(value, 0);
+  for (let i = 0; i < map.values.length; i++) sum += Math.max(map.values[i], 0) * (weights ? weights[i] : 1);
   return sum;
 }
 
-/** How much of each of so many cells in a row lies in the first, second and last third of it. */
-function thirdsOf(cells) {
-  const third = cells / 3;
+/** How much of each of so many cells in a row lies in the first, second and last third of a part of it. */
+function thirdsOf(cells, [first, last]) {
+  const third = (last - first) / 3;
   return Array.from({ length: cells }, (_, cell) =>
-    [0, 1, 2].map((zone) => Math.max(0, Math.min(cell + 1, (zone + 1) * third) - Math.max(cell, zone * third))));
+    [0, 1, 2].map((zone) => overlapOf(cell, first + zone * third, first + (zone + 1) * third)));
 }
 
 const PLACES = [
@@ -36,11 +49,14 @@ const PLACES = [
 ];
 
 /**
- * Where most positive evidence lies: the share of it in the best of nine equal parts of the seen
- * area, and that part in words. A cell that lies in several of them counts for each by its area.
+ * Where most positive evidence lies: the best of nine equal parts of the seen area in words, how
+ * much of what lies on the photo lies there (`share`), and how much of all lies in bars beside the
+ * photo. The seen area is of the photo: bars are not in it. A cell that lies in several parts, or in
+ * a bar, counts for each by its area.
  */
-function placeOf(map) {
-  const [down, across] = [thirdsOf(map.height), thirdsOf(map.width)];
+function placeOf(map, scene) {
+  const seen = cellsOnPhoto(map, scene);
+  const [down, across] = [thirdsOf(map.height, seen.down), thirdsOf(map.width, seen.across)];
   const zones = PLACES.map(() => 0);
   map.values.forEach((value, i) => {
     if (value <= 0) return;
@@ -48,15 +64,34 @@ function placeOf(map) {
     for (let zone = 0; zone < 9; zone++) zones[zone] += value * rows[Math.floor(zone / 3)] * columns[zone % 3];
   });
   const largest = Math.max(...zones);
-  return { share: largest / positiveSum(map), place: PLACES[zones.indexOf(largest)] };
+  const onPhoto = positiveSum(map, weightsOf(map, scene));
+  const share = onPhoto > 0 ? largest / onPhoto : 0;
+  return { share, place: PLACES[zones.indexOf(largest)], bars: 1 - onPhoto / positiveSum(map) };
 }
 
-/** Where most of it lies, "Most" only of more than half; `what` is "the evidence for lion". */
-function describePlace(map, what) {
-  const { share, place } = placeOf(map);
-  if (share < 0.125) return `All parts of the seen area have about as much of ${what}.`; // a ninth is 0.111
+const WORTH_SAYING = 0.1; // of the evidence, in the bars; that of explanation.py
+
+/** That much of the evidence lies where nothing is painted; the sentence of Explanation.caveat. */
+const describeBars = (bars, what) => `${percentText(bars)} of ${what} lies in the bars, outside of the photo.`;
+
+/**
+ * Where most of it lies, "Most" only of more than half; `what` is "the evidence for lion". Where much
+ * lies in the bars that comes first, and the shares are of the rest; else they are of all.
+ */
+function describePlace(map, what, scene) {
+  const { share: ofRest, place, bars } = placeOf(map, scene);
+  const isEven = ofRest < 0.125; // a ninth is 0.111
+  const isRest = bars > WORTH_SAYING;
+  const share = isRest ? ofRest : ofRest * (1 - bars);
   const part = share >= 0.505 ? "Most" : "The largest part"; // the number beside it is above 50
-  return `${part} (${percentText(share)}) of ${what} lies ${place}.`;
+  const number = `(${percentText(share)})`;
+  if (isRest && ofRest === 0) return describeBars(bars, what);
+  if (isRest) {
+    const rest = isEven ? "all parts of the seen area have about as much" : `${part.toLowerCase()} ${number} lies ${place}`;
+    return `${describeBars(bars, what)} Of the rest, ${rest}.`;
+  }
+  if (isEven) return `All parts of the seen area have about as much of ${what}.`;
+  return `${part} ${number} of ${what} lies ${place}.`;
 }
 
 /** What a person must know of a map that can't be drawn; the sentence of Explanation.caveat. */
@@ -66,17 +101,26 @@ function describeNothing(evidence, label) {
     : `The map of ${label} is the same everywhere at this layer.`;
 }
 
-/** Two sentences about a whole map. */
-function describe(map, label) {
+/** A few sentences about a whole map. */
+function describe(map, label, scene) {
   const total = positiveSum(map);
   if (total <= 0) return describeNothing("positive", label);
-  const positive = Array.from(map.values).filter((value) => value > 0);
-  positive.sort((a, b) => b - a);
-  let sum = 0;
-  let cells = 0;
-  while (sum < total / 2) sum += positive[cells++];
-  const area = percentText(cells / map.values.length);
-  return `${describePlace(map, `the evidence for ${label}`)} Half of all evidence lies in ${area} of the seen area.`;
+  const where = describePlace(map, `the evidence for ${label}`, scene);
+  const weights = weightsOf(map, scene);
+  const onPhoto = positiveSum(map, weights);
+  if (onPhoto <= 0) return where;
+  const isRest = 1 - onPhoto / total > WORTH_SAYING;
+  const half = (isRest ? onPhoto : total) / 2;
+  const positive = Array.from(map.values.keys()).filter((cell) => map.values[cell] > 0);
+  positive.sort((a, b) => map.values[b] - map.values[a]);
+  let [sum, area] = [0, 0];
+  for (const cell of positive) {
+    if (sum >= half) break;
+    sum += map.values[cell] * weights[cell];
+    area += weights[cell];
+  }
+  const all = weights.reduce((one, other) => one + other);
+  return `${where} Half of ${isRest ? "the rest" : "all evidence"} lies in ${percentText(area / all)} of the seen area.`;
 }
 
 /** One sentence about one cell; in a duel `rival` is the other label. */
