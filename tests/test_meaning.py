@@ -104,7 +104,8 @@ def test_what_is_painted_hottest_is_the_hottest_cell(
             found.append(bool(own.flat[(shares @ cam @ shares.T).argmax()] == cam.max()))
         values = picture.scale(cam, "positive")
         assert values is not None
-        painted = picture.heat(values, side, side, greys, "positive")
+        square = Box(0, 0, side, side)
+        painted = picture.heat(values, square, square, greys, "positive")
         indices = np.concatenate([strip[..., 0] for _, strip in painted])
         hottest = own[indices == indices.max()]
         assert hottest.max() == cam.max()

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from camdemo import Box, Explainer
 from camdemo.trust import hiding
+from camdemo.ui.page import _SHOWN as SHOWN
 from camdemo.viewer import bundle
 
 from .steps import VIEWER, canvas, example, settled
@@ -190,6 +191,8 @@ def test_a_link_opens_letterboxed(page: Page, server: str) -> None:
     expect(page.locator(VIEWER)).to_have_attribute("data-framing", "fit")
     settled(page)
     expect(page.get_by_label("Whole photo, letterboxed")).to_be_checked()
+    # What the viewer tells the page's controls: no frame of one's own.
+    assert page.evaluate(SHOWN) == ["Cheetah", "fit", "fit"]
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_text("Take away").click()
     page.get_by_role("button", name="Copy link").click()
