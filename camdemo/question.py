@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeVar
 from .errors import CamdemoError, ChoiceError, RangeError, shorten
 from .records import Evidence, Fill
 
-View = Literal["overlay", "heat", "photo", "split"]
+View = Literal["overlay", "photo", "split"]
 Kind = Literal["choice", "name", "label", "frame", "number", "switch"]
 Chosen = TypeVar("Chosen", "Question", "Look", "Hiding")
 
@@ -185,7 +185,6 @@ class Look:
         on_canvas=True,
         values=(
             Value("overlay", "Overlay"),
-            Value("heat", "Heat"),
             Value("photo", "Photo"),
             Value("split", "Split"),
         ),

@@ -23,17 +23,18 @@ from ..viewer import bundle
 from ..viewer.scene import Scene, base64_of, labels, packets
 from . import questions
 from .server.journal import answers, facts_of, note
+from .server.turns import Turns, asking
 
 if TYPE_CHECKING:
     from ..explainer import Explainer
     from ..finding import Finding
+    from .offers import Offers
 
 _KEPT = 192  # findings, about 0.8 MB each
 _TOKENS = 4096  # a hall that clicks the same photo shares one finding
 EXPIRED = "This explanation is no longer on the server. Choose the photo again."
-
-
-_ASKED_AGAIN = ("original", "name", "example", "code")  # what stays when a photo is asked again
+# Photos that are decoded and explained at the same time: while one is computed, another is read.
+_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -48,34 +49,54 @@ class _Open:
 _Kept = OrderedDict[str, _Open]
 
 
-class Scenes:
+class Answers:
     """The latest scenes, each under a token. Safe to share between threads."""
 
-    def __init__(self, explainer: Explainer) -> None:
+    def __init__(self, explainer: Explainer, offers: Offers) -> None:
         self.explainer = explainer
+        self.offers = offers
         self._kept: _Kept = OrderedDict()
-        self._deck: _Kept = OrderedDict()
+        self._deck: dict[str, _Open] = {}  # by the paths of its photos; never forgotten
         self._answers: OrderedDict[tuple[bytes, Question], tuple[Finding, Scene]] = OrderedDict()
         self._lock = threading.Lock()
-        self.deck: list[Scene] = []  # complete ones, never forgotten
+        settings = explainer.settings
+        self._turns = Turns(_AT_ONCE * (settings.lanes or 1), settings.max_queue)
 
-    def add_to_deck(self, path: str, **facts: Any) -> None:
-        """Compute a photo of the deck: a complete scene; `facts` as in `answer`.
+    def add_to_deck(self, name: str) -> None:
+        """Compute a photo of the deck: a complete scene.
 
         Raises:
             ImageError: the photo can't be read.
         """
+        path, facts = self.offers.photo({"example": name})
         explanation = self.explainer.explain(path)
-        opened = _opened(explanation.finding, replace(explanation.scene(), **facts), path)
-        self._deck[opened.scene.id] = opened
-        self.deck.append(opened.scene)
+        self._deck[path] = _opened(explanation.finding, replace(explanation.scene(), **facts), path)
 
-    def deck_scene(self, question: Any) -> dict[str, Any]:
-        """One scene of the deck by its place: {"place": 0 ...}, or {"error": a sentence}."""
-        place = question.get("place") if isinstance(question, dict) else None
-        if type(place) is not int or not 0 <= place < len(self.deck):
-            return {"error": f"The deck has {len(self.deck)} photos."}
-        return self.deck[place].as_json()
+    @answers("open")
+    def open(self, question: Any) -> dict[str, Any]:
+        """The scene of a photo: what the viewer paints from, or {"error": a sentence}.
+
+        The question comes from outside: {"source": see `Offers.photo`, and "model", "layer",
+        "method", "target", "versus", "framing", each a text, an index of a label, or absent}.
+        """
+        asked = questions.explain(question)
+        path, facts = self.offers.photo(question.get("source"))
+        model = asked.pop("model", None)
+        if path in self._deck and self._shows(self._deck[path].scene, model, asked):
+            return self._deck[path].scene.as_json()
+        return self.answer(path, model, asked, **facts).as_json()
+
+    def _shows(self, scene: Scene, model: str | None, asked: Mapping[str, Any]) -> bool:
+        """Whether a complete scene has all that is asked for."""
+        there = {"layer": scene.layer.name, "method": scene.method, "framing": scene.framing}
+        same = all(asked.get(name) in (None, value) for name, value in there.items())
+        plain = asked.get("target") is None and asked.get("versus") is None
+        return same and plain and model in (None, scene.model.name)
+
+    @answers("waiting")
+    def waiting(self, _question: Any) -> dict[str, Any]:
+        """How many are answered before the visitor who asks: {"before": a number}."""
+        return {"before": self._turns.before(asking())}
 
     def answer(
         self, path: str, model: str | None, question: Mapping[str, Any], **facts: Any
@@ -102,7 +123,8 @@ class Scenes:
             found = self._answers.get(key)
         note(bytes=len(content), remembered=found is not None)
         if found is None:
-            explanation = self.explainer.explain(content, model, **question)
+            with self._turns.turn(asking()):
+                explanation = self.explainer.explain(content, model, **question)
             note(**facts_of(explanation))
             found = explanation.finding, explanation.scene(complete=False)
         finding, scene = found
@@ -180,24 +202,13 @@ class Scenes:
         probable), "versus"}.
         """
         scene = self._find(question).scene
-        asked = questions.explain(question)
-        explanation = self.explainer.explain(scene.photo, scene.model.name, **asked)
+        asked = questions.explain(question) | {"model": scene.model.name}
+        explanation = self.explainer.explain(scene.photo, **asked)
         return {
             "labels": labels(explanation.labels_shown()),
             "maps": explanation.packets(complete=False),
             "target": explanation.target.index,
         }
-
-    @answers("reframe")
-    def reframe(self, question: Any) -> dict[str, Any]:
-        """The photo again in another framing: a scene, or {"error": a sentence}.
-
-        The question: {"id": token, "framing": its text, "layer", "method", "target", "versus"}.
-        """
-        kept = self._find(question)
-        asked = questions.explain(question)
-        facts = {name: getattr(kept.scene, name) for name in _ASKED_AGAIN}
-        return self.answer(kept.path, kept.scene.model.name, asked, **facts).as_json()
 
     @answers("page")
     def page(self, question: Any) -> dict[str, Any]:
@@ -227,8 +238,9 @@ class Scenes:
     def _find(self, question: Any) -> _Open:
         token = question.get("id") if isinstance(question, dict) else None
         with self._lock:
-            if isinstance(token, str) and token in self._deck:
-                return self._deck[token]
+            for opened in self._deck.values():
+                if opened.scene.id == token:
+                    return opened
             if not isinstance(token, str) or token not in self._kept:
                 raise CamdemoError(EXPIRED)
             self._kept.move_to_end(token)

@@ -54,18 +54,22 @@ def method(question: Mapping[str, Any]) -> str | None:
     return name
 
 
-def explain(question: Mapping[str, Any]) -> dict[str, Any]:
-    """Framing, layer, method, target and versus as arguments for `Explainer.explain`.
+def explain(question: Any) -> dict[str, Any]:
+    """Model, layer, method, target, versus and framing as arguments for `Explainer.explain`.
+
+    What is absent or None is left out.
 
     Raises:
         CamdemoError: another type than that of a name or an index.
     """
-    kinds = {"framing": str, "layer": str, "method": str, "target": int, "versus": int}
-    asked = {name: question[name] for name in kinds if question.get(name) is not None}
-    if "framing" not in asked or any(type(asked[name]) is not kinds[name] for name in asked):
-        raise CamdemoError(
-            "Framing, layer and method must be texts, target and versus label indices."
-        )
+    if not isinstance(question, dict):
+        raise CamdemoError("The question must be an object with names and values.")
+    texts, labels = ("model", "layer", "method", "framing"), ("target", "versus")
+    asked = {name: question[name] for name in (*texts, *labels) if question.get(name) is not None}
+    if any(not isinstance(asked.get(name, ""), str) for name in texts):
+        raise CamdemoError("Model, layer, method and framing must be texts.")
+    if any(type(asked.get(name, "")) not in (str, int) for name in labels):
+        raise CamdemoError("Target and versus must be labels or their indices.")
     return asked
 
 

@@ -52,7 +52,7 @@ function hottestRegion({ state, mapOf }) {
 function hideHottest(viewer) {
   const region = hottestRegion(viewer);
   if (region) changeRegions(viewer, [...regionsNow(viewer.state), region]);
-  else viewer.say("Nothing speaks for this label at this layer.");
+  else viewer.say("Nothing speaks for this label at this layer.", "hide");
 }
 
 /** The tools with which a region is drawn: what a pointer does that goes down, moves and goes up. */
@@ -107,7 +107,7 @@ function askingBack(viewer) {
     const mask = regions.length ? maskOf(regions, scene.box, scene.side) : null;
     if (!mask) {
       viewer.set({ answer: null });
-      if (regions.length) viewer.say("The model does not see this part: nothing changes.");
+      if (regions.length) viewer.say("The model does not see this part: nothing changes.", "canvas");
       return;
     }
     viewer.say("");
@@ -126,25 +126,30 @@ function askingBack(viewer) {
       }
     } catch (error) {
       viewer.set({ answer: null });
-      viewer.say(error.message);
+      viewer.say(error.message, "hide");
     } finally {
       viewer.wait(-1);
     }
   };
 }
 
+/** The next action in words. `part` is what of the photo speaks for the label at first sight. */
 const HINTS = {
-  read: "Point at the photo to read a cell of the map.",
-  box: "Drag on the photo: what does the model answer without that part?",
-  brush: "Paint on the photo: what does the model answer without that part?",
-  cell: "Click a cell of the map: what does the model answer without it?",
-  frame: "Drag the frame or its grips: what does the model see there? Double-click for the default.",
+  read: () => "Point at the picture: what does each cell of the map say?",
+  box: (label, part) => `Drag a box over ${part}: does "${label}" survive?`,
+  brush: (label, part) => `Paint over ${part}: does "${label}" survive?`,
+  cell: (label) => `Click a cell of the map: does "${label}" survive without it?`,
+  frame: () => "Drag the frame or its grips: what does the model see there? Double-click to leave a frame of your own.",
 };
 
 /** The answer in a few sentences; before there is one, how to get it. */
-function describeAnswer({ answer, scene, target, tool }) {
-  if (!answer) return HINTS[tool];
+function describeAnswer({ answer, scene, target, tool, examples }) {
   const { label, probability } = labelOf(scene, target);
+  if (!answer) {
+    const isFirst = target === scene.labels[0].index;
+    const part = (isFirst && examples.find(({ name }) => name === scene.example)?.part) || "what glows";
+    return HINTS[tool](label, part);
+  }
   const [after, elsewhere, error] = [answer.now, answer.elsewhere, answer.errors].map((values) => values?.[target]);
   const { keep, overlap } = answer;
   const sentences = describeHiding({ label, keep, before: probability, after, elsewhere, error, overlap });
@@ -175,6 +180,7 @@ function hidingActions(viewer) {
 function drawHidingControls({ state, find }) {
   const act = state.keep ? "Keep only" : "Hide";
   find("[data-action=hottest]").textContent = `${act} the hottest ${hottestShare(state)} %`;
+  find("[data-action=hottest]").title = "Key h";
   find("[data-action=undo]").disabled = state.at === 0;
   find("[data-action=redo]").disabled = state.at === state.history.length - 1;
   find("[data-action=clear]").disabled = regionsNow(state).length === 0;

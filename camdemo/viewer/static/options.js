@@ -51,6 +51,8 @@ function controlOf({ name, title, default: first, low, high, step, values = [] }
 function buildOptions(root) {
   for (const place of root.querySelectorAll("[data-option]")) {
     const option = optionOf(place.dataset.option);
+    // A frame of one's own is chosen from the list, and then moved on the photo.
+    if (option.name === "framing") option.values = [...option.values.filter(({ name }) => name !== "own"), { name: "own", title: "A frame of my own" }];
     place.title = option.help;
     place.replaceChildren(...(place.tagName === "FIELDSET" ? radiosOf(option) : controlOf(option)));
   }

@@ -46,7 +46,7 @@ function paint(context, { view, opacity, split }, photo, box, heat) {
   const { width, height } = context.canvas;
   context.drawImage(photo, 0, 0, width, height);
   if (view === "photo" || !heat) return;
-  const seen = blend(seenPart(photo, box, context.canvas), heat, view === "heat" ? 1 : opacity);
+  const seen = blend(seenPart(photo, box, context.canvas), heat, opacity);
   context.putImageData(seen, box[0], box[1]);
   dimMargin(context, box);
   if (view === "split") {

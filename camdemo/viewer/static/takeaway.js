@@ -114,17 +114,6 @@ function figureOf(scene, state, photo, overlay, legend) {
   return canvas;
 }
 
-/** The address that opens this very view; only for an example, never for an upload. */
-function linkOf(scene, state) {
-  const nameOf = (index) => (index === null ? null : labelOf(scene, index).label);
-  const asked = { model: scene.model.name, layer: state.layer, method: state.method, framing: scene.framing };
-  const labels = { target: nameOf(state.target), versus: nameOf(state.versus) };
-  const look = Object.keys(OPTIONS.look).map((name) => [name, state[name]]);
-  const all = Object.entries({ example: scene.example, ...asked, ...labels, ...Object.fromEntries(look) });
-  const query = new URLSearchParams(all.filter(([, value]) => value !== null).map(([name, value]) => [name, String(value)]));
-  return `${location.origin}${location.pathname}?${query}`;
-}
-
 /** A name for a file of this view. */
 function fileName(state) {
   const { scene, layer, method } = state;
@@ -245,23 +234,26 @@ async function copy(viewer, text, done) {
     document.execCommand("copy");
     field.remove();
   }
-  viewer.say(done);
+  viewer.say(done, "save");
 }
 
 /** What each button of the viewer does. */
 function actionsOf(viewer) {
   const { state, canvas, find } = viewer;
   const sayLoss = (loss) =>
-    viewer.say(describeLoss(loss, state.scene.layers.find(({ name }) => name === state.layer)));
+    viewer.say(describeLoss(loss, state.scene.layers.find(({ name }) => name === state.layer)), "save");
   return {
     stage: () => stageMode(viewer, true),
+    leave: () => stageMode(viewer, false),
     help: () => find(".cam-help").showModal(),
+    upload: () => find(".cam-file").click(),
+    cancel: () => viewer.cancelDownload(),
     png: async () => {
       const { scene } = state;
       const name = fileName(state);
       const picture = await fullSize(viewer);
       picture.toBlob((blob) => save(blob, `${name}.png`));
-      viewer.say(describeSize(picture, scene.size));
+      viewer.say(describeSize(picture, scene.size), "save");
     },
     figure: () => {
       const overlay = make("canvas", { width: canvas.width, height: canvas.height });
@@ -293,22 +285,24 @@ function actionsOf(viewer) {
     },
     python: () => copy(viewer, pythonOf(state.scene, state), "The Python lines are copied."),
     link: () => {
-      if (!state.scene.example) viewer.say("Only an example has a link: an uploaded photo stays yours.");
-      else return copy(viewer, linkOf(state.scene, state), "The link is copied.");
+      if (!state.scene.example) viewer.say("Only an example has a link: an uploaded photo stays yours.", "save");
+      else return copy(viewer, linkOf(viewer), "The link is copied.");
     },
   };
 }
 
+const WITHOUT_SCENE = ["help", "upload", "camera", "cancel", "leave"];
+
 /** Listen to the buttons; what goes wrong is said beside them. */
 function listenToActions(viewer) {
-  const actions = { ...actionsOf(viewer), ...hidingActions(viewer), unframe: viewer.framing.reset };
+  const actions = { ...actionsOf(viewer), ...hidingActions(viewer) };
   viewer.root.addEventListener("click", async ({ target }) => {
-    const action = target.dataset?.action;
-    if (!action || !(viewer.state.scene || action === "help")) return;
+    const button = target.closest("[data-action]");
+    if (!button || !(viewer.state.scene || WITHOUT_SCENE.includes(button.dataset.action))) return;
     try {
-      await actions[action]();
+      await actions[button.dataset.action]();
     } catch (error) {
-      viewer.say(error.message);
+      viewer.say(error.message, button.closest("#cam-menu-save") ? "save" : "canvas");
     }
   });
 }

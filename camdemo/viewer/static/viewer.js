@@ -5,15 +5,17 @@
  * Bring a viewer to life inside `root`, which holds viewer.html.
  *
  * `host` is what differs between the page and a file, where all of it is absent:
- *   maps           async ({id, layers, targets, method, versus, exact}) -> {maps, labels} or {error}
- *   hide           async ({id, mask, fill, keep}) -> {probabilities, first} or {error}
- *   hideElsewhere  the same, on average over random places
- *   look           async ({id, framing, layer, method, target, versus}) -> {labels, maps, target} or {error}
- *   reframe        the same question -> a scene or {error}
- *   changed        () -> tells the page that the viewer shows another scene by itself
- *   labels         async () -> the names of all labels that can be added
- *   page           async ({id, layer, method, target, versus}) -> {html} of the file to take away, or {error}
- *   deck           {size, scene: async (place) -> scene} for Page Up and Page Down
+ *   start            async () -> {models, examples, note, state}: what the page can be asked
+ *   open             async (question) -> a scene or {error}; see questionOf in asking.js
+ *   upload           async (file) -> {path} or {error}
+ *   waiting          async () -> {before}: how many are answered first
+ *   download, downloadState, cancelDownload   async ({model}) -> {state, received, total, error}
+ *   maps             async ({id, layers, targets, method, versus, exact}) -> {maps, labels} or {error}
+ *   hide             async ({id, mask, fill, keep}) -> {probabilities, first} or {error}
+ *   hideElsewhere    the same, on average over random places
+ *   look             async ({id, framing, layer, method, target, versus}) -> {labels, maps, target} or {error}
+ *   labels           async () -> the names of all labels that can be added
+ *   page             async ({id, layer, method, target, versus}) -> {html} of the file to take away, or {error}
  * Returns the viewer; `show(scene)` puts an explanation into it, `show(null)` empties it.
  */
 function mountViewer(root, host) {
@@ -25,9 +27,16 @@ function mountViewer(root, host) {
     Object.entries(PALETTES).map(([name, base64]) => [name, pixelsOfPalette(base64)]),
   );
   buildOptions(root);
+  for (const part of root.querySelectorAll("[data-needs]")) {
+    if (!host[part.dataset.needs]) part.remove();
+  }
 
   const state = {
+    models: [], // that can be chosen
+    examples: [], // photos that can be: {name, icon, part}
+    server: "", // how far it is: "starting", "ready" or "failed"
     scene: null,
+    source: null, // where its photo is: {example} or {path}
     photo: null, // the decoded display copy
     known: null, // its maps, and what has been asked for; see exchange.js
     revision: 0, // counts the changes of scene, maps and box
@@ -42,6 +51,7 @@ function mountViewer(root, host) {
     reading: false, // the arrow keys move the cell
     // A finger that drags scrolls the page, unless another tool is chosen.
     tool: host.hide && !matchMedia("(pointer: coarse)").matches ? "box" : "read",
+    hider: "box", // the tool that "Hide" means
     history: [[]], // lists of hidden regions, for undo and redo
     at: 0, // the place in it
     draft: null, // the region that is being drawn
@@ -54,7 +64,7 @@ function mountViewer(root, host) {
 
   let frames = 0;
   let wanted = null; // the scene that is to be shown, while its photo is decoded
-  const painted = { minis: "", layer: "" }; // what was painted last, to paint it once
+  const painted = { minis: "" }; // what was painted last, to paint it once
   const differences = { revision: 0, maps: new Map() }; // of two maps, computed once
 
   /** The map of a label at a layer; of the explained label it may be that of two logits. */
@@ -93,10 +103,7 @@ function mountViewer(root, host) {
       if (!map && !state.frame) viewer.askForMissing();
     }
     drawControls(viewer);
-    if (painted.layer !== state.layer) {
-      painted.layer = state.layer;
-      showInStrip(viewer);
-    }
+    viewer.address?.write();
     outside.dataset.frame = String(++frames);
   }
 
@@ -112,13 +119,30 @@ function mountViewer(root, host) {
     if (place.textContent !== text) place.textContent = text;
   }
 
-  /** Say what happened: beside the buttons, or where there are none yet, under the title. */
-  const say = (text) => write(state.scene ? ".cam-said" : ".cam-note", text);
+  /** Say what happened, beside what caused it: "photo", "model", "canvas", "add", "hide" or "save". */
+  function say(text, at = "canvas") {
+    const places = [...root.querySelectorAll(".cam-said")];
+    const place = places.find(({ dataset }) => dataset.at === at && !outOfSight(root, dataset.at)) ?? find("[data-at=canvas]");
+    for (const each of places) {
+      const said = each === place ? text : "";
+      if (each.textContent !== said) each.textContent = said;
+    }
+  }
 
   /** A request more (1) or less (-1) is under way. */
   function wait(by) {
     state.waiting += by;
     drawControls(viewer);
+  }
+
+  /** Tell on the canvas what is waited for; `share` of a download is there, and it may be cancelled. */
+  function doing(text, { share = null, cancels = false } = {}) {
+    write(".cam-doing", text);
+    const bar = find(".cam-busy progress");
+    bar.hidden = share === null;
+    if (share === null) bar.removeAttribute("value");
+    else bar.value = share;
+    find("[data-action=cancel]").hidden = !cancels;
   }
 
   // ---- scenes ----
@@ -128,16 +152,16 @@ function mountViewer(root, host) {
     Object.assign(state, { scene: null, known: null, frame: null, draft: null });
     cam.dataset.empty = "true";
     write(".cam-title", "Choose a photo");
-    write(".cam-note", "Upload one, take one, or click an example.");
     for (const selector of [".cam-words", ".cam-readout", ".cam-asked"]) write(selector, "");
     draw();
   }
 
   /**
    * Show another explanation, or one that was shown before and of which much is `known`. What a
-   * person chose stays chosen where it still makes sense.
+   * person chose stays chosen where it still makes sense. `source` is where its photo is; `isNew`
+   * tells whether this is a step of a person's, to which Back should lead.
    */
-  async function show(scene, known = null) {
+  async function show(scene, { known = null, source = state.source, isNew = true } = {}) {
     wanted = scene;
     if (!scene?.labels) {
       clear();
@@ -156,8 +180,10 @@ function mountViewer(root, host) {
     const { layer, versus } = state;
     const pinned = samePhoto ? state.pinned : null;
     viewer.drag = null; // of another photo, or of another map
-    Object.assign(state, { scene, photo, pinned, cell: null, draft: null, answer: null, frame: null });
-    Object.assign(state, known ? {} : scene.wanted);
+    Object.assign(state, { scene, source, photo, pinned, cell: null, draft: null, answer: null, frame: null });
+    const { hidden, ...wantedLook } = known ? {} : scene.wanted;
+    Object.assign(state, wantedLook, hidden?.length ? { history: [[], hidden], at: 1 } : {});
+    if (known === null) viewer.wantedExample = scene.example;
     state.known = known ?? knownOf(scene);
     state.revision++;
     if (!before || !methodsHere(viewer).includes(methodOf(state.method))) state.method = scene.method;
@@ -174,8 +200,10 @@ function mountViewer(root, host) {
     buildLayers(viewer);
     buildMethods(viewer);
     buildLabels(viewer);
-    painted.minis = painted.layer = "";
+    painted.minis = "";
     draw();
+    showResult(viewer);
+    viewer.address?.write(isNew && Boolean(before));
     if (regionsNow(state).length) viewer.askBack();
     await new Promise(requestAnimationFrame); // the first map is on the screen before the rest
     if (state.scene !== scene) return;
@@ -198,21 +226,58 @@ function mountViewer(root, host) {
     set({ target: index, pinned: index, versus: index === versus ? target : versus });
   }
 
-  Object.assign(viewer, { mapOf, set, write, say, wait, show, glance, chooseLabel });
+  Object.assign(viewer, { mapOf, set, write, say, wait, doing, show, glance, chooseLabel });
   viewer.heat = heatOfViewer(viewer);
-  Object.assign(viewer, exchangeOf(viewer), { askBack: askingBack(viewer), framing: framingOf(viewer), deck: deckOf(viewer) });
-  if (host.labels) listenToAdd(viewer);
-  else find(".cam-add").remove();
-  if (!host.page) find("[data-action=page]").remove();
-  if (!host.maps) find("[data-action=link]").remove();
-  if (!host.hide) find(".cam-ask").hidden = true;
+  Object.assign(viewer, exchangeOf(viewer), { askBack: askingBack(viewer), framing: framingOf(viewer) });
+  viewer.choices = choicesOf(viewer);
+  if (!host.hide) find(".cam-ask")?.remove();
   listenToControls(viewer);
-  listenToFind(viewer);
   listenToActions(viewer);
   listenToPointer(viewer);
+  listenToMenus(viewer);
+  listenToStage(viewer);
+  buildTabs(viewer);
   buildHelp(viewer);
   listenToKeys(viewer);
   drawControls(viewer);
-  if (host.deck) viewer.deck.load();
+  if (host.open) start(viewer);
   return viewer;
+}
+
+/** What there is and can be said once the first model is ready. */
+async function refresh(viewer) {
+  const answer = await viewer.host.start();
+  if (answer.error) return;
+  Object.assign(viewer.state, { models: answer.models, server: answer.state });
+  sayWhy(viewer, answer.note);
+  buildModels(viewer);
+}
+
+/** Why this model answers, behind a quiet button. */
+function sayWhy(viewer, note) {
+  viewer.write(".cam-note", note);
+  viewer.find(".cam-noted").hidden = !note;
+}
+
+/** Ask what there is, and show what the address asks for, or the first of the examples. */
+async function start(viewer) {
+  const { state, host } = viewer;
+  Object.assign(viewer, askingOf(viewer), { address: addressOf(viewer) });
+  listenToPhotos(viewer);
+  viewer.wait(1);
+  const late = setTimeout(() => viewer.doing("Starting the model, about 5 s"), PATIENCE);
+  const answer = await host.start();
+  clearTimeout(late);
+  viewer.doing("");
+  viewer.wait(-1);
+  if (answer.error) return viewer.say(answer.error);
+  Object.assign(state, { models: answer.models, examples: answer.examples, server: answer.state });
+  sayWhy(viewer, answer.note);
+  buildModels(viewer);
+  buildExamples(viewer);
+  if (state.scene || (await viewer.address.restore(history.state)) || state.scene) return;
+  const said = viewer.find("[data-at=canvas]").textContent; // why a link can't be shown
+  await viewer.open({ source: { example: answer.opening } }, { isNew: false });
+  if (said) viewer.say(said);
+  if (answer.state === "starting") refresh(viewer);
 }
