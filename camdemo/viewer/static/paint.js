@@ -58,6 +58,19 @@ function paint(context, { view, opacity, split }, photo, box, heat) {
   }
 }
 
+/** What was painted fades into what is painted now: for an eye that must see what has changed. */
+function fadeFrom(canvas, before) {
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  if (still || before.width !== canvas.width || before.height !== canvas.height) {
+    Object.assign(before, { width: canvas.width, height: canvas.height });
+    if (still) return;
+  }
+  before.getContext("2d").drawImage(canvas, 0, 0);
+  before.classList.remove("cam-fading");
+  void before.offsetWidth; // so that the animation begins again
+  before.classList.add("cam-fading");
+}
+
 /** Dim and outline what the model did not see; the line lies on the margin. */
 function dimMargin(context, [left, top, right, bottom]) {
   const { width, height } = context.canvas;

@@ -64,7 +64,7 @@ function mountViewer(root, host) {
 
   let frames = 0;
   let wanted = null; // the scene that is to be shown, while its photo is decoded
-  const painted = { minis: "" }; // what was painted last, to paint it once
+  const painted = { minis: "", heat: "" }; // what was painted last, to paint it once
   const differences = { revision: 0, maps: new Map() }; // of two maps, computed once
 
   /** The map of a label at a layer; of the explained label it may be that of two logits. */
@@ -88,6 +88,10 @@ function mountViewer(root, host) {
     if (state.scene) {
       const context = canvas.getContext("2d");
       const map = mapOf(state.layer, state.target);
+      if (painted.heat !== viewer.heat.key()) {
+        if (painted.heat && !viewer.drag) fadeFrom(canvas, find(".cam-before"));
+        painted.heat = viewer.heat.key();
+      }
       paint(context, state, state.photo, state.scene.box, viewer.heat.current());
       if (map && state.cell && state.view !== "photo") outline(context, rectOf(map, state.scene.box, state.cell));
       const regions = [...regionsNow(state), ...(state.draft ? [state.draft] : [])];
@@ -200,7 +204,7 @@ function mountViewer(root, host) {
     buildLayers(viewer);
     buildMethods(viewer);
     buildLabels(viewer);
-    painted.minis = "";
+    painted.minis = painted.heat = "";
     draw();
     showResult(viewer);
     viewer.address?.write(isNew && Boolean(before));
