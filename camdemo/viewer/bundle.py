@@ -16,9 +16,9 @@ STATIC = Path(__file__).parent / "static"
 # In their order: a script uses only what stands before it. After them comes what mounts the viewer,
 # in the page (page.js) or in a file (file.js).
 SCRIPTS = (
-    *("basics.js", "options.js", "maps.js", "heat.js", "paint.js", "words.js", "duel.js"),
-    *("regions.js", "hiding.js", "panel.js", "exchange.js", "framing.js", "input.js", "keys.js"),
-    *("takeaway.js", "viewer.js"),
+    *("basics.js", "options.js", "combobox.js", "maps.js", "heat.js", "paint.js", "words.js"),
+    *("duel.js", "regions.js", "hiding.js", "panel.js", "exchange.js", "framing.js", "input.js"),
+    *("keys.js", "takeaway.js", "viewer.js"),
 )
 
 
