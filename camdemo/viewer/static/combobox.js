@@ -172,7 +172,7 @@ function comboboxOf(place, { title, help = "", entries = [], value = null, choos
     popup.hidePopover?.();
     popup.hidden = true;
     input.ariaExpanded = "false";
-    input.removeAttribute("aria-activedescendant");
+    mark(-1);
     restore();
   }
 
