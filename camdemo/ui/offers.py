@@ -34,7 +34,12 @@ class Offers:
         self.deck = deck
         self.paths = examples.photos() if deck is None else dict(deck)
         self._examples = [
-            {"name": name, "icon": photos.small(path), "part": examples.PARTS.get(name, "")}
+            {
+                "name": name,
+                "icon": photos.small(path),
+                "part": examples.PARTS.get(name, ""),
+                "asks": examples.ASKS.get(name, {}),
+            }
             for name, path in self.paths.items()
         ]
 
@@ -43,7 +48,7 @@ class Offers:
         """What a page must know that opens.
 
         {"models": name, title, megabytes and ready of each, "examples": name, small copy's
-        address and what to hide first, "opening": the example to begin with, "state": "starting",
+        address, what to hide first and what else to ask, "opening": the example to begin with, "state": "starting",
         "ready" or "failed", "note": why this model answers, or empty}.
         """
         models = [

@@ -12,7 +12,7 @@ function labelText(scene, index) {
 }
 
 /** What is asked when nothing but `changes` becomes other than it is. */
-function questionOf({ scene, source, layer, method, target, versus, pinned }, changes) {
+function questionOf({ scene, source, framing, layer, method, target, versus, pinned }, changes) {
   if (!scene) return { source, method, ...changes };
   const chosen = pinned !== null || versus !== null; // a label that nobody chose may be another now
   const asked = {
@@ -27,13 +27,8 @@ function questionOf({ scene, source, layer, method, target, versus, pinned }, ch
   };
   if (asked.model !== scene.model.name && !changes.layer) asked.layer = null;
   // A label and a frame of one's own belong to the photo on which they were chosen.
-  if (changes.source) Object.assign(asked, { target: null, versus: null, framing: namedFraming(asked.framing) }, changes);
+  if (changes.source) Object.assign(asked, { target: null, versus: null, framing }, changes);
   return asked;
-}
-
-/** A framing that fits any photo. */
-function namedFraming(framing) {
-  return valuesOf("framing").includes(framing) ? framing : optionOf("framing").default;
 }
 
 /** What asks for another scene. */

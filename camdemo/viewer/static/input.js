@@ -24,6 +24,7 @@ function listenToPointer(viewer) {
   const { canvas, state } = viewer;
   const tools = { ...hidingTools(viewer), frame: viewer.framing.tool };
   const NEAR = 16; // CSS pixels at which the divider is gripped
+  const HOLD = 350; // milliseconds
 
   const divider = {
     down: () => ({}),
@@ -58,9 +59,20 @@ function listenToPointer(viewer) {
   canvas.addEventListener("dblclick", () => {
     if (state.scene && viewer.host.open) viewer.framing.reset();
   });
-  canvas.addEventListener("pointerleave", () => {
+  canvas.addEventListener("pointerleave", (event) => {
+    if (event.pointerType === "touch") return; // what a tap reads stays until the next
     if (state.cell && !state.reading) viewer.set({ cell: null });
   });
+  let hold; // a finger that stays sees the photo alone
+  const letGo = () => {
+    clearTimeout(hold);
+    if (state.plain) viewer.set({ plain: false });
+  };
+  canvas.addEventListener("pointerdown", ({ pointerType }) => {
+    if (pointerType === "touch" && state.tool === "read") hold = setTimeout(() => viewer.set({ plain: true }), HOLD);
+  });
+  for (const kind of ["pointerup", "pointercancel", "pointerleave"]) canvas.addEventListener(kind, letGo);
+  canvas.addEventListener("contextmenu", (event) => state.plain && event.preventDefault());
 
   function point(event) {
     if (!state.scene) return;
@@ -90,6 +102,7 @@ function listenToControls(viewer) {
 /** What the model is shown: one of the framings, or a frame that is moved on the photo. */
 function chooseFraming(viewer, framing) {
   if (framing === OWN_FRAME) return viewer.set({ tool: "frame" });
+  Object.assign(viewer.state, { framing, tool: viewer.state.tool === "frame" ? "read" : viewer.state.tool });
   return viewer.open({ framing });
 }
 

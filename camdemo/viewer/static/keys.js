@@ -49,7 +49,7 @@ function stepExample(viewer, by) {
   const next = at < 0 ? 0 : within(at + by, names.length - 1);
   if (next === at) return true;
   viewer.wantedExample = names[next];
-  return viewer.open({ source: { example: names[next] } });
+  return openExample(viewer, examples[next]);
 }
 
 /** Read the map cell by cell, or no more. */

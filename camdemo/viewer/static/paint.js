@@ -71,6 +71,29 @@ function fadeFrom(canvas, before) {
   before.classList.add("cam-fading");
 }
 
+const ZOOMS = 0.35; // the share of the photo below which what the model sees is brought nearer
+const AROUND = 1.15; // how much of the photo is left about it
+
+/** Bring a small frame nearer, unless it is being moved. (By a style: no pixel is painted anew.) */
+function zoomTo({ canvas, state, find }) {
+  const { scene, tool, frame } = state;
+  if (!scene) return;
+  const [left, top, right, bottom] = scene.box;
+  const [width, height] = [right - left, bottom - top];
+  const room = canvas.parentElement;
+  const fitted = Math.min(room.clientWidth / canvas.width, room.clientHeight / canvas.height);
+  const near = Math.min(room.clientWidth / width, room.clientHeight / height) / (AROUND * fitted);
+  const zooms = width * height < ZOOMS * canvas.width * canvas.height && tool !== "frame" && !frame;
+  const zoom = zooms ? Math.max(1, near) : 1;
+  const shift = (size, middle, seen) => {
+    const most = Math.max(0, (size * fitted * zoom - seen) / 2); // no emptiness beside the photo
+    return within((size / 2 - middle) * fitted * zoom + most, 2 * most) - most;
+  };
+  const [x, y] = [shift(canvas.width, left + width / 2, room.clientWidth), shift(canvas.height, top + height / 2, room.clientHeight)];
+  const style = zoom > 1 ? `translate(${x}px, ${y}px) scale(${zoom})` : "";
+  for (const each of [canvas, find(".cam-before")]) each.style.transform = style;
+}
+
 /** Dim and outline what the model did not see; the line lies on the margin. */
 function dimMargin(context, [left, top, right, bottom]) {
   const { width, height } = context.canvas;

@@ -135,6 +135,9 @@ function drawMinis(viewer) {
   }
 }
 
+// What the ends of the colours mean, beside their values.
+const ENDS = { positive: ["none", "most evidence"], signed: ["against", "for the label"], minmax: ["least", "most"] };
+
 /** The colours and the values they stand for; of a duel also whom either end speaks for. */
 function drawLegend(viewer) {
   const { scene, layer, target, versus } = viewer.state;
@@ -145,9 +148,9 @@ function drawLegend(viewer) {
   const image = context.createImageData(256, 1);
   new Uint32Array(image.data.buffer).set(viewer.heat.settings().pixels);
   context.putImageData(image, 0, 0);
-  const [rival, own] = versus === null ? ["", ""] : [versus, target].map((index) => ` ${labelOf(scene, index).label}`);
-  viewer.find(".cam-legend-from").textContent = valueText(range.from) + rival;
-  viewer.find(".cam-legend-to").textContent = valueText(range.to) + own;
+  const [from, to] = versus === null ? ENDS[viewer.heat.evidence()] : [versus, target].map((index) => labelOf(scene, index).label);
+  viewer.find(".cam-legend-from").textContent = `${valueText(range.from)} ${from}`;
+  viewer.find(".cam-legend-to").textContent = `${to} ${valueText(range.to)}`;
   const zero = -range.from / (range.to - range.from);
   const mark = viewer.find(".cam-legend-zero");
   mark.textContent = zero > 0.08 && zero < 0.92 ? "0" : ""; // at an end it is written already
@@ -169,9 +172,8 @@ function drawWords(viewer) {
   viewer.find(".cam-asked").classList.toggle("cam-answered", Boolean(answer));
   const facts = scene.layers.find(({ name }) => name === layer);
   const place = state.examples.findIndex(({ name }) => name === scene.example);
-  const counted = place < 0 ? [] : [`${place + 1} / ${state.examples.length}`];
-  const shown = [scene.model.title, layerTitle(scene.layers, facts), methodOf(method).title, ...counted];
-  viewer.write(".cam-facts", shown.join(" · "));
+  viewer.write(".cam-count", place < 0 ? "" : `${place + 1} / ${state.examples.length}`);
+  viewer.write(".cam-facts", [scene.model.title, layerTitle(scene.layers, facts), methodOf(method).title].join(" · "));
   const read = map && cell ? describeCell(map, cell.row, cell.column, rival?.label) : "";
   viewer.write(".cam-readout", read || describeSameMaps(viewer));
   canvas.setAttribute("aria-label", `${scene.name || "Photo"}. ${label} · ${now}${against}. ${viewer.find(".cam-words").textContent}`);

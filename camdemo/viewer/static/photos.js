@@ -4,13 +4,19 @@
 function buildExamples(viewer) {
   const { examples } = viewer.state;
   viewer.find(".cam-examples").replaceChildren(
-    ...examples.map(({ name, icon }) => {
+    ...examples.map((example) => {
+      const { name, icon } = example;
       const button = make("button", { type: "button", title: name }, make("img", { src: icon, alt: "" }), name);
       button.dataset.example = name;
-      button.addEventListener("click", () => viewer.open({ source: { example: name } }, { at: "photo" }));
+      button.addEventListener("click", () => openExample(viewer, example, { at: "photo" }));
       return button;
     }),
   );
+}
+
+/** Explain an example, as it is asked best: two animals as a whole, one against the other. */
+function openExample(viewer, { name, asks }, how) {
+  return viewer.open({ source: { example: name }, ...asks }, how);
 }
 
 /** Send a file, and explain it. What is no photo is told so by the server, and nothing is lost. */

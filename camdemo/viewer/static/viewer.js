@@ -48,6 +48,8 @@ function mountViewer(root, host) {
     pinned: null, // the label that a person chose for this photo
     split: 0.5, // where the divider is
     cell: null, // {row, column} that is read out
+    plain: false, // a finger that holds the picture sees the photo alone
+    framing: defaultsOf([OPTIONS.question.framing]).framing, // the one that a person chose for any photo
     reading: false, // the arrow keys move the cell
     // A finger that drags scrolls the page, unless another tool is chosen.
     tool: host.hide && !matchMedia("(pointer: coarse)").matches ? "box" : "read",
@@ -92,7 +94,8 @@ function mountViewer(root, host) {
         if (painted.heat && !viewer.drag) fadeFrom(canvas, find(".cam-before"));
         painted.heat = viewer.heat.key();
       }
-      paint(context, state, state.photo, state.scene.box, viewer.heat.current());
+      zoomTo(viewer);
+      paint(context, state.plain ? { ...state, view: "photo" } : state, state.photo, state.scene.box, viewer.heat.current());
       if (map && state.cell && state.view !== "photo") outline(context, rectOf(map, state.scene.box, state.cell));
       const regions = [...regionsNow(state), ...(state.draft ? [state.draft] : [])];
       if (regions.length) paintHidden(context, state, regions);
@@ -244,6 +247,7 @@ function mountViewer(root, host) {
   buildHelp(viewer);
   listenToKeys(viewer);
   drawControls(viewer);
+  new ResizeObserver(() => zoomTo(viewer)).observe(canvas.parentElement);
   if (host.open) start(viewer);
   return viewer;
 }
@@ -281,7 +285,7 @@ async function start(viewer) {
   buildExamples(viewer);
   if (state.scene || (await viewer.address.restore(history.state)) || state.scene) return;
   const said = viewer.find("[data-at=canvas]").textContent; // why a link can't be shown
-  await viewer.open({ source: { example: answer.opening } }, { isNew: false });
+  await openExample(viewer, state.examples.find(({ name }) => name === answer.opening), { isNew: false });
   if (said) viewer.say(said);
   if (answer.state === "starting") refresh(viewer);
 }
