@@ -17,7 +17,7 @@ STATIC = Path(__file__).parent / "static"
 # in the page (page.js) or in a file (file.js).
 SCRIPTS = (
     *("basics.js", "options.js", "combobox.js", "maps.js", "heat.js", "paint.js", "words.js"),
-    *("duel.js", "regions.js", "panel.js", "menus.js", "hiding.js", "exchange.js", "asking.js"),
+    *("duel.js", "regions.js", "menus.js", "hiding.js", "panel.js", "exchange.js", "asking.js"),
     *("framing.js", "photos.js", "address.js", "input.js", "stage.js", "keys.js", "takeaway.js"),
     "viewer.js",
 )

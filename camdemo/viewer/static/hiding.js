@@ -123,6 +123,7 @@ function askingBack(viewer) {
           ? { first: answer.first, keep: question.keep }
           : { ...state.answer, errors: floats(answer.errors), overlap: answer.overlap };
         viewer.set({ answer: { ...more, [name]: floats(answer.probabilities) } });
+        showResult(viewer);
       }
     } catch (error) {
       viewer.set({ answer: null });
@@ -177,11 +178,15 @@ function hidingActions(viewer) {
 }
 
 /** The controls of this part show the state. */
-function drawHidingControls({ state, find }) {
+function drawHidingControls({ root, state, find }) {
+  if (!find(".cam-ask")) return;
   const act = state.keep ? "Keep only" : "Hide";
   find("[data-action=hottest]").textContent = `${act} the hottest ${hottestShare(state)} %`;
   find("[data-action=hottest]").title = "Key h";
-  find("[data-action=undo]").disabled = state.at === 0;
-  find("[data-action=redo]").disabled = state.at === state.history.length - 1;
-  find("[data-action=clear]").disabled = regionsNow(state).length === 0;
+  const disable = (action, isOff) => {
+    for (const button of root.querySelectorAll(`[data-action=${action}]`)) button.disabled = isOff;
+  };
+  disable("undo", state.at === 0);
+  disable("redo", state.at === state.history.length - 1);
+  disable("clear", regionsNow(state).length === 0);
 }

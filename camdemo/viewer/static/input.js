@@ -91,6 +91,7 @@ function listenToControls(viewer) {
   };
   viewer.root.addEventListener("input", ({ target }) => {
     const name = target.dataset.control ?? target.name.replace(/^cam-(?!use)/, "");
+    if (name === "cam-use" || name === "tool" || name === "framing") showResult(viewer);
     if (name === "framing") return chooseFraming(viewer, target.value);
     if (!(name in state || name in choose)) return; // a field that searches listens itself
     const value = { checkbox: target.checked, range: Number(target.value) }[target.type] ?? target.value;

@@ -1,17 +1,5 @@
 // What is one click away: menus, the tabs beside the picture, and on a phone the sheets.
 
-/** Open or close a menu, beside the button that it belongs to. */
-function toggleMenu(viewer, button) {
-  const menu = viewer.find(`#cam-menu-${button.dataset.menu}`);
-  menu.togglePopover();
-  const { left, right, top, bottom } = button.getBoundingClientRect();
-  const { width, height } = menu.getBoundingClientRect();
-  const x = Math.min(left, innerWidth - width - 8, Math.max(8, right - width));
-  const below = bottom + 4 + height < innerHeight;
-  menu.style.left = `${Math.max(8, left + width < innerWidth ? left : x)}px`;
-  menu.style.top = `${below ? bottom + 4 : Math.max(8, top - height - 4)}px`;
-}
-
 /** Show a sheet of a phone, or none. */
 function showSheet(viewer, name) {
   const { cam, root } = viewer;
@@ -19,6 +7,19 @@ function showSheet(viewer, name) {
   for (const button of root.querySelectorAll("[data-opens]")) {
     button.setAttribute("aria-expanded", String(button.dataset.opens === name));
   }
+}
+
+/** Open or close a menu, beside the button that it belongs to. */
+function toggleMenu(viewer, button) {
+  const menu = viewer.find(`#cam-menu-${button.dataset.menu}`);
+  showSheet(viewer, "");
+  menu.togglePopover();
+  const { left, right, top, bottom } = button.getBoundingClientRect();
+  const { width, height } = menu.getBoundingClientRect();
+  const x = Math.min(left, innerWidth - width - 8, Math.max(8, right - width));
+  const below = bottom + 4 + height < innerHeight;
+  menu.style.left = `${Math.max(8, left + width < innerWidth ? left : x)}px`;
+  menu.style.top = `${below ? bottom + 4 : Math.max(8, top - height - 4)}px`;
 }
 
 /** A result closes what stands before it, and is scrolled to. */

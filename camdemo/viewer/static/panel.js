@@ -157,6 +157,8 @@ function drawLegend(viewer) {
   mark.style.left = `${100 * zero}%`;
 }
 
+const ONE_COLUMN = "(max-width: 900px)"; // as viewer.css has it
+
 /** Title, description, read-out: what is said must be what is seen. */
 function drawWords(viewer) {
   const { state, canvas } = viewer;
@@ -164,7 +166,9 @@ function drawWords(viewer) {
   const map = viewer.mapOf(layer, state.target);
   const { index, label, probability } = labelOf(scene, state.target);
   const rival = versus === null ? null : labelOf(scene, versus);
-  viewer.write(".cam-words", wordsOf(viewer, map, label, rival));
+  // Where there is no room beside the picture the answer to hiding stands below it.
+  const below = answer && matchMedia(ONE_COLUMN).matches;
+  viewer.write(".cam-words", below ? describeAnswer(state) : wordsOf(viewer, map, label, rival));
   const now = answer ? `${percentText(probability)} → ${percentText(answer.now[index])}` : percentText(probability);
   const against = rival ? ` against ${rival.label} · ${percentText(answer ? answer.now[rival.index] : rival.probability)}` : "";
   viewer.write(".cam-title", `${label} · ${now}${against}`);

@@ -248,7 +248,7 @@ function mountViewer(root, host) {
   listenToKeys(viewer);
   drawControls(viewer);
   new ResizeObserver(() => zoomTo(viewer)).observe(canvas.parentElement);
-  if (host.open) start(viewer);
+  if (host.open) openPage(viewer);
   return viewer;
 }
 
@@ -268,7 +268,7 @@ function sayWhy(viewer, note) {
 }
 
 /** Ask what there is, and show what the address asks for, or the first of the examples. */
-async function start(viewer) {
+async function openPage(viewer) {
   const { state, host } = viewer;
   Object.assign(viewer, askingOf(viewer), { address: addressOf(viewer) });
   listenToPhotos(viewer);
