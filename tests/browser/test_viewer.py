@@ -113,8 +113,8 @@ def test_the_map_is_said_in_words(viewer: Page) -> None:
     words = viewer.locator(".cam-words")
     expect(words).to_have_text(
         re.compile(
-            r"^(Most|The largest part) \(\d+ %\) of the evidence for [\w ]+ lies in the [\w ]+\. "
-            r"Half of all evidence lies in [\d.]+ % of the seen area\.$"
+            r"^Half of the evidence for [\w ]+ lies in [\d.]+ % of the frame\. "
+            r"(Most|The largest part) of it \(\d+ %\) lies in the [\w ]+\.$"
         )
     )
     expect(viewer.locator("canvas.cam-picture")).to_have_attribute(

@@ -36,8 +36,9 @@ const PLACES = [
 ];
 
 /**
- * Where most positive evidence lies: the share of it in the best of nine equal parts of the seen
- * area, and that part in words. A cell that lies in several of them counts for each by its area.
+ * Where most positive evidence lies: the share of it in the best of nine equal parts of the frame,
+ * and that part in words. A cell that lies in several of them counts for each by its area.
+ * Without a place where several have as much; `even` where each has from 10 to 12.5 %.
  */
 function placeOf(map) {
   const [down, across] = [thirdsOf(map.height), thirdsOf(map.width)];
@@ -47,16 +48,20 @@ function placeOf(map) {
     const [rows, columns] = [down[Math.floor(i / map.width)], across[i % map.width]];
     for (let zone = 0; zone < 9; zone++) zones[zone] += value * rows[Math.floor(zone / 3)] * columns[zone % 3];
   });
+  const total = positiveSum(map);
   const largest = Math.max(...zones);
-  return { share: largest / positiveSum(map), place: PLACES[zones.indexOf(largest)] };
+  const best = PLACES.filter((_, zone) => zones[zone] > largest * (1 - 1e-9)); // sums are rounded
+  const even = largest <= 0.125 * total && Math.min(...zones) >= 0.1 * total;
+  return { share: largest / total, place: best.length === 1 ? best[0] : null, even };
 }
 
-/** Where most of it lies, "Most" only of more than half; `what` is "the evidence for lion". */
+/** Where most of it lies, "Most" only of more than half; `what` is "it", or "what speaks for lion". */
 function describePlace(map, what) {
-  const { share, place } = placeOf(map);
-  if (share < 0.125) return `All parts of the seen area have about as much of ${what}.`; // a ninth is 0.111
+  const { share, place, even } = placeOf(map);
+  if (even) return `${what[0].toUpperCase()}${what.slice(1)} is spread evenly.`;
+  if (!place) return `The largest parts of ${what} have ${percentText(share)} each.`;
   const part = share >= 0.505 ? "Most" : "The largest part"; // the number beside it is above 50
-  return `${part} (${percentText(share)}) of ${what} lies ${place}.`;
+  return `${part} of ${what} (${percentText(share)}) lies ${place}.`;
 }
 
 /** What a person must know of a map that can't be drawn; the sentence of Explanation.caveat. */
@@ -66,7 +71,7 @@ function describeNothing(evidence, label) {
     : `The map of ${label} is the same everywhere at this layer.`;
 }
 
-/** Two sentences about a whole map. */
+/** Two sentences about a whole map: in how much of the frame half lies, and where most. */
 function describe(map, label) {
   const total = positiveSum(map);
   if (total <= 0) return describeNothing("positive", label);
@@ -76,7 +81,7 @@ function describe(map, label) {
   let cells = 0;
   while (sum < total / 2) sum += positive[cells++];
   const area = percentText(cells / map.values.length);
-  return `${describePlace(map, `the evidence for ${label}`)} Half of all evidence lies in ${area} of the seen area.`;
+  return `Half of the evidence for ${label} lies in ${area} of the frame. ${describePlace(map, "it")}`;
 }
 
 /** One sentence about one cell; in a duel `rival` is the other label. */
