@@ -134,6 +134,8 @@ function drawWords(viewer) {
   const rival = state.versus === null ? null : labelOf(state.scene, state.versus);
   let words = "";
   if (map) words = rival ? describeDuel(map, label.label, rival.label) : describe(map, label.label);
+  const weak = map ? describeWeak(map, viewer.heat.rangeFor(state.layer, state.target)) : "";
+  if (weak) words += ` ${weak}`;
   let note = rival ? `against ${rival.label} · ${percentText(rival.probability)}` : "";
   if (!map) note = "This map is being computed …";
   else if (!viewer.heat.rangeFor(state.layer, state.target)) {

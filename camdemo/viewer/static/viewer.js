@@ -31,7 +31,7 @@ function mountViewer(root, host) {
     photo: null, // the decoded display copy
     known: null, // its maps, and what has been asked for; see exchange.js
     revision: 0, // counts the changes of scene, maps and box
-    ...defaultsOf(Object.values(OPTIONS.look)), // view, colormap, opacity, evidence, strongest, shared
+    ...defaultsOf(Object.values(OPTIONS.look)), // view, colormap, opacity, evidence, strongest, shared, look
     ...defaultsOf([OPTIONS.question.method, OPTIONS.fill, OPTIONS.keep]),
     layer: "",
     target: 0,
@@ -102,7 +102,7 @@ function mountViewer(root, host) {
 
   /** Change the state and paint. */
   function set(changes) {
-    Object.assign(state, changes);
+    Object.assign(state, withBrought(changes));
     draw();
   }
 
@@ -157,7 +157,7 @@ function mountViewer(root, host) {
     const pinned = samePhoto ? state.pinned : null;
     viewer.drag = null; // of another photo, or of another map
     Object.assign(state, { scene, photo, pinned, cell: null, draft: null, answer: null, frame: null });
-    Object.assign(state, known ? {} : scene.wanted);
+    Object.assign(state, known ? {} : withBrought(scene.wanted));
     state.known = known ?? knownOf(scene);
     state.revision++;
     if (!before || !methodsHere(viewer).includes(methodOf(state.method))) state.method = scene.method;
