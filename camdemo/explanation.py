@@ -11,7 +11,7 @@ from PIL import Image
 from . import photo, picture, question
 from .finding import Finding
 from .question import Look
-from .records import Evidence, Prediction
+from .records import Evidence, LookName, Prediction
 from .viewer import bundle
 from .viewer.scene import DISPLAY_SIDE, Scene
 
@@ -28,25 +28,33 @@ class Explanation(Finding):
     image: Image.Image
 
     def overlay(
-        self, colormap: str = "jet", opacity: float = 0.5, evidence: Evidence | None = None
+        self,
+        colormap: str | None = None,
+        opacity: float | None = None,
+        evidence: Evidence | None = None,
+        look: LookName = "notebook",
     ) -> Image.Image:
         """The heat map over the photo: RGB, of the photo's size.
 
         Args:
-            colormap: one of `question.COLORMAPS`; signed evidence has its own diverging map.
-            opacity: 0 (photo alone) to 1 (heat alone).
+            colormap: one of `question.COLORMAPS`, None for the look's; signed evidence has its own
+                diverging map.
+            opacity: 0 (photo alone) to 1 (heat alone), in "glow" where the heat is strongest; None
+                for the look's.
             evidence: what is drawn, see `picture.scale`; None for "signed" where two labels are
                 compared, else "positive".
+            look: "glow" leaves the photo as it is where there is no evidence (see
+                `picture.covers`); "notebook" covers all of it evenly, with jet at 0.5.
 
         Raises:
             ChoiceError, RangeError: an option that can't be drawn.
         """
-        look = question.check(Look, colormap=colormap, opacity=opacity, evidence=evidence)
-        shown = look.evidence or self.natural_evidence
+        given = {"colormap": colormap, "opacity": opacity, "evidence": evidence, "look": look}
+        drawn = question.check(Look, **given)
+        shown = drawn.evidence or self.natural_evidence
+        how = (drawn.colormap, drawn.opacity, shown, drawn.look)
         photo = np.asarray(self.image)
-        return Image.fromarray(
-            picture.overlay(photo, self.cam, self.box, look.colormap, look.opacity, shown)
-        )
+        return Image.fromarray(picture.overlay(photo, self.cam, self.box, *how))
 
     @property
     def finding(self) -> Finding:

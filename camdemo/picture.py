@@ -1,7 +1,9 @@
 """From a map to a picture: resize, colour, blend. NumPy arrays in, NumPy arrays out.
 
 The steps are few and exact, so that the browser can paint the same picture: the small map is
-brought to 0..1, upsampled, rounded to one of 256 colours, and blended.
+brought to 0..1, upsampled, rounded to one of 256 colours, and blended. In the look "notebook" the
+blend is the notebook's: the heat covers the whole photo evenly. In "glow" it covers the photo as
+far as there is evidence, so that the photo stays itself where nothing speaks for the label.
 
 Upsampling is bicubic. The notebook's picture ("minmax") keeps OpenCV's, with a = -0.75, which
 overshoots: between two hot cells it paints more than either has, and in about a quarter of the
@@ -18,9 +20,10 @@ from functools import cache
 import cv2
 import numpy as np
 
-from .records import Box, Evidence
+from .records import Box, Evidence, LookName
 
 _MARGIN_LIGHT = 0.4  # how bright the margin that the model never saw is left
+_ALL = 32768  # the share of a pixel that is wholly covered: 15 bits, of which 8 are seen
 _STRIP = 32  # rows that are drawn at once, so that they stay in the processor's cache
 
 # The diverging map for signed evidence, blue to white to red: OpenCV has none. The five
@@ -78,10 +81,23 @@ def shares(cells: int, pixels: int, evidence: Evidence) -> np.ndarray:
     return linear * linear * (3 - 2 * linear)
 
 
-def heat(
-    values: np.ndarray, width: int, height: int, colours: np.ndarray, evidence: Evidence
+def covers(opacity: float, evidence: Evidence) -> np.ndarray:
+    """How much each of the 256 colours covers the photo in "glow": int32 (256, 1), 0 to 32768.
+
+    It rises from 0, where nothing speaks for (or, signed, against) the label, to the opacity, flat
+    at both ends: weak evidence hardly tints the photo, and a hot spot has no edge.
+    """
+    index = np.arange(256)
+    strength = (np.abs(2 * index - 255) if evidence == "signed" else index) / 255
+    # In this order, so that the browser rounds as we do.
+    shares = np.floor(opacity * strength * strength * (3 - 2 * strength) * _ALL + 0.5)
+    return shares.astype(np.int32)[:, np.newaxis]
+
+
+def indices(
+    values: np.ndarray, width: int, height: int, evidence: Evidence
 ) -> Iterator[tuple[slice, np.ndarray]]:
-    """The map of values 0..1 as a picture, strip by strip: its rows, and uint8 (rows, width, 3).
+    """Which colour each pixel of a map of values 0..1 has, by strips: rows, uint8 (rows, width).
 
     The map at the full size would be 36 MB of floats for a photo of 12 megapixels; a strip
     stays in the processor's cache.
@@ -94,12 +110,17 @@ def heat(
         # Not a second matrix product: BLAS would wake its threads for each of the strips.
         large = np.einsum("ij,jk->ik", down[strip, near], across[near])
         # OpenCV's bicubic overshoots; the addition rounds and clips to 0..255 in one pass.
-        indices = cv2.add(large, 0.0, dtype=cv2.CV_8U)  # type: ignore[call-overload]
-        yield strip, cv2.applyColorMap(indices, colours)
+        yield strip, cv2.add(large, 0.0, dtype=cv2.CV_8U)  # type: ignore[call-overload]
 
 
 def overlay(
-    photo: np.ndarray, cam: np.ndarray, box: Box, colormap: str, opacity: float, evidence: Evidence
+    photo: np.ndarray,
+    cam: np.ndarray,
+    box: Box,
+    colormap: str,
+    opacity: float,
+    evidence: Evidence,
+    look: LookName = "notebook",
 ) -> np.ndarray:
     """The photo with the map drawn over the pixels that the model saw, and only there.
 
@@ -110,7 +131,7 @@ def overlay(
         photo: uint8 (H, W, 3), RGB.
         cam: float32 (h, w), the signed map.
         box: the seen pixels of `photo`.
-        opacity: 0 (photo alone) to 1 (heat alone).
+        opacity: 0 (photo alone) to 1 (heat alone); of the strongest evidence where it glows.
 
     Returns:
         uint8 (H, W, 3), RGB.
@@ -119,13 +140,19 @@ def overlay(
     if values is None:
         return photo.copy()
     colours = palette(colormap, evidence)
+    shares = covers(opacity, evidence)
+    left, warm = _ALL - shares, colours[:, 0] * shares + _ALL // 2  # of the photo, of the heat
     picture = np.empty_like(photo)
     _dim(photo, box, picture)
     # Views, so that what is written to `seen` is written to the picture.
     seen = picture[box.top : box.bottom, box.left : box.right]
     under = photo[box.top : box.bottom, box.left : box.right]
-    for rows, warm in heat(values, box.width, box.height, colours, evidence):
-        seen[rows] = cv2.addWeighted(under[rows], 1 - opacity, warm, opacity, 0)
+    for rows, index in indices(values, box.width, box.height, evidence):
+        if look == "glow":
+            seen[rows] = (under[rows] * left[index] + warm[index]) >> 15
+        else:
+            heat = cv2.applyColorMap(index, colours)
+            seen[rows] = cv2.addWeighted(under[rows], 1 - opacity, heat, opacity, 0)
     _outline(picture, box)
     return picture
 

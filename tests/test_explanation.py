@@ -40,13 +40,21 @@ def duel(explanation: Explanation) -> Explanation:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"colormap": "turbo", "opacity": 0.8, "evidence": "signed"}]
+    ("options", "more"),
+    [
+        ({}, {"colormap": "jet", "opacity": 0.5}),
+        ({"look": "notebook", "opacity": 0}, {"colormap": "jet"}),
+        ({"look": "glow"}, {"colormap": "inferno", "opacity": 0.85}),
+        ({"look": "glow", "colormap": "viridis"}, {"opacity": 0.85}),
+        ({"look": "glow", "opacity": 0.5}, {"colormap": "inferno"}),
+        ({"colormap": "turbo", "opacity": 0.8, "evidence": "signed"}, {}),
+    ],
 )
-def test_overlay(explanation: Explanation, options: dict) -> None:
+def test_overlay(explanation: Explanation, options: dict, more: dict) -> None:
     overlay = explanation.overlay(**options)
     assert overlay.mode == "RGB"
     assert overlay.size == explanation.image.size == (150, 90)
-    drawn = {"colormap": "jet", "opacity": 0.5, "evidence": "positive"} | options
+    drawn = {"evidence": "positive"} | options | more
     expected = picture.overlay(PHOTO, explanation.cam, explanation.box, **drawn)
     assert (np.asarray(overlay) == expected).all()
 
@@ -56,6 +64,8 @@ def test_overlay_refuses_what_it_can_not_draw(explanation: Explanation) -> None:
         explanation.overlay(colormap="rainbow")
     with pytest.raises(ChoiceError):
         explanation.overlay(evidence="negative")
+    with pytest.raises(ChoiceError, match="glow, notebook"):
+        explanation.overlay(look="neon")
     with pytest.raises(RangeError):
         explanation.overlay(opacity=2)
 

@@ -30,6 +30,7 @@ def test_a_whole_link():
         "evidence": "signed",
         "colormap": "viridis",
         "opacity": "0.35",
+        "look": "glow",
     }
     assert read(query, EXAMPLES) == Wanted(
         "Cheetah + lion",
@@ -48,6 +49,7 @@ def test_a_whole_link():
             "evidence": "signed",
             "strongest": 20,
             "shared": True,
+            "look": "glow",
         },
     )
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # Programs may give them by place: what is new comes last.
 _BY_PLACE = (
     *("model", "layer", "target", "framing", "colormap", "opacity", "evidence", "versus", "method"),
+    "look",
 )
 
 
@@ -51,7 +52,7 @@ def add_endpoints(explainer: Explainer) -> None:
             look = question.read(Look, values)
             explanation = explainer.explain(path, **asdict(asked))
             journal.note(**journal.facts_of(explanation))
-            picture = explanation.overlay(look.colormap, look.opacity, look.evidence)
+            picture = explanation.overlay(look.colormap, look.opacity, look.evidence, look.look)
         scores = {shown.label: shown.probability for shown in explanation.predictions}
         return picture, scores, explanation.summary(look.evidence)
 

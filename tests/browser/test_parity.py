@@ -15,7 +15,7 @@ import skimage.data
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from camdemo import Box, Explanation, LayerInfo, Prediction
+from camdemo import Box, Explanation, LayerInfo, Prediction, picture
 from camdemo.engine import Sweep
 from camdemo.models import catalogue
 from camdemo.photo import seen_region, to_box
@@ -27,6 +27,9 @@ from camdemo.viewer.scene import DISPLAY_SIDE
 MEAN, PERCENTILE = 1 / 255, 4 / 255  # what issue 3 allows
 SPEC = catalogue.CATALOGUE.specs[0]
 OPACITIES = (0.0, 0.3, 0.5, 1.0)
+# In this order: a look brings its own colours and opacity.
+NOTEBOOK = {"view": "overlay", "look": "notebook", "evidence": "positive"}
+GLOW = NOTEBOOK | {"look": "glow"}
 # Signed evidence has its own colours, whatever colour map is chosen.
 SETTINGS = [
     (colormap, opacity, evidence)
@@ -138,10 +141,9 @@ def set_controls(page: Page, **values: Any) -> None:
     page.evaluate(
         """values => {
           for (const [name, value] of Object.entries(values)) {
-            const input = name === "view"
-              ? document.querySelector(`[name=cam-view][value=${value}]`)
-              : document.querySelector(`[data-control=${name}]`);
-            if (name === "view") input.checked = true; else input.value = value;
+            const radio = document.querySelector(`[name="cam-${name}"][value="${value}"]`);
+            const input = radio ?? document.querySelector(`[data-control=${name}]`);
+            if (radio) input.checked = true; else input.value = value;
             input.dispatchEvent(new Event("input", { bubbles: true }));
           }
         }""",
@@ -164,17 +166,18 @@ def difference(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
     return float(apart.mean()), float(np.percentile(apart, 99.9))
 
 
-def check_parity(page: Page, explained: Explanation, settings: list[tuple]) -> None:
+def check_parity(
+    page: Page, explained: Explanation, settings: list[tuple], look: str = "notebook"
+) -> None:
     show(page, explained)
     small = explained.at_most(DISPLAY_SIDE)
-    set_controls(page, view="overlay")
-    for colormap, opacity, evidence in settings:
+    set_controls(page, view="overlay", look=look)
+    for setting in settings:
+        colormap, opacity, evidence = setting
         set_controls(page, colormap=colormap, opacity=opacity, evidence=evidence)
-        expected = np.asarray(small.overlay(colormap, opacity, evidence))
+        expected = np.asarray(small.overlay(*setting, look=look))
         mean, percentile = difference(canvas(page), expected)
-        told = (
-            f"{colormap} {opacity} {evidence}: {255 * mean:.2f} and {255 * percentile:.0f} of 255"
-        )
+        told = f"{look} {setting}: {255 * mean:.2f} and {255 * percentile:.0f} of 255"
         assert mean <= MEAN, told
         assert percentile <= PERCENTILE, told
 
@@ -220,10 +223,129 @@ def test_a_frame_of_ones_own(viewer: Page, frame: Box) -> None:
     check_parity(viewer, framed, [("jet", 0.5, "positive"), ("viridis", 1.0, "minmax")])
 
 
+# ---------------------------------------------------------------- glow
+
+
+def test_a_colour_covers_as_much(viewer: Page) -> None:
+    """To the last bit, or a pixel would round to another grey level here and there."""
+    for percent, evidence in itertools.product(range(101), EVIDENCE):
+        state = {"look": "glow", "opacity": percent / 100}
+        facts = {"evidence": evidence, "weakest": 0}
+        found = viewer.evaluate("given => [...coversOf(...given)]", [state, facts])
+        assert found == picture.covers(percent / 100, evidence)[:, 0].tolist()
+
+
+@pytest.mark.parametrize("cam", MAPS)
+def test_glow_in_every_setting(viewer: Page, cam: str) -> None:
+    settings = [
+        (colormap, opacity, evidence)
+        for evidence in EVIDENCE
+        for colormap, opacity in [("inferno", 0.85), ("cividis", 0.35), ("jet", 1.0)]
+    ]
+    check_parity(viewer, explanation("whole", MAPS[cam]), settings, "glow")
+
+
+@pytest.mark.parametrize("evidence", EVIDENCE)
+@pytest.mark.parametrize("photo", PHOTOS)
+def test_glow_on_every_photo(viewer: Page, photo: str, evidence: str) -> None:
+    explained = explanation(photo, MAPS["14 x 14"])
+    check_parity(viewer, explained, [("inferno", 0.85, evidence)], "glow")
+    # Where the two have the same colour of the palette, it is the same pixel.
+    small = explained.at_most(DISPLAY_SIDE)
+    seen = np.s_[small.box.top : small.box.bottom, small.box.left : small.box.right]
+    expected = np.asarray(small.overlay(evidence=evidence, look="glow"))[seen]
+    assert (canvas(viewer)[seen] == expected).all(axis=-1).mean() > 0.99
+
+
+@pytest.mark.parametrize("evidence", EVIDENCE)
+@pytest.mark.parametrize("percent", [1, 20, 60])
+def test_glow_of_the_strongest(viewer: Page, evidence: str, percent: int) -> None:
+    """Python has no threshold: its picture where the heat is that strong, elsewhere the photo."""
+    explained = explanation("landscape", MAPS["7 x 7"])
+    photo = show(viewer, explained)
+    set_controls(viewer, **(GLOW | {"evidence": evidence, "strongest": percent}))
+    found = canvas(viewer)
+    set_controls(viewer, strongest=100)
+    box = explained.box
+    values = picture.scale(explained.cam, evidence)
+    strips = picture.indices(values, box.width, box.height, evidence)
+    index = np.concatenate([strip for _, strip in strips]).astype(int)
+    strength = np.abs(2 * index - 255) if evidence == "signed" else index
+    enough = [least for least in range(1, 256) if (strength >= least).mean() >= percent / 100]
+    weakest = max(enough, default=1)
+    expected = np.asarray(explained.overlay(evidence=evidence, look="glow")).copy()
+    seen = np.s_[box.top : box.bottom, box.left : box.right]
+    expected[seen] = np.where((strength >= weakest)[..., None], expected[seen], photo[seen])
+    assert (found[seen] == expected[seen]).all(axis=-1).mean() > 0.99
+    mean, percentile = difference(found, expected)
+    assert mean <= MEAN
+    assert percentile <= PERCENTILE
+    assert (found[seen] == photo[seen]).all(axis=-1).mean() > 0.98 - percent / 100
+
+
+def test_where_nothing_speaks_for_the_label_the_photo_is_itself(viewer: Page) -> None:
+    explained = explanation("whole", MAPS["7 x 7"])
+    photo = show(viewer, explained)
+    set_controls(viewer, **GLOW)
+    values = picture.scale(explained.cam, "positive")
+    strips = picture.indices(values, explained.box.width, explained.box.height, "positive")
+    silent = np.concatenate([strip for _, strip in strips]) == 0
+    assert 0.2 < silent.mean() < 0.8
+    assert (canvas(viewer)[silent] == photo[silent]).all()
+    assert (canvas(viewer)[~silent] != photo[~silent]).any()
+
+
+def test_glow_in_the_figure(viewer: Page) -> None:
+    """The picture in the figure is 600 wide: of such a photo each pixel is there."""
+    small = explanation("whole", MAPS["7 x 7"])
+    explained = replace(small, image=CAT.resize((600, 400)), box=Box(0, 0, 600, 400))
+    show(viewer, explained)
+    set_controls(viewer, **GLOW)
+    figure = """(async () => {
+      const [kept, done] = [save, {}];
+      const blob = await new Promise((resolve) => { save = resolve; actionsOf(viewer).figure(); });
+      save = kept;
+      const canvas = make("canvas", { width: 1600, height: 900 });
+      canvas.getContext("2d").drawImage(await createImageBitmap(blob), 0, 0);
+      return canvas;
+    })()"""
+    found = canvas(viewer, figure)[230:630, 650:1250]
+    mean, percentile = difference(found, np.asarray(explained.overlay(look="glow")))
+    assert mean <= MEAN
+    assert percentile <= PERCENTILE
+
+
+def test_a_look_brings_its_colours_and_keeps_what_is_changed(viewer: Page) -> None:
+    explained = explanation("whole", MAPS["7 x 7"])
+    show(viewer, explained)
+    for look in ("notebook", "glow"):
+        set_controls(viewer, **(NOTEBOOK | {"look": look}))
+        assert (difference(canvas(viewer), np.asarray(explained.overlay(look=look))))[0] <= MEAN
+        set_controls(viewer, colormap="turbo", opacity=0.7)  # by hand: the way of covering stays
+        expected = np.asarray(explained.overlay("turbo", 0.7, look=look))
+        assert difference(canvas(viewer), expected)[0] <= MEAN
+        assert viewer.locator(f"[name=cam-look][value={look}]").is_checked()
+
+
+def test_small_maps_lie_on_a_solid_ground(viewer: Page) -> None:
+    show(viewer, explanation("whole", MAPS["7 x 7"]))
+    for look in (NOTEBOOK, GLOW):
+        set_controls(viewer, **look)
+        for place in (".cam-strip", ".cam-labels", ".cam-legend"):
+            tile = canvas(viewer, f"document.querySelector('{place} canvas')")  # opaque
+            colours = picture.palette("jet" if look is NOTEBOOK else "inferno", "positive")
+            known = {tuple(colour) for colour in colours[:, 0].tolist()}
+            assert {tuple(pixel) for pixel in tile.reshape(-1, 3).tolist()} <= known
+
+
+# ---------------------------------------------------------------- views, and what is taken away
+
+
 def test_views(viewer: Page) -> None:
     explained = explanation("landscape", MAPS["14 x 14"])
     photo = show(viewer, explained)
-    set_controls(viewer, view="photo", colormap="jet", opacity=0.5, evidence="positive")
+    set_controls(viewer, **NOTEBOOK)
+    set_controls(viewer, view="photo")
     assert (canvas(viewer) == photo).all()
     set_controls(viewer, view="heat")
     heat = np.asarray(explained.overlay(opacity=1.0))
@@ -236,8 +358,11 @@ def test_views(viewer: Page) -> None:
     assert difference(half[:, right], expected[:, right])[0] <= MEAN
 
 
+@pytest.mark.parametrize("look", [NOTEBOOK, GLOW], ids=lambda look: look["look"])
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_the_picture_to_take_away_has_the_photos_own_pixels(viewer: Page, mode: str) -> None:
+def test_the_picture_to_take_away_has_the_photos_own_pixels(
+    viewer: Page, mode: str, look: dict
+) -> None:
     """Neither the display copy's pixels nor its rounded box: what Python paints on the photo."""
     explained = explanation("large", MAPS["14 x 14"])
     original = explained.image.convert(mode)
@@ -247,9 +372,9 @@ def test_the_picture_to_take_away_has_the_photos_own_pixels(viewer: Page, mode: 
         over = Image.alpha_composite(white, original).convert("RGB")
         explained = replace(explained, image=over)
     show(viewer, explained, original=address_of(original))
-    set_controls(viewer, view="overlay", colormap="jet", opacity=0.5, evidence="positive")
+    set_controls(viewer, **look)
     mean, percentile = difference(
-        canvas(viewer, "fullSize(viewer)"), np.asarray(explained.overlay())
+        canvas(viewer, "fullSize(viewer)"), np.asarray(explained.overlay(look=look["look"]))
     )
     assert mean <= MEAN
     assert percentile <= PERCENTILE
@@ -261,7 +386,7 @@ def test_without_the_photo_the_copy_is_saved(viewer: Page, why: str) -> None:
     other = address_of(explained.image.resize((260, 130)))
     original = "data:image/png;base64,AAAA" if why == "gone" else other
     show(viewer, explained, original=original)
-    set_controls(viewer, view="overlay", colormap="jet", opacity=0.5, evidence="positive")
+    set_controls(viewer, **NOTEBOOK)
     assert (canvas(viewer, "fullSize(viewer)") == canvas(viewer)).all()
     said = viewer.evaluate("describeSize(viewer.canvas, viewer.state.scene.size)")
     assert said == (
@@ -273,6 +398,8 @@ def test_the_difference_is_one_that_can_be_seen(viewer: Page) -> None:
     """A control: the picture of another setting is far from what is allowed."""
     explained = explanation("whole", MAPS["7 x 7"])
     show(viewer, explained)
-    set_controls(viewer, view="overlay", colormap="jet", opacity=0.5, evidence="positive")
+    set_controls(viewer, **NOTEBOOK)
     for other in [("turbo", 0.5, "positive"), ("jet", 0.45, "positive"), ("jet", 0.5, "minmax")]:
         assert difference(canvas(viewer), np.asarray(explained.overlay(*other)))[0] > 2 * MEAN
+    glow = np.asarray(explained.overlay("jet", 0.5, look="glow"))
+    assert difference(canvas(viewer), glow)[0] > 2 * MEAN

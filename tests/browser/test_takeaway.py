@@ -26,6 +26,7 @@ LOOK = {
     "evidence": "minmax",
     "strongest": 20,
     "shared": True,
+    "look": "notebook",
 }
 
 
@@ -81,12 +82,13 @@ def test_copied_python_names_what_is_drawn(viewer: Page) -> None:
         "framing": "whole",
     }
     # Two labels are compared in diverging colours, whatever was chosen before.
-    drawn = {"colormap": "viridis", "opacity": 0.35, "evidence": "signed"}
+    drawn = {"colormap": "viridis", "opacity": 0.35, "evidence": "signed", "look": "notebook"}
     assert calls["overlay"] == drawn
     # What Python does not draw is said.
     assert "view split" in text
     assert "strongest 20" in text
-    assert "shared true" in text
+    assert "shared" not in text  # a difference has a scale of its own
+    assert "shared true" in of(viewer, "pythonOf")
     plain = of(viewer, "pythonOf", view="overlay", strongest=100, shared=False)
     assert "versus" not in plain
     assert "On the page" not in plain

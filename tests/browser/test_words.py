@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -18,7 +19,7 @@ from camdemo.question import EVIDENCE
 from camdemo.records import Occlusion, percent
 from camdemo.viewer import bundle
 
-from .test_parity import MAPS, explanation, set_controls, show
+from .test_parity import MAPS, Made, explanation, set_controls, show
 
 PLACES = [
     *("in the upper left", "in the upper centre", "in the upper right"),
@@ -268,3 +269,57 @@ def test_what_a_person_must_know_of_a_map(page: Page, cam: str) -> None:
     for evidence in EVIDENCE:
         set_controls(page, evidence=evidence)
         assert page.locator(".cam-note").inner_text() == explained.caveat(evidence)
+
+
+@pytest.mark.parametrize(
+    ("cells", "scale", "evidence", "share"),
+    [
+        ([[0, 0.4]], 10, "positive", "4.0 %"),
+        ([[-9, 0.4]], 10, "positive", "4.0 %"),  # what speaks against it is not painted
+        ([[0, 0.99]], 10, "positive", "9.9 %"),
+        ([[0, 1.0]], 10, "positive", ""),
+        ([[0, 10]], 10, "positive", ""),
+        ([[-0.7, 0.4]], 10, "signed", "7.0 %"),
+        ([[-2, 0.4]], 10, "signed", ""),
+    ],
+)
+def test_a_weak_map_says_so(
+    page: Page, cells: list, scale: float, evidence: str, share: str
+) -> None:
+    """Beside another label's map, whose strongest cell is the scale."""
+    found = page.evaluate(
+        """([cells, scale, evidence]) => {
+          const [map, strong] = [cells, [[scale, 0]]].map(mapOf);
+          return describeWeak(map, displayRange(rangeOf([map, strong]), evidence));
+        }""",
+        [cells, scale, evidence],
+    )
+    assert found == (share and f"A weak map: its strongest cell has {share} of the scale.")
+    alone = "cells => describeWeak(mapOf(cells), displayRange(rangeOf([mapOf(cells)]), 'signed'))"
+    assert page.evaluate(alone, cells) == ""
+    assert page.evaluate("cells => describeWeak(mapOf(cells), null)", cells) == ""
+
+
+def test_one_scale_is_that_of_the_strongest_label(page: Page) -> None:
+    """A label is weak beside another one, and not alone; one for which nothing speaks says so."""
+    lion = explanation("whole", np.array([[0, 0.5], [0, 0.25]], np.float32))
+    cheetah, cat = Prediction(293, "cheetah", 0.1), Prediction(281, "tabby", 0.01)
+    maps = {
+        ("last", 291): lion.cam,
+        ("last", 293): lion.cam * np.float32(20),
+        ("last", 281): lion.cam - np.float32(1),  # nothing speaks for it
+    }
+    more = {"predictions": (lion.target, cheetah, cat), "engine": Made(maps)}
+    scene = replace(lion, **more).scene().as_json()
+    page.evaluate("scene => viewer.show(scene)", scene)
+    set_controls(page, evidence="positive")
+    weak = "A weak map: its strongest cell has 5.0 % of the scale."
+    words, note = page.locator(".cam-words"), page.locator(".cam-note")
+    assert words.inner_text().endswith(f"of the seen area. {weak}")
+    page.evaluate("viewer.set({ shared: false })")
+    assert "weak" not in words.inner_text()
+    page.evaluate("viewer.set({ shared: true, target: 293 })")
+    assert "weak" not in words.inner_text()
+    page.evaluate("viewer.set({ target: 281 })")
+    assert note.inner_text() == "No positive evidence for tabby at this layer."
+    assert page.evaluate("viewer.heat.current()") is None

@@ -103,6 +103,7 @@ const KEYS = [
       "-": (viewer) => changeOpacity(viewer, -1),
     },
   },
+  { name: "n", words: "look: glow or notebook", keys: { n: (viewer) => stepOption(viewer, "look") } },
   { name: "c", words: "colour map", keys: { c: (viewer) => stepOption(viewer, "colormap") } },
   { name: "e", words: "evidence", keys: { e: (viewer) => stepOption(viewer, "evidence") } },
   { name: "d", words: "against the strongest other label, or not", keys: { d: toggleDuel } },

@@ -21,6 +21,12 @@ function methodOf(name) {
   return optionOf("method").values.find((method) => method.name === name);
 }
 
+/** Changes of what is chosen; a look brings its own colours and opacity, unless others come with it. */
+function withBrought(changes) {
+  const chosen = optionOf("look").values.find(({ name }) => name === changes.look);
+  return { ...chosen?.brings, ...changes };
+}
+
 /** The entries of a dropdown. */
 function entriesOf(values) {
   return values.map(({ name, title }) => make("option", { value: name, textContent: title }));

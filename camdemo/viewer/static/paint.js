@@ -17,36 +17,37 @@ function seenPart(photo, box, { width, height }) {
 }
 
 /**
- * Heat over pixels, rounded once, as picture.py does it. (A canvas's own blending rounds each
- * part by itself: whole pictures come out up to two grey levels off.)
+ * Heat over pixels, rounded once, as picture.py does it; `covers` has how much each colour covers.
+ * (A canvas's own blending rounds each part by itself: whole pictures come out up to two grey
+ * levels off.)
  */
-function blend({ under, blended }, heat, opacity) {
+function blend({ under, blended }, { indices, pixels }, covers) {
   // Whole numbers with a sign are the fastest here: fractions take twice as long.
-  const [below, above, target] = [under, heat, blended].map(({ data }) => new Int32Array(data.buffer));
-  const share = Math.round(opacity * 32768);
-  const rest = 32768 - share;
-  const half = 16384;
+  const [below, target] = [under, blended].map(({ data }) => new Int32Array(data.buffer));
+  const rest = covers.map((share) => ALL - share);
+  const [reds, greens, blues] = [0, 8, 16].map((bits) =>
+    covers.map((share, index) => Math.imul((pixels[index] >> bits) & 255, share) + ALL / 2));
   for (let i = 0; i < target.length; i++) {
     const a = below[i];
-    const b = above[i];
-    const red = (Math.imul(a & 255, rest) + Math.imul(b & 255, share) + half) >> 15;
-    const green = (Math.imul((a >> 8) & 255, rest) + Math.imul((b >> 8) & 255, share) + half) >> 15;
-    const blue = (Math.imul((a >> 16) & 255, rest) + Math.imul((b >> 16) & 255, share) + half) >> 15;
-    // What the threshold hides is clear in the heat.
-    target[i] = b === 0 ? a : (255 << 24) | (blue << 16) | (green << 8) | red;
+    const index = indices[i];
+    const left = rest[index];
+    const red = (Math.imul(a & 255, left) + reds[index]) >> 15;
+    const green = (Math.imul((a >> 8) & 255, left) + greens[index]) >> 15;
+    const blue = (Math.imul((a >> 16) & 255, left) + blues[index]) >> 15;
+    target[i] = (255 << 24) | (blue << 16) | (green << 8) | red;
   }
   return blended;
 }
 
 /**
  * Paint a view of a photo into a context; `box` is in the context's pixels.
- * `heat` is ImageData of the box's size, or null for a map that says nothing.
+ * `heat` is {indices, pixels, evidence, weakest} of the box, or null for a map that says nothing.
  */
-function paint(context, { view, opacity, split }, photo, box, heat) {
+function paint(context, { view, look, opacity, split }, photo, box, heat) {
   const { width, height } = context.canvas;
   context.drawImage(photo, 0, 0, width, height);
   if (view === "photo" || !heat) return;
-  const seen = blend(seenPart(photo, box, context.canvas), heat, opacity);
+  const seen = blend(seenPart(photo, box, context.canvas), heat, coversOf({ look, opacity }, heat));
   context.putImageData(seen, box[0], box[1]);
   dimMargin(context, box);
   if (view === "split") {

@@ -187,7 +187,8 @@ function drawWords(viewer) {
 function wordsOf({ heat, state }, map, label, rival) {
   if (!map) return "This map is being computed …";
   if (!heat.rangeFor(state.layer, state.target)) return describeNothing(heat.evidence(), label);
-  return rival ? describeDuel(map, label, rival.label) : describe(map, label);
+  const weak = describeWeak(map, heat.rangeFor(state.layer, state.target));
+  return [rival ? describeDuel(map, label, rival.label) : describe(map, label), ...(weak ? [weak] : [])].join(" ");
 }
 
 const OWN_FRAME = "own"; // in the list of framings: one that is moved on the photo
@@ -238,7 +239,8 @@ function drawControls(viewer) {
   thumb.style.backgroundImage = `url("${scene.photo}")`;
   thumb.title = scene.name || "Your photo";
   thumb.setAttribute("aria-label", "Replace the photo");
-  find(".cam-look-now").textContent = optionOf("colormap").values.find(({ name }) => name === state.colormap).title;
+  find(".cam-look-now").textContent = [optionOf("look"), optionOf("colormap")]
+    .map(({ name, values }) => values.find((value) => value.name === state[name]).title).join(", ");
 }
 
 /** Buttons of which one is chosen say which. */

@@ -23,11 +23,12 @@ function npyOf({ height, width, values }) {
 /** The lines of Python that compute this very map, and draw it as far as Python does. */
 function pythonOf(scene, state) {
   const text = (value) => JSON.stringify(value);
-  const { layer, method, target, versus, colormap, opacity, evidence } = state;
-  const drawn = { colormap, opacity, evidence: versus === null ? evidence : "signed" };
+  const { layer, method, target, versus, colormap, opacity, evidence, look } = state;
+  const drawn = { colormap, opacity, evidence: versus === null ? evidence : "signed", look };
   const settings = Object.entries(drawn).map(([name, value]) => `${name}=${text(value)}`);
-  // What the canvas alone can do is said where it is done.
-  const rest = Object.values(OPTIONS.look).filter(({ name, default: usual }) => !(name in drawn) && state[name] !== usual);
+  // What the canvas alone can do is said where it is done; one scale does nothing to a difference.
+  const usual = { ...defaultsOf(Object.values(OPTIONS.look)), shared: versus !== null && state.shared };
+  const rest = Object.keys(usual).filter((name) => !(name in drawn) && state[name] !== usual[name]);
   return [
     ...scene.code.imports,
     "from camdemo import Explainer",
@@ -43,7 +44,7 @@ function pythonOf(scene, state) {
     ")",
     "explanation.cam  # the signed map, float32",
     `explanation.overlay(${settings.join(", ")})`,
-    ...(rest.length ? [`# On the page also: ${rest.map(({ name }) => `${name} ${state[name]}`).join(", ")}.`] : []),
+    ...(rest.length ? [`# On the page also: ${rest.map((name) => `${name} ${state[name]}`).join(", ")}.`] : []),
     "",
   ].join("\n");
 }
@@ -206,11 +207,8 @@ async function fullSize(viewer) {
   const photo = original ?? state.photo;
   const picture = make("canvas", { width: photo.width, height: photo.height });
   const box = original ? scene.natural_box : scene.box;
-  const range = viewer.heat.rangeFor(state.layer, state.target);
-  const map = viewer.mapOf(state.layer, state.target);
-  const heat = range && heatOf(map, range, viewer.heat.settings(), box[3] - box[1], box[2] - box[0]);
   const context = picture.getContext("2d");
-  paint(context, state, photo, box, heat);
+  paint(context, state, photo, box, viewer.heat.inBox(box));
   context.scale(picture.width / canvas.width, picture.height / canvas.height);
   if (regionsNow(state).length) paintHidden(context, state, regionsNow(state));
   return picture;

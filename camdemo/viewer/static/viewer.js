@@ -40,7 +40,7 @@ function mountViewer(root, host) {
     photo: null, // the decoded display copy
     known: null, // its maps, and what has been asked for; see exchange.js
     revision: 0, // counts the changes of scene, maps and box
-    ...defaultsOf(Object.values(OPTIONS.look)), // view, colormap, opacity, evidence, strongest, shared
+    ...defaultsOf(Object.values(OPTIONS.look)), // view, colormap, opacity, evidence, strongest, shared, look
     ...defaultsOf([OPTIONS.question.method, OPTIONS.fill, OPTIONS.keep]),
     layer: "",
     target: 0,
@@ -116,7 +116,7 @@ function mountViewer(root, host) {
 
   /** Change the state and paint. */
   function set(changes) {
-    Object.assign(state, changes);
+    Object.assign(state, withBrought(changes));
     draw();
   }
 
@@ -188,7 +188,7 @@ function mountViewer(root, host) {
     const pinned = samePhoto ? state.pinned : null;
     viewer.drag = null; // of another photo, or of another map
     Object.assign(state, { scene, source, photo, pinned, cell: null, draft: null, answer: null, frame: null });
-    const { hidden, ...wantedLook } = known ? {} : scene.wanted;
+    const { hidden, ...wantedLook } = known ? {} : withBrought(scene.wanted);
     Object.assign(state, wantedLook, hidden?.length ? { history: [[], hidden], at: 1 } : {});
     if (known === null) viewer.wantedExample = scene.example;
     state.known = known ?? knownOf(scene);

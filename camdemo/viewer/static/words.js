@@ -71,6 +71,17 @@ function describeNothing(evidence, label) {
     : `The map of ${label} is the same everywhere at this layer.`;
 }
 
+const WEAK = 0.1; // of the scale
+
+/** How weak a map is that one scale for all labels leaves pale; empty where it is not. */
+function describeWeak(map, range) {
+  if (!range) return "";
+  const { low, high } = ownRange(map);
+  const strongest = range.from < 0 ? Math.max(high, -low) : high; // what is against is seen, too
+  const share = strongest / Math.max(range.to, -range.from);
+  return share < WEAK ? `A weak map: its strongest cell has ${percentText(share)} of the scale.` : "";
+}
+
 /** Two sentences about a whole map: in how much of the frame half lies, and where most. */
 function describe(map, label) {
   const total = positiveSum(map);
