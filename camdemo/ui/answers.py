@@ -11,19 +11,20 @@ import secrets
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..engine.protocol import asker
 from ..errors import CamdemoError, ImageError
 from ..question import Question, check
 from ..viewer import bundle
 from ..viewer.scene import Scene, base64_of, labels, packets
 from . import questions
 from .server.journal import answers, facts_of, note
-from .server.turns import Turns, asking
+from .server.turns import Turns
 
 if TYPE_CHECKING:
     from ..explainer import Explainer
@@ -47,6 +48,8 @@ class _Open:
 
 
 _Kept = OrderedDict[str, _Open]
+_Key = tuple[bytes, Question]  # the hash of a photo's bytes, and what is asked
+_Answer = tuple["Finding", Scene]
 
 
 class Answers:
@@ -57,7 +60,7 @@ class Answers:
         self.offers = offers
         self._kept: _Kept = OrderedDict()
         self._deck: dict[str, _Open] = {}  # by the paths of its photos; never forgotten
-        self._answers: OrderedDict[tuple[bytes, Question], tuple[Finding, Scene]] = OrderedDict()
+        self._answers: OrderedDict[_Key, _Answer] = OrderedDict()
         self._lock = threading.Lock()
         settings = explainer.settings
         self._turns = Turns(_AT_ONCE * (settings.lanes or 1), settings.max_queue)
@@ -81,22 +84,28 @@ class Answers:
         """
         asked = questions.explain(question)
         path, facts = self.offers.photo(question.get("source"))
-        model = asked.pop("model", None)
-        if path in self._deck and self._shows(self._deck[path].scene, model, asked):
-            return self._deck[path].scene.as_json()
-        return self.answer(path, model, asked, **facts).as_json()
+        scene = self._from_deck(path, asked)
+        if scene is None:
+            scene = self.answer(path, asked.pop("model", None), asked, **facts)
+        return scene.as_json()
 
-    def _shows(self, scene: Scene, model: str | None, asked: Mapping[str, Any]) -> bool:
-        """Whether a complete scene has all that is asked for."""
-        there = {"layer": scene.layer.name, "method": scene.method, "framing": scene.framing}
-        same = all(asked.get(name) in (None, value) for name, value in there.items())
-        plain = asked.get("target") is None and asked.get("versus") is None
-        return same and plain and model in (None, scene.model.name)
+    def _from_deck(self, path: str, asked: Mapping[str, Any]) -> Scene | None:
+        """The complete scene of a photo of the deck, if it has all that is asked for."""
+        if path not in self._deck:
+            return None
+        scene = self._deck[path].scene
+        there = {"model": scene.model.name, "method": scene.method, "framing": scene.framing}
+        same = all(asked.get(name, value) == value for name, value in there.items())
+        layers = {one.name: one for one in scene.layers if one.stage or one == scene.layer}
+        name = asked.get("layer", scene.layer.name)
+        if not same or asked.keys() & {"target", "versus"} or name not in layers:
+            return None
+        return replace(scene, layer=layers[name])
 
     @answers("waiting")
     def waiting(self, _question: Any) -> dict[str, Any]:
         """How many are answered before the visitor who asks: {"before": a number}."""
-        return {"before": self._turns.before(asking())}
+        return {"before": self._turns.before(asker.get())}
 
     def answer(
         self, path: str, model: str | None, question: Mapping[str, Any], **facts: Any
@@ -117,26 +126,38 @@ class Answers:
             content = Path(path).read_bytes()
         except OSError as error:
             raise ImageError("This photo is no longer on the server. Choose it again.") from error
-        model = model or self.explainer.default_model()
+        model = self.explainer.default_model() if model is None else model
         key = (hashlib.sha256(content).digest(), check(Question, model=model, **question))
-        with self._lock:
-            found = self._answers.get(key)
-        note(bytes=len(content), remembered=found is not None)
+        note(bytes=len(content), remembered=True)
+        found = self._remembered(key)
         if found is None:
-            with self._turns.turn(asking()):
-                explanation = self.explainer.explain(content, model, **question)
-            note(**facts_of(explanation))
-            found = explanation.finding, explanation.scene(complete=False)
+            self.explainer.fetch(model)  # a download would keep all others from their turn
+            with self._turns.turn(asker.get()):
+                found = self._remembered(key) or self._explained(content, key)
         finding, scene = found
         opened = _opened(finding, replace(scene, **facts), path)
         with self._lock:
-            self._answers[key] = found
-            self._answers.move_to_end(key)
-            while len(self._answers) > _KEPT:
-                self._answers.popitem(last=False)
             self._kept[opened.scene.id] = opened
             _forget(self._kept)
         return opened.scene
+
+    def _remembered(self, key: _Key) -> _Answer | None:
+        """What was answered to the same question, maybe while this one waited for its turn."""
+        with self._lock:
+            if key in self._answers:
+                self._answers.move_to_end(key)
+            return self._answers.get(key)
+
+    def _explained(self, content: bytes, key: _Key) -> _Answer:
+        """A new answer, which is remembered."""
+        explanation = self.explainer.explain(content, **asdict(key[1]))
+        note(remembered=False, **facts_of(explanation))
+        found = explanation.finding, explanation.scene(complete=False)
+        with self._lock:
+            self._answers[key] = found
+            while len(self._answers) > _KEPT:
+                self._answers.popitem(last=False)
+        return found
 
     def labels(self) -> list[str]:
         """The names of all labels, in the order of their indices."""

@@ -22,21 +22,18 @@ class Offers:
     """The photos and models that can be chosen.
 
     Args:
-        photos: gives each its address.
         deck: paths of photos by their names, instead of the examples.
     """
 
-    def __init__(
-        self, explainer: Explainer, photos: Photos, deck: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, explainer: Explainer, deck: Mapping[str, str] | None = None) -> None:
         self.explainer = explainer
-        self.photos = photos
         self.deck = deck
         self.paths = examples.photos() if deck is None else dict(deck)
+        self.photos = Photos(list(self.paths.values()))
         self._examples = [
             {
                 "name": name,
-                "icon": photos.small(path),
+                "icon": self.photos.small(path),
                 "part": examples.PARTS.get(name, ""),
                 "asks": examples.ASKS.get(name, {}),
             }
@@ -48,8 +45,8 @@ class Offers:
         """What a page must know that opens.
 
         {"models": name, title, megabytes and ready of each, "examples": name, small copy's
-        address, what to hide first and what else to ask, "opening": the example to begin with, "state": "starting",
-        "ready" or "failed", "note": why this model answers, or empty}.
+        address, what to hide first and what else to ask, "opening": the example to begin with,
+        "state": "starting", "ready" or "failed", "note": why this model answers, or empty}.
         """
         models = [
             {name: getattr(spec, name) for name in ("name", "title", "megabytes", "ready")}

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from . import decks, examples
+from . import decks
 from .answers import Answers
 from .api import add_endpoints
 from .offers import Offers
 from .seams import Page, upload_folder
-from .server.photos import Photos
 from .server.uploads import Disk
 from .viewer import cam_viewer
 
@@ -25,13 +24,12 @@ def build_demo(explainer: Explainer, deck: Mapping[str, str] | None = None) -> P
         deck: paths of photos by their names, to show instead of the examples. They are explained
             now, so that one can step through them without a wait.
     """
-    photos = Photos(list((examples.photos() if deck is None else deck).values()))
-    offers = Offers(explainer, photos, deck)
+    offers = Offers(explainer, deck)
     answers = Answers(explainer, offers)
     if deck:
         decks.prepare(answers, deck)
     disk = Disk(upload_folder(), explainer.settings.max_disk * 10**6)
-    with Page("camdemo", disk, photos) as demo:
+    with Page("camdemo", disk, offers.photos) as demo:
         cam_viewer(answers, offers)
         add_endpoints(explainer)
     return demo

@@ -1,4 +1,4 @@
-"""Turns: photos are decoded and explained a few at a time, in the order in which they were asked."""
+"""Turns: photos are decoded and explained a few at a time, in the order in which they came."""
 
 from __future__ import annotations
 
@@ -6,16 +6,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ...engine.protocol import Asker, asker
+from ...engine.protocol import Asker
 from ...errors import Abandoned, CamdemoError
 
 _FULL = "Many are asking at the moment. Try again in a minute."
 _GLANCE = 0.5  # seconds between two looks whether whoever waits is still there
-
-
-def asking() -> Asker | None:
-    """Who asks what is answered in this thread."""
-    return asker.get()
 
 
 class Turns:
@@ -29,7 +24,7 @@ class Turns:
     def __init__(self, at_once: int, most: int) -> None:
         self._most = most
         self._free = at_once
-        self._waiting: list[Asker | None] = []
+        self._waiting: list[Asker] = []
         self._changed = threading.Condition()
 
     @contextmanager
@@ -40,10 +35,10 @@ class Turns:
             CamdemoError: too many wait already.
             Abandoned: whoever waits has gone.
         """
+        mine = who or Asker("", threading.Event())
         with self._changed:
             if len(self._waiting) >= self._most:
                 raise CamdemoError(_FULL)
-            mine = who or Asker("", threading.Event())
             self._waiting.append(mine)
             try:
                 while not (self._free and self._waiting[0] is mine):
@@ -64,5 +59,5 @@ class Turns:
     def before(self, who: Asker | None) -> int:
         """How many wait before this visitor; 0 for one who does not wait."""
         with self._changed:
-            names = [one.name if one else "" for one in self._waiting]
+            names = [one.name for one in self._waiting]
         return names.index(who.name) if who and who.name in names else 0

@@ -78,7 +78,7 @@ function exchangeOf(viewer) {
     viewer.wait(1);
     try {
       const answer = await host.maps({ id: scene.id, ...question });
-      if (answer.error) throw new Error(answer.error);
+      if (!answer.maps) throw new Error(answer.error); // in no words where another scene was asked for
       keepMaps(known, answer.maps);
       scene.labels.push(...answer.labels.filter((label) => !labelOf(scene, label.index)));
       if (isShown()) {

@@ -92,7 +92,7 @@ function framingOf(viewer) {
         const { layer, method, target, versus } = questionOf(state, {});
         const answer = await host.look({ id: scene.id, layer, method, target, versus, framing: box.join(",") });
         if (state.scene?.id !== scene.id || !state.frame) return; // explained or left meanwhile
-        if (answer.error) {
+        if (!answer.maps) {
           viewer.say(answer.error);
           return;
         }

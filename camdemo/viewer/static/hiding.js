@@ -117,7 +117,7 @@ function askingBack(viewer) {
       for (const [name, ask] of [["now", host.hide], ["elsewhere", host.hideElsewhere]]) {
         const answer = await ask(question);
         if (stale()) return;
-        if (answer.error) throw new Error(answer.error);
+        if (!answer.probabilities) throw new Error(answer.error);
         const floats = (text) => new Float32Array(bytesOf(text).buffer);
         const more = name === "now"
           ? { first: answer.first, keep: question.keep }
