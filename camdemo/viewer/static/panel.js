@@ -247,3 +247,10 @@ function drawControls(viewer) {
 function press(root, selector, isChosen) {
   for (const button of root.querySelectorAll(selector)) button.setAttribute("aria-pressed", String(isChosen(button)));
 }
+
+/** Scroll the filmstrip, and nothing else, until the layer is in the middle of it. */
+function showInStrip({ find }) {
+  const strip = find(".cam-strip");
+  const button = strip.querySelector("[aria-pressed=true]");
+  if (button) strip.scrollLeft = button.offsetLeft - (strip.clientWidth - button.clientWidth) / 2;
+}

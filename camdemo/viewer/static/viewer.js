@@ -66,7 +66,7 @@ function mountViewer(root, host) {
 
   let frames = 0;
   let wanted = null; // the scene that is to be shown, while its photo is decoded
-  const painted = { minis: "", heat: "" }; // what was painted last, to paint it once
+  const painted = { minis: "", heat: "", layer: "" }; // what was painted last, to paint it once
   const differences = { revision: 0, maps: new Map() }; // of two maps, computed once
 
   /** The map of a label at a layer; of the explained label it may be that of two logits. */
@@ -111,6 +111,10 @@ function mountViewer(root, host) {
     }
     drawControls(viewer);
     viewer.address?.write();
+    if (painted.layer !== state.layer) {
+      painted.layer = state.layer;
+      showInStrip(viewer);
+    }
     outside.dataset.frame = String(++frames);
   }
 
@@ -207,7 +211,7 @@ function mountViewer(root, host) {
     buildLayers(viewer);
     buildMethods(viewer);
     buildLabels(viewer);
-    painted.minis = painted.heat = "";
+    painted.minis = painted.heat = painted.layer = "";
     draw();
     showResult(viewer);
     viewer.address?.write(isNew && Boolean(before));
