@@ -34,14 +34,19 @@ def opened(page: Page) -> None:
 
 def example(page: Page, name: str) -> None:
     """Click an example, and wait until all its maps are there."""
-    page.locator(f'{EXAMPLES}[data-example="{name}"]').click()
+    opened(page)
+    button = page.locator(f'{EXAMPLES}[data-example="{name}"]')
+    if not button.is_visible():  # on a phone
+        page.locator("[data-opens=photo]:visible").click()
+    button.click()
     expect(page.locator(VIEWER)).to_have_attribute("data-example", name)
     settled(page)
 
 
 def upload(page: Page, file: Path) -> None:
-    """Choose a file as the photo, without waiting for what becomes of it."""
+    """Choose a file as the photo, and wait for what becomes of it."""
     page.set_input_files(f"{VIEWER} input.cam-file", file)
+    settled(page)
 
 
 def settled(page: Page) -> None:
@@ -83,6 +88,7 @@ def field(page: Page, title: str) -> Locator:
 def choose(page: Page, title: str, text: str) -> None:
     """Type into such a field, and press Enter."""
     field(page, title).click()
+    expect(page.locator(".cam-popup:visible [role=option]").first).to_be_visible()
     field(page, title).fill(text)
     field(page, title).press("Enter")
 
