@@ -17,6 +17,7 @@ from camdemo.ui.server.launching import launch_options
 
 from ..pickling_engine import PicklingEngine
 from . import chromium
+from .steps import opened
 
 # As root Chromium wants no sandbox; without the last two it looks up Google's hosts.
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
@@ -71,15 +72,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, server: str) -> Iterator[Page]:
-    """A page that is ready for the first click; a script error on it fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    """A page that has painted its first example; a script error on it fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(float(os.environ.get("CAMDEMO_TEST_PATIENCE", "10000")))
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(server)
-    # The model's name appears when the opening event has been answered.
-    page.wait_for_function("document.querySelector('input[aria-label=Model]')?.value")
+    opened(page)
     yield page
     context.close()
     assert errors == []

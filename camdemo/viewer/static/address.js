@@ -72,8 +72,15 @@ function linkOf(viewer) {
 /** What keeps the address true, and brings a view again. */
 function addressOf(viewer) {
   const { state } = viewer;
-  let timer;
   let written = "";
+  let timer;
+  let pending = null; // what the timer will write
+
+  function flush() {
+    clearTimeout(timer);
+    pending?.();
+    pending = null;
+  }
 
   /** Write the view into the tab's history: as a new entry after another question, else in place. */
   function write(isNew = false) {
@@ -82,10 +89,15 @@ function addressOf(viewer) {
     const text = JSON.stringify(entry);
     if (text === written) return;
     written = text;
+    const link = linkOf(viewer);
+    if (isNew) {
+      flush(); // of the view that is left
+      history.pushState(entry, "", link);
+      return;
+    }
     clearTimeout(timer);
-    const put = () => history[isNew ? "pushState" : "replaceState"](entry, "", linkOf(viewer));
-    if (isNew) put();
-    else timer = setTimeout(put, SETTLE);
+    pending = () => history.replaceState(entry, "", link);
+    timer = setTimeout(flush, SETTLE);
   }
 
   /** Bring the view of an entry of the history, or of a link; false where there is none. */
@@ -96,6 +108,7 @@ function addressOf(viewer) {
     if (!source) return false;
     const { question, wanted } = askedBy(given);
     clearTimeout(timer);
+    pending = null;
     return viewer.open({ source, ...question }, { wanted, isNew: false });
   }
 

@@ -212,9 +212,9 @@ function mountViewer(root, host) {
     buildMethods(viewer);
     buildLabels(viewer);
     painted.minis = painted.heat = painted.layer = "";
+    viewer.address?.write(isNew && Boolean(before));
     draw();
     showResult(viewer);
-    viewer.address?.write(isNew && Boolean(before));
     if (regionsNow(state).length) viewer.askBack();
     await new Promise(requestAnimationFrame); // the first map is on the screen before the rest
     if (state.scene !== scene) return;
