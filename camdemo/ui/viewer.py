@@ -10,6 +10,7 @@ import gradio as gr
 from ..viewer import bundle
 from .answers import Answers
 from .downloads import Downloads
+from .live import Live
 from .offers import Offers
 from .seams import server_function
 
@@ -30,6 +31,7 @@ def cam_viewer(answers: Answers, offers: Offers) -> gr.HTML:
         "scene_hide_elsewhere": answers.hide_elsewhere,
         "scene_look": answers.look,
         "scene_page": answers.page,
+        "scene_live": Live(answers.explainer).frame,
         "scene_labels": lambda _question: answers.labels(),
         "model_download": downloads.start,
         "model_download_state": downloads.state,

@@ -87,6 +87,19 @@ def labels(predictions: Iterable[Prediction]) -> list[dict[str, Any]]:
     ]
 
 
+def layers(found: Iterable[LayerInfo]) -> list[dict[str, Any]]:
+    """Layers as they travel, in the order of execution."""
+    return [
+        {"name": one.name, "shape": [one.channels, one.height, one.width], "stage": one.stage}
+        for one in found
+    ]
+
+
+def edges(box: Box) -> list[int]:
+    """A box as it travels: left, top, right, bottom."""
+    return [box.left, box.top, box.right, box.bottom]
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Scene:
     """Everything the viewer paints from: in the page, in a file, in a notebook.
@@ -144,20 +157,13 @@ class Scene:
             "name": self.name,
             "example": self.example,
             "size": self.size,
-            "box": _edges(self.box),
-            "natural_box": _edges(self.natural_box),
+            "box": edges(self.box),
+            "natural_box": edges(self.natural_box),
             "model": {"name": self.model.name, "title": self.model.title},
             "side": self.side,
             "framing": self.framing,
             "labels": labels(self.predictions),
-            "layers": [
-                {
-                    "name": one.name,
-                    "shape": [one.channels, one.height, one.width],
-                    "stage": one.stage,
-                }
-                for one in self.layers
-            ],
+            "layers": layers(self.layers),
             "layer": self.layer.name,
             "method": self.method,
             "target": self.target.index,
@@ -184,10 +190,6 @@ def versions() -> str:
 def base64_of(array: np.ndarray) -> str:
     """The bytes of an array as a text."""
     return _base64(array.tobytes())
-
-
-def _edges(box: Box) -> list[int]:
-    return [box.left, box.top, box.right, box.bottom]
 
 
 def _base64(data: bytes) -> str:

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ...engine.protocol import Asker, asker
 
 _ANOTHER = "another"  # stands for the scene that is asked for
-_LONGEST = 100_000  # bytes of a viewer's question; the largest has a mask of 260 x 260 bits
+_LONGEST = 210_000  # bytes of a viewer's question; the largest has a frame, see ui/live.py
 
 
 class Visitors:

@@ -84,7 +84,7 @@ function addressOf(viewer) {
 
   /** Write the view into the tab's history: as a new entry after another question, else in place. */
   function write(isNew = false) {
-    if (!state.scene || !state.source) return;
+    if (!state.scene || !state.source || isLive(viewer)) return; // a reload starts no camera
     const entry = { source: state.source, view: viewOf(viewer) };
     const text = JSON.stringify(entry);
     if (text === written) return;

@@ -55,16 +55,19 @@ function askingOf(viewer) {
   async function open(changes, { at = "canvas", wanted = {}, ...how } = {}) {
     const number = ++newest;
     const question = questionOf(state, changes);
+    const isCamera = Boolean(question.source?.camera);
     let pending = true;
     viewer.wait(1);
     viewer.say("");
-    tellOfWaiting(() => pending && number === newest);
+    if (!isCamera) tellOfWaiting(() => pending && number === newest);
     try {
       if (!(await fetchModel(question.model, at)) || number !== newest) return false;
+      if (isCamera) return await viewer.live.start(question, () => number !== newest);
       const scene = await host.open(question);
       pending = false;
       if (number !== newest) return false;
       if (scene.error) throw new Error(scene.error);
+      viewer.live.end();
       await viewer.show({ ...scene, wanted }, { source: question.source, ...how });
       return true;
     } catch (error) {

@@ -17,6 +17,17 @@ function labelOf(scene, index) {
   return scene.labels.find((label) => label.index === index);
 }
 
+/** Whether the camera runs. Its frames come and go: only one that is frozen can be asked further. */
+function isLive({ state }) {
+  return Boolean(state.source?.camera);
+}
+
+/** Whether what is shown can be asked further; says what to do where it can't. */
+function canBeAsked(viewer) {
+  if (isLive(viewer)) viewer.say("Freeze the picture first (space), then ask further.");
+  return !isLive(viewer);
+}
+
 /** The cell of the map at a place on the canvas, or null. */
 function cellAt(viewer, { x, y }) {
   const { state } = viewer;

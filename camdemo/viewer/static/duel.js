@@ -37,6 +37,7 @@ function buildRivals(viewer) {
 
 /** Compare with the most probable other label, or with none any more. */
 function toggleDuel(viewer) {
+  if (!canBeAsked(viewer)) return;
   const { scene, target, versus } = viewer.state;
   const rival = scene.labels.find(({ index }) => index !== target);
   viewer.set({ versus: versus === null && rival ? rival.index : null });

@@ -72,7 +72,7 @@ function exchangeOf(viewer) {
     const { scene, known, method } = state;
     const question = { layers, targets, method, versus };
     const text = JSON.stringify(question);
-    if (!host.maps || known.asked.has(text)) return false;
+    if (!host.maps || isLive(viewer) || known.asked.has(text)) return false;
     known.asked.add(text);
     const isShown = () => state.known === known; // and no other photo or frame meanwhile
     viewer.wait(1);
@@ -98,6 +98,7 @@ function exchangeOf(viewer) {
 
   /** Put any label on the page: its maps of all stages come in one request. */
   async function addLabel(index) {
+    if (isLive(viewer)) return viewer.set({ pinned: index }); // the next frame has its map
     const { scene } = state;
     if (!labelOf(scene, index)) await ask(null, [index]);
     if (state.scene === scene && labelOf(scene, index)) viewer.chooseLabel(index);

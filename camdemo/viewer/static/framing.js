@@ -154,6 +154,7 @@ function framingOf(viewer) {
   };
 
   const step = (change) => {
+    if (!canBeAsked(viewer)) return;
     moveTo(change(frameNow()));
     rest = setTimeout(settleHere, 400);
   };

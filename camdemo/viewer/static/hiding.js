@@ -8,6 +8,7 @@ function regionsNow({ history, at }) {
 
 /** A list of regions in place of the present one. */
 function changeRegions(viewer, regions) {
+  if (!canBeAsked(viewer)) return;
   const { state } = viewer;
   const history = [...state.history.slice(0, state.at + 1), regions];
   viewer.set({ history, at: history.length - 1, draft: null });
@@ -143,9 +144,17 @@ const HINTS = {
   frame: () => "Drag the frame or its grips: what does the model see there? Double-click to leave a frame of your own.",
 };
 
+/** What can be done while the camera runs; `label` is the one that the map stays with. */
+function describeLive(label) {
+  const freeze = "Press space to freeze this picture: then every layer can be looked at, and parts of it hidden.";
+  return label === null ? freeze : `The map stays with "${label}" until you click it again. ${freeze}`;
+}
+
 /** The answer in a few sentences; before there is one, how to get it. */
-function describeAnswer({ answer, scene, target, tool, examples }) {
+function describeAnswer(state) {
+  const { answer, scene, target, tool, examples, pinned } = state;
   const { label, probability } = labelOf(scene, target);
+  if (isLive({ state })) return describeLive(pinned === target ? label : null);
   if (!answer) {
     const isFirst = target === scene.labels[0].index;
     const part = (isFirst && examples.find(({ name }) => name === scene.example)?.part) || "what glows";

@@ -91,8 +91,13 @@ const KEYS = [
   },
   {
     name: "space",
-    words: "photo or overlay",
-    keys: { " ": (viewer) => viewer.set({ view: viewer.state.view === "photo" ? "overlay" : "photo" }) },
+    words: "photo or overlay; of the camera, freeze",
+    keys: {
+      " ": (viewer) => {
+        if (isLive(viewer)) return viewer.live.freeze();
+        return viewer.set({ view: viewer.state.view === "photo" ? "overlay" : "photo" });
+      },
+    },
   },
   {
     name: "+ −",

@@ -20,6 +20,7 @@ mountViewer(element, {
   hide: ask("scene_hide"),
   hideElsewhere: ask("scene_hide_elsewhere"),
   look: ask("scene_look"),
+  live: ask("scene_live"),
   page: ask("scene_page"),
   labels: ask("scene_labels"),
   upload: async (file) => {

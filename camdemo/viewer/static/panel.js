@@ -101,7 +101,7 @@ function buildLabels(viewer) {
         make("span", { className: "cam-change" }),
       );
       button.dataset.target = index;
-      button.addEventListener("click", () => viewer.chooseLabel(index));
+      button.addEventListener("click", () => viewer.chooseLabel(Number(button.dataset.target))); // live it changes
       return button;
     }),
   );
@@ -220,6 +220,7 @@ function drawControls(viewer) {
   press(root, ".cam-examples button", ({ dataset }) => dataset.example === scene?.example);
   find(".cam-busy").hidden = state.waiting === 0;
   drawHidingControls(viewer);
+  viewer.live?.draw();
   find(".cam-canvas [data-control=split]").hidden = state.view !== "split" || !scene;
   if (!scene) return;
   buildRivals(viewer);

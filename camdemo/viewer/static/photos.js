@@ -20,13 +20,13 @@ function openExample(viewer, { name, asks }, how) {
 }
 
 /** Send a file, and explain it. What is no photo is told so by the server, and nothing is lost. */
-async function openFile(viewer, file, at = "photo") {
+async function openFile(viewer, file, at = "photo", changes = {}) {
   viewer.wait(1);
   viewer.say("");
   try {
     const { path, error } = await viewer.host.upload(file);
     if (error) return viewer.say(error, at);
-    await viewer.open({ source: { path } }, { at });
+    await viewer.open({ source: { path }, ...changes }, { at });
   } finally {
     viewer.wait(-1);
   }

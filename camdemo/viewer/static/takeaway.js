@@ -245,6 +245,9 @@ function actionsOf(viewer) {
     leave: () => stageMode(viewer, false),
     help: () => find(".cam-help").showModal(),
     upload: () => find(".cam-file").click(),
+    camera: () => viewer.open({ source: { camera: true } }, { at: "photo" }),
+    freeze: () => viewer.live.freeze(),
+    stop: () => viewer.live.stop(),
     cancel: () => viewer.cancelDownload(),
     png: async () => {
       const { scene } = state;

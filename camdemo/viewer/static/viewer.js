@@ -14,6 +14,7 @@
  *   hide             async ({id, mask, fill, keep}) -> {probabilities, first} or {error}
  *   hideElsewhere    the same, on average over random places
  *   look             async ({id, framing, layer, method, target, versus}) -> {labels, maps, target} or {error}
+ *   live             async ({frame, model, layer, method, target, framing}) -> what changes of a scene, or {error}
  *   labels           async () -> the names of all labels that can be added
  *   page             async ({id, layer, method, target, versus}) -> {html} of the file to take away, or {error}
  * Returns the viewer; `show(scene)` puts an explanation into it, `show(null)` empties it.
@@ -36,7 +37,7 @@ function mountViewer(root, host) {
     examples: [], // photos that can be: {name, icon, part}
     server: "", // how far it is: "starting", "ready" or "failed"
     scene: null,
-    source: null, // where its photo is: {example} or {path}
+    source: null, // where its photo is: {example}, {path} or, while it moves, {camera}
     photo: null, // the decoded display copy
     known: null, // its maps, and what has been asked for; see exchange.js
     revision: 0, // counts the changes of scene, maps and box
@@ -169,10 +170,11 @@ function mountViewer(root, host) {
 
   /**
    * Show another explanation, or one that was shown before and of which much is `known`. What a
-   * person chose stays chosen where it still makes sense. `source` is where its photo is; `isNew`
-   * tells whether this is a step of a person's, to which Back should lead.
+   * person chose stays chosen where it still makes sense. `source` is where its photo is, `decoded` the
+   * photo itself where it is here; `isNew` tells whether this is a step of a person's, to which Back
+   * should lead.
    */
-  async function show(scene, { known = null, source = state.source, isNew = true } = {}) {
+  async function show(scene, { known = null, source = state.source, decoded = null, isNew = true } = {}) {
     wanted = scene;
     if (!scene?.labels) {
       clear();
@@ -180,11 +182,10 @@ function mountViewer(root, host) {
     }
     const before = state.scene;
     const samePhoto = before?.photo === scene.photo;
-    let { photo } = state;
+    let photo = decoded ?? state.photo;
     if (!samePhoto) {
-      photo = new Image();
-      photo.src = scene.photo;
-      await photo.decode();
+      photo = decoded ?? make("img", { src: scene.photo });
+      await photo.decode?.();
       if (wanted !== scene) return; // a later one was faster
       Object.assign(state, { history: [[]], at: 0, keep: false });
     }
@@ -204,8 +205,8 @@ function mountViewer(root, host) {
     const rival = samePhoto ? (labelOf(scene, versus)?.index ?? null) : null;
     state.versus = known ? rival : (scene.versus ?? rival);
     if (state.versus === state.target) state.versus = null;
-    canvas.width = photo.naturalWidth;
-    canvas.height = photo.naturalHeight;
+    canvas.width = photo.width;
+    canvas.height = photo.height;
     cam.dataset.empty = "false";
     say("");
     buildLayers(viewer);
@@ -233,8 +234,9 @@ function mountViewer(root, host) {
   }
 
   function chooseLabel(index) {
-    const { target, versus } = state;
-    set({ target: index, pinned: index, versus: index === versus ? target : versus });
+    const { target, versus, pinned } = state;
+    const isAgain = isLive(viewer) && index === pinned; // then the most probable one is followed again
+    set({ target: index, pinned: isAgain ? null : index, versus: index === versus ? target : versus });
   }
 
   Object.assign(viewer, { mapOf, set, write, say, wait, doing, show, glance, chooseLabel });
@@ -274,7 +276,7 @@ function sayWhy(viewer, note) {
 /** Ask what there is, and show what the address asks for, or the first of the examples. */
 async function openPage(viewer) {
   const { state, host } = viewer;
-  Object.assign(viewer, askingOf(viewer), { address: addressOf(viewer) });
+  Object.assign(viewer, askingOf(viewer), { address: addressOf(viewer), live: liveOf(viewer) });
   listenToPhotos(viewer);
   viewer.wait(1);
   const late = setTimeout(() => viewer.doing("Starting the model, about 5 s"), PATIENCE);
