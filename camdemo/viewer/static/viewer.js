@@ -168,7 +168,7 @@ function mountViewer(root, host) {
    * person chose stays chosen where it still makes sense. `source` is where its photo is; `isNew`
    * tells whether this is a step of a person's, to which Back should lead.
    */
-  async function show(scene, { known = null, source = state.source, isNew = true } = {}) {
+  async function show(scene, { known = null, source = state.source, isNew = known === null } = {}) {
     wanted = scene;
     if (!scene?.labels) {
       clear();
@@ -273,7 +273,7 @@ async function openPage(viewer) {
   Object.assign(viewer, askingOf(viewer), { address: addressOf(viewer) });
   listenToPhotos(viewer);
   viewer.wait(1);
-  const late = setTimeout(() => viewer.doing("Starting the model, about 5 s"), PATIENCE);
+  const late = setTimeout(() => viewer.doing(STARTING), PATIENCE);
   const answer = await host.start();
   clearTimeout(late);
   viewer.doing("");
