@@ -3,6 +3,7 @@
 
 const PATIENCE = 1000; // milliseconds after which a person is told what is waited for
 const GLANCE = 300; // milliseconds between two looks at a download
+const STARTING = "Starting the model, about 5 s";
 
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
@@ -39,11 +40,12 @@ function askingOf(viewer) {
 
   /** Tell what is waited for, where that takes long; `waits` says whether it still is. */
   async function tellOfWaiting(waits) {
-    if (state.server === "starting") viewer.doing("Starting the model, about 5 s");
+    const isCold = state.server === "starting";
+    if (isCold) viewer.doing(STARTING);
     await pause(PATIENCE);
     while (waits()) {
       const { before } = await host.waiting();
-      if (waits()) viewer.doing(before ? `Your turn comes: ${before} before you` : "Explaining");
+      if (waits()) viewer.doing(before ? `Your turn comes: ${before} before you` : isCold ? STARTING : "Explaining");
       await pause(PATIENCE);
     }
   }

@@ -188,8 +188,10 @@ function listenToKeys(viewer) {
     const { scene } = viewer.state;
     if (!viewer.root.isConnected || event.ctrlKey || event.metaKey || event.altKey) return;
     if (viewer.find(".cam-help").open) return;
-    if (event.key !== "Escape" && at(TYPING)) return;
-    if (at("input") && /^( |Arrow|Page|[+-])/.test(event.key)) return; // they move it or tick it
+    // A field that has just brought another model has no use for these while its list is closed.
+    const isFree = event.key.startsWith("Page") && at("[role=combobox][aria-expanded=false]");
+    if (!isFree && event.key !== "Escape" && at(TYPING)) return;
+    if (!isFree && at("input") && /^( |Arrow|Page|[+-])/.test(event.key)) return; // they move it or tick it
     // Space presses what was reached by Tab; after a click with the mouse it is ours.
     if (event.key === " " && byTab && at("button, summary, a")) return;
     if (!scene && !event.key.startsWith("Page")) return; // another photo may be stepped to

@@ -174,7 +174,7 @@ function mountViewer(root, host) {
    * photo itself where it is here; `isNew` tells whether this is a step of a person's, to which Back
    * should lead.
    */
-  async function show(scene, { known = null, source = state.source, decoded = null, isNew = true } = {}) {
+  async function show(scene, { known = null, source = state.source, decoded = null, isNew = known === null } = {}) {
     wanted = scene;
     if (!scene?.labels) {
       clear();
@@ -279,7 +279,7 @@ async function openPage(viewer) {
   Object.assign(viewer, askingOf(viewer), { address: addressOf(viewer), live: liveOf(viewer) });
   listenToPhotos(viewer);
   viewer.wait(1);
-  const late = setTimeout(() => viewer.doing("Starting the model, about 5 s"), PATIENCE);
+  const late = setTimeout(() => viewer.doing(STARTING), PATIENCE);
   const answer = await host.start();
   clearTimeout(late);
   viewer.doing("");
