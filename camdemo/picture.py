@@ -89,10 +89,8 @@ def covers(opacity: float, evidence: Evidence) -> np.ndarray:
     """
     index = np.arange(256)
     strength = (np.abs(2 * index - 255) if evidence == "signed" else index) / 255
-    # In this order, so that the browser rounds as we do.
-    return np.floor(opacity * strength * strength * (3 - 2 * strength) * _ALL + 0.5).astype(
-        np.int32
-    )
+    share = opacity * strength * strength * (3 - 2 * strength)  # in the browser's order
+    return np.floor(share * _ALL + 0.5).astype(np.int32)
 
 
 def indices(
