@@ -23,7 +23,7 @@ import numpy as np
 from .records import Box, Evidence, LookName
 
 _MARGIN_LIGHT = 0.4  # how bright the margin that the model never saw is left
-_ALL = 32768  # the share of a pixel that is wholly covered: 15 bits, of which 8 are seen
+_ALL = 32768  # the share of a pixel that is wholly covered: whole numbers round everywhere alike
 _STRIP = 32  # rows that are drawn at once, so that they stay in the processor's cache
 
 # The diverging map for signed evidence, blue to white to red: OpenCV has none. The five
@@ -82,16 +82,15 @@ def shares(cells: int, pixels: int, evidence: Evidence) -> np.ndarray:
 
 
 def covers(opacity: float, evidence: Evidence) -> np.ndarray:
-    """How much each of the 256 colours covers the photo in "glow": int32 (256, 1), 0 to 32768.
+    """How much each of the 256 colours covers the photo in "glow": int32 (256,), 0 to 32768.
 
     It rises from 0, where nothing speaks for (or, signed, against) the label, to the opacity, flat
     at both ends: weak evidence hardly tints the photo, and a hot spot has no edge.
     """
     index = np.arange(256)
     strength = (np.abs(2 * index - 255) if evidence == "signed" else index) / 255
-    # In this order, so that the browser rounds as we do.
-    shares = np.floor(opacity * strength * strength * (3 - 2 * strength) * _ALL + 0.5)
-    return shares.astype(np.int32)[:, np.newaxis]
+    share = opacity * strength * strength * (3 - 2 * strength)  # in the browser's order
+    return np.floor(share * _ALL + 0.5).astype(np.int32)
 
 
 def indices(
@@ -140,8 +139,9 @@ def overlay(
     if values is None:
         return photo.copy()
     colours = palette(colormap, evidence)
-    shares = covers(opacity, evidence)
-    left, warm = _ALL - shares, colours[:, 0] * shares + _ALL // 2  # of the photo, of the heat
+    share = covers(opacity, evidence)
+    left = _ALL - share  # of the photo
+    warm = colours[:, 0] * share[:, np.newaxis] + _ALL // 2  # a half more, so that `>>` rounds
     picture = np.empty_like(photo)
     _dim(photo, box, picture)
     # Views, so that what is written to `seen` is written to the picture.
@@ -149,7 +149,9 @@ def overlay(
     under = photo[box.top : box.bottom, box.left : box.right]
     for rows, index in indices(values, box.width, box.height, evidence):
         if look == "glow":
-            seen[rows] = (under[rows] * left[index] + warm[index]) >> 15
+            # (`take`: indexing takes three times as long.)
+            part = np.multiply(under[rows], left.take(index)[..., np.newaxis], dtype=np.int32)
+            seen[rows] = (part + warm.take(index, axis=0)) >> 15
         else:
             heat = cv2.applyColorMap(index, colours)
             seen[rows] = cv2.addWeighted(under[rows], 1 - opacity, heat, opacity, 0)

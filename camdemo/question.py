@@ -197,7 +197,7 @@ class Look:
         None,
         "Colour map",
         "the colours of the heat",
-        otherwise="the look's: inferno, of notebook jet",
+        otherwise="the look's: jet, in glow inferno",
         values=tuple(
             Value(name, name.title()) for name in ("jet", "turbo", "viridis", "inferno", "cividis")
         ),
@@ -207,7 +207,7 @@ class Look:
         "Opacity",
         "how much the heat covers the photo, in glow where it is strongest",
         kind="number",
-        otherwise="the look's: 0.85, of notebook 0.5",
+        otherwise="the look's: 0.5, in glow 0.85",
         step=0.05,
     )
     evidence: Evidence | None = option(

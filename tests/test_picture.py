@@ -247,16 +247,16 @@ def test_opacity_runs_from_the_photo_to_the_heat(evidence: Evidence) -> None:
 def test_how_much_a_colour_covers(
     opacity: float, evidence: Evidence, index: int, share: int
 ) -> None:
-    assert picture.covers(opacity, evidence)[index, 0] == share
+    assert picture.covers(opacity, evidence)[index] == share
 
 
 @pytest.mark.parametrize("opacity", [0.3, 0.9, 1])
 @pytest.mark.parametrize("evidence", ["positive", "minmax"])
 def test_more_evidence_never_covers_less(opacity: float, evidence: Evidence) -> None:
-    shares = picture.covers(opacity, evidence)[:, 0]
+    shares = picture.covers(opacity, evidence)
     assert (np.diff(shares) >= 0).all()
     assert (shares[0], shares[-1]) == (0, round(32768 * opacity))
-    both = picture.covers(opacity, "signed")[:, 0]
+    both = picture.covers(opacity, "signed")
     assert (both == both[::-1]).all()
     assert (np.diff(both[128:]) >= 0).all()
 

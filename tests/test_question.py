@@ -108,7 +108,7 @@ def test_the_flags_are_the_options():
     assert question.read(Look, given) == Look(opacity=0.3)
     assert given.keys().isdisjoint({"view", "strongest", "shared"})  # the viewer's alone
     shown = " ".join(parser.format_help().split())
-    assert "where it is strongest (0 to 1); default: the look's: 0.85, of notebook 0.5" in shown
+    assert "where it is strongest (0 to 1); default: the look's: 0.5, in glow 0.85" in shown
     assert "(glow, notebook); default: notebook; in the viewer glow" in shown
 
 

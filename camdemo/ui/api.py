@@ -37,7 +37,7 @@ def add_endpoints(explainer: Explainer) -> None:
     """Add the endpoints to the page that is being built; nothing of them is visible.
 
     The choices are plain text fields: a dropdown would refuse, with a message of its own,
-    what it did not offer when the page was built.
+    what it did not offer when the page was built, and a field of numbers can't be left empty.
     """
     offered = arguments()
 
@@ -94,7 +94,5 @@ def add_endpoints(explainer: Explainer) -> None:
 
 def _field(each: Option) -> gr.components.Component:
     """Where a program gives the value of an option, which stands there by default."""
-    if each.kind == "number":
-        return gr.Number(each.default, label=each.name, info=question.describe(each))
     default = "" if each.default is None else each.default
     return gr.Textbox(default, label=each.name, info=question.describe(each))

@@ -276,11 +276,11 @@ def test_what_a_person_must_know_of_a_map(page: Page, cam: str) -> None:
     [
         ([[0, 0.4]], 10, "positive", "4.0 %"),
         ([[-9, 0.4]], 10, "positive", "4.0 %"),  # what speaks against it is not painted
-        ([[0, 0.99]], 10, "positive", "9.9 %"),
-        ([[0, 1.0]], 10, "positive", ""),
+        ([[0, 3.3]], 10, "positive", "33 %"),
+        ([[0, 3.4]], 10, "positive", ""),
         ([[0, 10]], 10, "positive", ""),
         ([[-0.7, 0.4]], 10, "signed", "7.0 %"),
-        ([[-2, 0.4]], 10, "signed", ""),
+        ([[-3.4, 0.4]], 10, "signed", ""),
     ],
 )
 def test_a_weak_map_says_so(

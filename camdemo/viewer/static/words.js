@@ -71,7 +71,7 @@ function describeNothing(evidence, label) {
     : `The map of ${label} is the same everywhere at this layer.`;
 }
 
-const WEAK = 0.1; // of the scale
+const WEAK = 1 / 3; // of the scale: up to there Glow is hardly seen
 
 /** How weak a map is that one scale for all labels leaves pale; empty where it is not. */
 function describeWeak(map, range) {
