@@ -327,6 +327,15 @@ def test_a_look_brings_its_colours_and_keeps_what_is_changed(viewer: Page) -> No
         assert viewer.locator(f"[name=cam-look][value={look}]").is_checked()
 
 
+@pytest.mark.parametrize("more", [{}, {"opacity": 0.2}])
+def test_a_look_in_a_link_brings_its_colours(viewer: Page, more: dict) -> None:
+    set_controls(viewer, **GLOW)
+    explained = explanation("whole", MAPS["7 x 7"])
+    show(viewer, explained, wanted={"look": "notebook"} | more)
+    expected = np.asarray(explained.overlay(**more))
+    assert difference(canvas(viewer), expected)[0] <= MEAN
+
+
 def test_small_maps_lie_on_a_solid_ground(viewer: Page) -> None:
     show(viewer, explanation("whole", MAPS["7 x 7"]))
     for look in (NOTEBOOK, GLOW):
