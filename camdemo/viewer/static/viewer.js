@@ -92,7 +92,7 @@ function mountViewer(root, host) {
       const context = canvas.getContext("2d");
       const map = mapOf(state.layer, state.target);
       if (painted.heat !== viewer.heat.key()) {
-        if (painted.heat && !viewer.drag) fadeFrom(canvas, find(".cam-before"));
+        if (painted.heat && !viewer.drag && !isLive(viewer)) fadeFrom(canvas, find(".cam-before"));
         painted.heat = viewer.heat.key();
       }
       zoomTo(viewer);
