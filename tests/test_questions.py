@@ -68,42 +68,51 @@ def test_a_mask_of_another_model_is_refused() -> None:
         questions.mask({}, 224)
 
 
-# -- framings, layers and labels
+# -- models, layers, labels and framings
 
 
 def test_what_is_asked_are_the_arguments_of_explain() -> None:
     asked = {"framing": "12,0,345,333", "layer": "blocks.3", "method": "layercam"}
-    asked |= {"target": 291, "versus": 0}
-    assert questions.explain(asked | {"id": "token", "more": [1]}) == asked
+    asked |= {"model": "vgg16", "target": 291, "versus": 0}
+    assert questions.explain(asked | {"id": "token", "source": {}, "more": [1]}) == asked
     assert questions.explain({"framing": "crop"}) == {"framing": "crop"}
-    without = {"framing": "crop", "layer": None, "method": None, "target": None}
-    assert questions.explain(without) == {"framing": "crop"}
+    assert questions.explain({}) == questions.explain(dict.fromkeys(asked)) == {}
 
 
+def test_a_label_is_its_name_or_its_index_as_a_link_has_it() -> None:
+    asked = questions.explain({"target": "tiger", "versus": "291"})
+    assert asked == {"target": "tiger", "versus": 291}
+    # What is none is refused by the explainer, which knows how many there are.
+    assert questions.explain({"target": "", "versus": "-1"}) == {"target": "", "versus": -1}
+
+
+TEXTS = "Model, layer, method and framing must be texts."
+LABELS = "Target and versus must be labels or their indices."
 OF_ANOTHER_TYPE = [
-    *[{"framing": sent} for sent in (None, 5, 0.5, True, b"crop", ["crop"], [1, 2, 3, 4], {})],
-    *[{"layer": sent} for sent in (5, 0.5, True, False, [], ["blocks.3"], {"name": "blocks.3"})],
-    *[{"method": sent} for sent in (5, 0.5, True, False, [], ["gradcam"], {"name": "gradcam"})],
-    *[
-        {name: sent}
+    *(
+        ({name: sent}, TEXTS)
+        for name in ("model", "layer", "method", "framing")
+        for sent in (5, 0, 0.5, True, False, b"crop", [], ["crop"], [1, 2, 3, 4], {}, {"name": "x"})
+    ),
+    *(
+        ({name: sent}, LABELS)
         for name in ("target", "versus")
-        for sent in ("lion", "291", "", 291.0, math.nan, math.inf, True, False, [291], {"index": 1})
-    ],
+        for sent in (291.0, math.nan, math.inf, True, False, b"lion", [], [291], {"index": 1})
+    ),
 ]
 
 
-@pytest.mark.parametrize("wrong", OF_ANOTHER_TYPE, ids=str)
-def test_another_type_is_refused(wrong: dict) -> None:
+@pytest.mark.parametrize(("wrong", "message"), OF_ANOTHER_TYPE, ids=str)
+def test_another_type_is_refused(wrong: dict, message: str) -> None:
     with pytest.raises(CamdemoError) as refused:
         questions.explain({"framing": "crop"} | wrong)
-    assert str(refused.value) == (
-        "Framing, layer and method must be texts, target and versus label indices."
-    )
+    assert str(refused.value) == message
 
 
-def test_without_a_framing_nothing_is_asked() -> None:
-    with pytest.raises(CamdemoError, match="Framing"):
-        questions.explain({"layer": "blocks.3"})
+@pytest.mark.parametrize("sent", [None, 5, True, "crop", [], [{"framing": "crop"}], math.nan])
+def test_a_question_that_is_none_is_refused(sent: object) -> None:
+    with pytest.raises(CamdemoError, match="must be an object with names and values"):
+        questions.explain(sent)
 
 
 def test_which_maps_are_asked_for() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CamdemoError, RangeError
+from ..question import label_or_index
 from ..viewer.scene import Scene
 
 _MOST = 8  # layers or targets in one question; None asks for every stage at once
@@ -70,7 +71,9 @@ def explain(question: Any) -> dict[str, Any]:
         raise CamdemoError("Model, layer, method and framing must be texts.")
     if any(type(asked.get(name, "")) not in (str, int) for name in labels):
         raise CamdemoError("Target and versus must be labels or their indices.")
-    return asked
+    # A link has an index as a text.
+    read = {name: label_or_index(asked[name]) for name in labels if type(asked.get(name)) is str}
+    return asked | read
 
 
 def shown(question: Mapping[str, Any], scene: Scene) -> dict[str, Any]:
