@@ -94,7 +94,7 @@ function paintHidden(context, { fill, keep, photo, scene }, regions) {
   cover.globalCompositeOperation = keep ? "destination-out" : "destination-in";
   cover.drawImage(shape.canvas, 0, 0);
   context.drawImage(cover.canvas, box[0], box[1]);
-  const line = Math.max(1, photo.naturalWidth / 640);
+  const line = Math.max(1, photo.width / 640);
   for (const [colour, dash] of [["#000000", []], ["#ffffff", [4 * line, 4 * line]]]) {
     Object.assign(context, { strokeStyle: colour, lineWidth: line });
     context.setLineDash(dash);

@@ -23,7 +23,7 @@ function npyOf({ height, width, values }) {
 /** The regions that are hidden, in pixels of the photo. */
 function regionsTaken({ scene, photo, ...state }) {
   const [width, height] = scene.size;
-  return regionsInPhoto(regionsNow(state), width / photo.naturalWidth, height / photo.naturalHeight);
+  return regionsInPhoto(regionsNow(state), width / photo.width, height / photo.height);
 }
 
 /** The lines of Python that hide what is hidden; what they can't say is said in words. */
