@@ -149,9 +149,10 @@ function figureOf(scene, state, photo, overlay, legend) {
     context.fillRect(1280, top + 16, Math.max(2, 290 * now), 10);
     context.fillStyle = "#111827";
     if (state.answer) context.fillRect(1278 + 290 * entry.probability, top + 14, 3, 14); // where it ended before
-    context.fillText(entry.label, 1280, top, state.answer ? 140 : 220);
+    const share = shareText(state, entry);
+    context.fillText(entry.label, 1280, top, 270 - context.measureText(share).width);
     context.textAlign = "right";
-    context.fillText(shareText(state, entry), 1570, top);
+    context.fillText(share, 1570, top);
     context.textAlign = "left";
   });
   if (legend) {
