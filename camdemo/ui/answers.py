@@ -234,8 +234,8 @@ class Answers:
     def page(self, question: Any) -> dict[str, Any]:
         """The page to take away: {"html": text}, or {"error": a sentence}.
 
-        It opens with what is shown, has the maps of its method, and its own map whole. The
-        question: {"id": token, "layer", "method", "target", "versus"}.
+        It opens as it is seen, has the maps of its method, and its own map whole. The question:
+        {"id": token, "layer", "method", "target", "versus", and more, see `questions.view`}.
         """
         kept = self._find(question)
         finding = kept.finding.seen(**questions.shown(question, kept.scene))
@@ -250,6 +250,7 @@ class Answers:
             maps=finding.packets(targets=list(there)),
             exact=finding.exact_packets(),
             complete=True,
+            wanted=questions.view(question, finding.labels),
             id="",
             original="",
         )

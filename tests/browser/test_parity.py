@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import itertools
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from camdemo import Box, Explanation, LayerInfo, Prediction, picture
 from camdemo.engine import Sweep
@@ -21,7 +20,6 @@ from camdemo.models import catalogue
 from camdemo.photo import seen_region, to_box
 from camdemo.question import COLORMAPS, EVIDENCE
 from camdemo.records import Timings
-from camdemo.viewer import bundle
 from camdemo.viewer.scene import DISPLAY_SIDE
 
 MEAN, PERCENTILE = 1 / 255, 4 / 255  # what issue 3 allows
@@ -106,18 +104,9 @@ def explanation(photo: str, cam: np.ndarray) -> Explanation:
 
 
 @pytest.fixture(scope="module")
-def viewer(browser: Browser) -> Iterator[Page]:
+def viewer(alone: Page) -> Page:
     """The viewer alone, as every page has it, for scenes made here."""
-    page = browser.new_page()
-    page.set_content(
-        f"""<style>{bundle.static("viewer.css")}</style>
-        <div id="viewer">{bundle.static("viewer.html")}</div>
-        <script>{bundle.script()}
-        const viewer = mountViewer(document.getElementById("viewer"), {{}});
-        </script>"""
-    )
-    yield page
-    page.close()
+    return alone
 
 
 def address_of(image: Image.Image) -> str:
@@ -356,10 +345,10 @@ def test_views(viewer: Page) -> None:
     set_controls(viewer, **NOTEBOOK)
     set_controls(viewer, view="photo")
     assert (canvas(viewer) == photo).all()
-    set_controls(viewer, view="heat")
+    set_controls(viewer, view="overlay", opacity=1.0)  # the heat alone
     heat = np.asarray(explained.overlay(opacity=1.0))
     assert difference(canvas(viewer), heat)[0] <= MEAN
-    set_controls(viewer, view="split", split=0.5)
+    set_controls(viewer, view="split", split=0.5, opacity=0.5)
     half, width = canvas(viewer), photo.shape[1]
     assert (half[:, : width // 2 - 2] == photo[:, : width // 2 - 2]).all()
     right = slice(width // 2 + 3, None)

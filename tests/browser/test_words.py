@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -12,12 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from gradio.media import get_image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from camdemo import Explainer, Prediction
 from camdemo.question import EVIDENCE
 from camdemo.records import Occlusion, percent
-from camdemo.viewer import bundle
 
 from .test_parity import MAPS, Made, explanation, set_controls, show
 
@@ -30,21 +28,16 @@ SHAPES = [(7, 7), (14, 14), (8, 8), (56, 40), (1, 2), (5, 1), (3, 3), (5, 11), (
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser) -> Iterator[Page]:
+def page(alone: Page) -> Page:
     """The viewer alone; its functions can be called by their names."""
-    page = browser.new_page()
-    page.set_content(
-        f"""<style>{bundle.static("viewer.css")}</style>
-        <div id="viewer">{bundle.static("viewer.html")}</div>
-        <script>{bundle.script()}
-        const viewer = mountViewer(document.getElementById("viewer"), {{}});
-        const mapOf = (rows) => ({{
-          height: rows.length, width: rows[0].length, values: Float32Array.from(rows.flat()),
-        }});
-        </script>"""
+    alone.evaluate(
+        """() => {
+          window.mapOf = (rows) => ({
+            height: rows.length, width: rows[0].length, values: Float32Array.from(rows.flat()),
+          });
+        }"""
     )
-    yield page
-    page.close()
+    return alone
 
 
 def zones_of(cam: np.ndarray) -> np.ndarray:
@@ -193,9 +186,11 @@ def test_a_cell_that_lies_in_two_zones_counts_for_both(page: Page) -> None:
 def test_the_aria_label_has_the_caption(page: Page) -> None:
     explained = explanation("whole", MAPS["7 x 7"])
     show(page, explained)
-    words = page.locator(".cam-words").inner_text()
-    assert re.search(r"(Most|The largest part) of it \(", words)
-    assert page.locator("canvas.cam-picture").get_attribute("aria-label") == f"Photo. {words}"
+    title, words = (page.locator(place).inner_text() for place in (".cam-title", ".cam-words"))
+    assert title == "lion · 90 %"
+    assert "evidence for lion" in words
+    said = page.locator("canvas.cam-picture").get_attribute("aria-label")
+    assert said == f"Photo. {title}. {words}"
 
 
 # ---------------------------------------------------------------- both writers
@@ -268,7 +263,8 @@ def test_what_a_person_must_know_of_a_map(page: Page, cam: str) -> None:
     show(page, explained)
     for evidence in EVIDENCE:
         set_controls(page, evidence=evidence)
-        assert page.locator(".cam-note").inner_text() == explained.caveat(evidence)
+        caveat, words = explained.caveat(evidence), page.locator(".cam-words").inner_text()
+        assert words == caveat if caveat else "evidence for lion" in words
 
 
 @pytest.mark.parametrize(
@@ -314,12 +310,12 @@ def test_one_scale_is_that_of_the_strongest_label(page: Page) -> None:
     page.evaluate("scene => viewer.show(scene)", scene)
     set_controls(page, evidence="positive")
     weak = "A weak map: its strongest cell has 5.0 % of the scale."
-    words, note = page.locator(".cam-words"), page.locator(".cam-note")
-    assert words.inner_text().endswith(f"of the seen area. {weak}")
+    words = page.locator(".cam-words")
+    assert words.inner_text().endswith(f" {weak}")
     page.evaluate("viewer.set({ shared: false })")
     assert "weak" not in words.inner_text()
     page.evaluate("viewer.set({ shared: true, target: 293 })")
     assert "weak" not in words.inner_text()
     page.evaluate("viewer.set({ target: 281 })")
-    assert note.inner_text() == "No positive evidence for tabby at this layer."
+    assert words.inner_text() == "No positive evidence for tabby at this layer."
     assert page.evaluate("viewer.heat.current()") is None
