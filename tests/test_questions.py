@@ -171,7 +171,7 @@ def test_a_label_is_its_name_or_its_index_as_a_link_has_it() -> None:
 
 
 TEXTS = "Model, layer, method and framing must be texts."
-LABELS = "Target and versus must be labels or their indices."
+NO_LABEL = "Target and versus must be labels or their indices."
 OF_ANOTHER_TYPE = [
     *(
         ({name: sent}, TEXTS)
@@ -179,7 +179,7 @@ OF_ANOTHER_TYPE = [
         for sent in (5, 0, 0.5, True, False, b"crop", [], ["crop"], [1, 2, 3, 4], {}, {"name": "x"})
     ),
     *(
-        ({name: sent}, LABELS)
+        ({name: sent}, NO_LABEL)
         for name in ("target", "versus")
         for sent in (291.0, math.nan, math.inf, True, False, b"lion", [], [291], {"index": 1})
     ),
