@@ -150,7 +150,7 @@ function drawLegend(viewer) {
   context.putImageData(image, 0, 0);
   const [from, to] = versus === null ? ENDS[viewer.heat.evidence()] : [versus, target].map((index) => labelOf(scene, index).label);
   viewer.find(".cam-legend-from").textContent = `${valueText(range.from)} ${from}`;
-  viewer.find(".cam-legend-to").textContent = `${to} ${valueText(range.to)}`;
+  viewer.find(".cam-legend-to").textContent = `${valueText(range.to)} ${to}`;
   const zero = -range.from / (range.to - range.from);
   const mark = viewer.find(".cam-legend-zero");
   mark.textContent = zero > 0.08 && zero < 0.92 ? "0" : ""; // at an end it is written already
@@ -204,6 +204,7 @@ function standsIn({ tool, scene }, name) {
 function drawControls(viewer) {
   const { root, state, find, choices, host } = viewer;
   const { scene } = state;
+  if (scene) buildRivals(viewer); // what is chosen must be in the list first
   for (const input of root.querySelectorAll("[data-control]")) {
     const { control } = input.dataset;
     const value = standsIn(state, control) ?? state[control] ?? "";
@@ -223,7 +224,6 @@ function drawControls(viewer) {
   viewer.live?.draw();
   find(".cam-canvas [data-control=split]").hidden = state.view !== "split" || !scene;
   if (!scene) return;
-  buildRivals(viewer);
   if (host.open) choices.model.set(scene.model.name);
   choices.layer.set(state.layer);
   choices.method.set(state.method);

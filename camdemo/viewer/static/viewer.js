@@ -253,6 +253,8 @@ function mountViewer(root, host) {
   listenToKeys(viewer);
   drawControls(viewer);
   new ResizeObserver(() => zoomTo(viewer)).observe(canvas.parentElement);
+  // A frame of a Space follows our height, so that ours can't follow the window's.
+  cam.classList.toggle("cam-framed", Boolean(host.open) && window.self !== window.top);
   if (host.open) openPage(viewer);
   return viewer;
 }
