@@ -9,9 +9,14 @@ function textOfRegions(regions) {
   return regions.map(({ rects, points, radius }) => (points ? `b${radius}:${points}` : rects.join("+"))).join(";");
 }
 
+/** The number that a text is, in tens and not more; NaN for all else. */
+function numberFrom(text) {
+  return /^\s*-?[\d.]+(e-?\d+)?\s*$/i.test(text) ? Number(text) : NaN;
+}
+
 /** Regions from such a text; what is none is left out. */
 function regionsFrom(text) {
-  const numbers = (part) => part.split(",").map(Number);
+  const numbers = (part) => part.split(",").map(numberFrom);
   const inFours = (rects) => rects.length > 0 && rects.every((rect) => rect.length === 4 && rect.every(Number.isFinite));
   return (text ? text.split(";") : []).flatMap((part) => {
     const [, radius, places] = part.match(/^b([\d.]+):(.+)$/) ?? [];
@@ -20,7 +25,7 @@ function regionsFrom(text) {
       return inFours(rects) ? [{ rects }] : [];
     }
     const flat = numbers(places);
-    if (flat.length < 2 || !flat.every(Number.isFinite)) return [];
+    if (flat.length < 2 || ![numberFrom(radius), ...flat].every(Number.isFinite)) return [];
     return [{ radius: Number(radius), points: Array.from({ length: flat.length >> 1 }, (_, i) => flat.slice(2 * i, 2 * i + 2)) }];
   });
 }
@@ -36,10 +41,13 @@ function viewOf({ state }) {
   return Object.fromEntries(Object.entries(view).filter(([, value]) => value !== null && value !== "").map(([name, value]) => [name, String(value)]));
 }
 
+const SWITCHED = { __proto__: null, true: true, yes: true, 1: true, false: false, no: false, 0: false };
+
 /** The value that a text of an address means; undefined where the option has no such value. */
 function valueFrom({ default: usual, values, low, high }, text) {
-  if (typeof usual === "boolean") return { true: true, yes: true, 1: true, false: false, no: false, 0: false }[text];
-  if (high !== undefined) return text !== "" && Number(text) >= low && Number(text) <= high ? Number(text) : undefined;
+  if (typeof usual === "boolean") return SWITCHED[text];
+  const number = numberFrom(text);
+  if (high !== undefined) return number >= low && number <= high ? number : undefined;
   return values.some(({ name }) => name === text) ? text : undefined;
 }
 
@@ -47,7 +55,7 @@ function valueFrom({ default: usual, values, low, high }, text) {
 function askedBy(given) {
   const texts = { target: given.label, ...given }; // as links of earlier versions called it
   if (texts.view === "heat") Object.assign(texts, { view: "overlay", look: "notebook", opacity: "1" }); // there was one
-  if (texts.colormap && !texts.look) texts.look = "notebook"; // before there was another
+  if (valueFrom(OPTIONS.look.colormap, texts.colormap) && !texts.look) texts.look = "notebook"; // before there was another
   const pick = (names) => Object.fromEntries(names.filter((name) => texts[name]).map((name) => [name, texts[name]]));
   const read = (option) => [option.name, texts[option.name] === undefined ? undefined : valueFrom(option, texts[option.name])];
   const divider = { name: "split", low: 0, high: 1 };
