@@ -25,6 +25,7 @@ from camdemo.viewer import bundle
 from .chromium import find
 from .conftest import OPTIONS
 from .steps import PATIENCE, TITLE, VIEWER, canvas, frame, settled
+from .test_accessibility import violations
 
 CHIP = f"{VIEWER} .cam-rate"
 LIVE = f"{VIEWER} .cam-live"
@@ -330,6 +331,22 @@ def test_what_only_a_photo_can_be_asked_waits(page: Page) -> None:
     expect(page.locator("[data-menu=save]").first).to_be_enabled()
     assert not page.locator(f"{VIEWER} .cam-tools").evaluate("part => part.inert")
     expect(page.locator(f"{VIEWER} .cam")).to_have_attribute("data-tool", "box")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_more_while_it_runs(page: Page, server: str, scheme: str) -> None:
+    page.goto(f"{server}?__theme={scheme}")
+    expect(page.locator(f"{VIEWER} .cam")).to_have_attribute("data-empty", "false")
+    settled(page)
+    before = violations(page)  # tests/browser/test_accessibility.py's to find
+    start(page)
+    assert set(violations(page)) <= set(before)
+    page.set_viewport_size({"width": 390, "height": 664})
+    painted(page)
+    assert set(violations(page)) <= set(before)
+    page.keyboard.press("f")
+    expect(page.locator(".cam-fills-screen")).to_be_visible()
+    assert set(violations(page)) <= set(before)
 
 
 def test_labels_stay_in_their_rows(page: Page) -> None:

@@ -6,7 +6,7 @@ const SENT = 256; // pixels of the shorter side of a frame that is sent: network
 const MOST_SENT = 512; // of its longer side: what the server takes
 const MOST_SHOWN = 640; // of the longer side of the picture while it moves
 const AT_ONCE = 2; // frames under way
-const FASTEST = 33; // milliseconds between two of them: cameras have no more
+const FASTEST = 50; // milliseconds between two of them: enough for the eye, and the rest is for others
 const COUNTED = 2000; // milliseconds over which the frames are counted
 const CALM = 500; // milliseconds for which the number stays, to be read
 
