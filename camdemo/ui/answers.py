@@ -44,7 +44,6 @@ class _Open:
 
     finding: Finding
     scene: Scene
-    path: str  # of the photo
 
 
 _Kept = OrderedDict[str, _Open]
@@ -73,7 +72,7 @@ class Answers:
         """
         path, facts = self.offers.photo({"example": name})
         explanation = self.explainer.explain(path)
-        self._deck[path] = _opened(explanation.finding, replace(explanation.scene(), **facts), path)
+        self._deck[path] = _opened(explanation.finding, replace(explanation.scene(), **facts))
 
     @answers("open")
     def open(self, question: Any) -> dict[str, Any]:
@@ -135,7 +134,7 @@ class Answers:
             with self._turns.turn(asker.get()):
                 found = self._remembered(key) or self._explained(content, key)
         finding, scene = found
-        opened = _opened(finding, replace(scene, **facts), path)
+        opened = _opened(finding, replace(scene, **facts))
         with self._lock:
             self._kept[opened.scene.id] = opened
             _forget(self._kept)
@@ -235,8 +234,8 @@ class Answers:
     def page(self, question: Any) -> dict[str, Any]:
         """The page to take away: {"html": text}, or {"error": a sentence}.
 
-        It opens with what is shown, has the maps of its method, and its own map whole. The
-        question: {"id": token, "layer", "method", "target", "versus"}.
+        It opens as it is seen, has the maps of its method, and its own map whole. The question:
+        {"id": token, "layer", "method", "target", "versus", and more, see `questions.view`}.
         """
         kept = self._find(question)
         finding = kept.finding.seen(**questions.shown(question, kept.scene))
@@ -251,6 +250,7 @@ class Answers:
             maps=finding.packets(targets=list(there)),
             exact=finding.exact_packets(),
             complete=True,
+            wanted=questions.view(question, finding.labels),
             id="",
             original="",
         )
@@ -270,9 +270,9 @@ class Answers:
         return kept
 
 
-def _opened(finding: Finding, scene: Scene, path: str) -> _Open:
+def _opened(finding: Finding, scene: Scene) -> _Open:
     """The scene under a token of its own."""
-    return _Open(finding, replace(scene, id=secrets.token_urlsafe(16)), path)
+    return _Open(finding, replace(scene, id=secrets.token_urlsafe(16)))
 
 
 def _forget(kept: _Kept) -> None:

@@ -57,7 +57,7 @@ def options() -> dict[str, Any]:
 
 def page(shown: Scene) -> str:
     """A self-contained page that shows a complete scene: no request to anywhere."""
-    title = html.escape(f"{shown.predictions[0].label} · camdemo")
+    title = html.escape(f"{shown.target.label} · camdemo")
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

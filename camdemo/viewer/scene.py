@@ -139,7 +139,8 @@ class Scene:
         original: the address of the photo, for a picture of its own size.
         name, example: what the page calls the photo; `example` is empty for an upload.
         code: the Python that brings the photo: lines of imports, and an expression.
-        wanted: what a link asks of the viewer, {option of `Look` or "tool": value}.
+        wanted: how a file opens, {option of `Look` or `Hiding`: value, "split": where the divider
+            is, "hidden": regions, "answer": what the model said to them}; see `questions.view`.
     """
 
     photo: bytes

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from gradio.media import get_image
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from camdemo import Box, Explainer
 from camdemo.trust import hiding
-from camdemo.viewer import bundle
 
 from .steps import TITLE, VIEWER, canvas, changed, example, open_menu, opened, said
 from .test_asking import ASKED, YARDSTICK, drag, masks, questions  # noqa: F401  (a fixture)
@@ -22,21 +20,6 @@ from .test_parity import MAPS, address_of, explanation, show
 
 WIDE, TALL = "fit wide", "fit tall"  # 600 x 400 and 400 x 600
 PART = {WIDE: Box(0, 37, 224, 186), TALL: Box(37, 0, 186, 224)}
-
-
-@pytest.fixture(scope="module")
-def alone(browser: Browser) -> Iterator[Page]:
-    """The viewer alone."""
-    page = browser.new_page()
-    page.set_content(
-        f"""<style>{bundle.static("viewer.css")}</style>
-        <div id="viewer">{bundle.static("viewer.html")}</div>
-        <script>{bundle.script()}
-        const viewer = mountViewer(document.getElementById("viewer"), {{}});
-        </script>"""
-    )
-    yield page
-    page.close()
 
 
 def mask_of(page: Page, regions: list[dict[str, Any]]) -> np.ndarray | None:
@@ -159,7 +142,7 @@ def test_what_is_hidden_at_the_photos_edge_is_covered(alone: Page) -> None:
 def test_the_view_zooms_to_what_the_model_saw_of_the_photo(
     alone: Page, framing: str, zooms: bool
 ) -> None:
-    """Of 4000 x 600 the crop shows 525 x 525; letterboxed, all of it is seen, however large the box."""
+    """Of 4000 x 600 the crop shows a seventh; letterboxed all is seen, however large the box."""
     explained = explanation("fit long" if framing == "fit" else "long", MAPS["7 x 7"])
     show(alone, explained)
     assert explained.framing == framing

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import itertools
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from camdemo import Box, Explanation, LayerInfo, Prediction, picture
 from camdemo.engine import Sweep
@@ -21,7 +20,6 @@ from camdemo.models import catalogue
 from camdemo.photo import photo_part, seen_region, to_box
 from camdemo.question import COLORMAPS, EVIDENCE
 from camdemo.records import Timings
-from camdemo.viewer import bundle
 from camdemo.viewer.scene import display_size
 
 MEAN, PERCENTILE = 1 / 255, 4 / 255  # what issue 3 allows
@@ -114,18 +112,9 @@ def explanation(photo: str, cam: np.ndarray) -> Explanation:
 
 
 @pytest.fixture(scope="module")
-def viewer(browser: Browser) -> Iterator[Page]:
+def viewer(alone: Page) -> Page:
     """The viewer alone, as every page has it, for scenes made here."""
-    page = browser.new_page()
-    page.set_content(
-        f"""<style>{bundle.static("viewer.css")}</style>
-        <div id="viewer">{bundle.static("viewer.html")}</div>
-        <script>{bundle.script()}
-        const viewer = mountViewer(document.getElementById("viewer"), {{}});
-        </script>"""
-    )
-    yield page
-    page.close()
+    return alone
 
 
 def address_of(image: Image.Image) -> str:
@@ -338,6 +327,15 @@ def test_a_look_brings_its_colours_and_keeps_what_is_changed(viewer: Page) -> No
         expected = np.asarray(explained.overlay("turbo", 0.7, look=look))
         assert difference(canvas(viewer), expected)[0] <= MEAN
         assert viewer.locator(f"[name=cam-look][value={look}]").is_checked()
+
+
+@pytest.mark.parametrize("more", [{}, {"opacity": 0.2}])
+def test_a_look_in_a_link_brings_its_colours(viewer: Page, more: dict) -> None:
+    set_controls(viewer, **GLOW)
+    explained = explanation("whole", MAPS["7 x 7"])
+    show(viewer, explained, wanted={"look": "notebook"} | more)
+    expected = np.asarray(explained.overlay(**more))
+    assert difference(canvas(viewer), expected)[0] <= MEAN
 
 
 def test_small_maps_lie_on_a_solid_ground(viewer: Page) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -12,12 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from gradio.media import get_image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from camdemo import Explainer, Prediction
 from camdemo.question import EVIDENCE
 from camdemo.records import Occlusion, percent
-from camdemo.viewer import bundle
 
 from .test_parity import MAPS, Made, explanation, set_controls, show
 
@@ -30,22 +28,17 @@ SHAPES = [(7, 7), (14, 14), (8, 8), (56, 40), (1, 2), (5, 1), (3, 3), (5, 11), (
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser) -> Iterator[Page]:
+def page(alone: Page) -> Page:
     """The viewer alone; its functions can be called by their names."""
-    page = browser.new_page()
-    page.set_content(
-        f"""<style>{bundle.static("viewer.css")}</style>
-        <div id="viewer">{bundle.static("viewer.html")}</div>
-        <script>{bundle.script()}
-        const viewer = mountViewer(document.getElementById("viewer"), {{}});
-        const mapOf = (rows) => ({{
-          height: rows.length, width: rows[0].length, values: Float32Array.from(rows.flat()),
-        }});
-        const ALL = {{ part: [0, 0, 1, 1], side: 1 }}; // of a scene without bars
-        </script>"""
+    alone.evaluate(
+        """() => {
+          window.mapOf = (rows) => ({
+            height: rows.length, width: rows[0].length, values: Float32Array.from(rows.flat()),
+          });
+          window.ALL = { part: [0, 0, 1, 1], side: 1 }; // of a scene without bars
+        }"""
     )
-    yield page
-    page.close()
+    return alone
 
 
 def zones_of(cam: np.ndarray) -> np.ndarray:

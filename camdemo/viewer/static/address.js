@@ -6,9 +6,7 @@ const SETTLE = 300; // milliseconds after which a change of the view is written
 
 /** Regions as a text: "12,30,200,180;b9:40,50,60,70", a brush with its radius before its points. */
 function textOfRegions(regions) {
-  const numbers = (values) => values.flat().map(Math.round).join(",");
-  return regions.flatMap(({ rects = [], points, radius }) =>
-    points ? [`b${Math.round(radius)}:${numbers(points)}`] : [rects.map(numbers).join("+")]).join(";");
+  return regions.map(({ rects, points, radius }) => (points ? `b${radius}:${points}` : rects.join("+"))).join(";");
 }
 
 /** Regions from such a text; what is none is left out. */
@@ -16,7 +14,7 @@ function regionsFrom(text) {
   const numbers = (part) => part.split(",").map(Number);
   const inFours = (rects) => rects.length > 0 && rects.every((rect) => rect.length === 4 && rect.every(Number.isFinite));
   return (text ? text.split(";") : []).flatMap((part) => {
-    const [, radius, places] = part.match(/^b(\d+):(.+)$/) ?? [];
+    const [, radius, places] = part.match(/^b([\d.]+):(.+)$/) ?? [];
     if (!radius) {
       const rects = part.split("+").map(numbers);
       return inFours(rects) ? [{ rects }] : [];
@@ -32,9 +30,9 @@ function viewOf({ state }) {
   const { scene, layer, method, target, versus, tool, fill, keep } = state;
   const asked = { model: scene.model.name, layer, method, framing: scene.framing };
   const labels = { target: labelText(scene, target), versus: labelText(scene, versus) };
-  const look = Object.fromEntries(Object.keys(OPTIONS.look).map((name) => [name, state[name]]));
   const hidden = textOfRegions(regionsNow(state));
-  const view = { example: scene.example, ...asked, ...labels, ...look, tool, ...(hidden ? { hidden, fill, keep } : {}) };
+  const divider = state.view === "split" ? { split: state.split } : {};
+  const view = { example: scene.example, ...asked, ...labels, ...lookOf(state), ...divider, tool, ...(hidden ? { hidden, fill, keep } : {}) };
   return Object.fromEntries(Object.entries(view).filter(([, value]) => value !== null && value !== "").map(([name, value]) => [name, String(value)]));
 }
 
@@ -52,7 +50,8 @@ function askedBy(given) {
   if (texts.colormap && !texts.look) texts.look = "notebook"; // before there was another
   const pick = (names) => Object.fromEntries(names.filter((name) => texts[name]).map((name) => [name, texts[name]]));
   const read = (option) => [option.name, texts[option.name] === undefined ? undefined : valueFrom(option, texts[option.name])];
-  const options = [...Object.values(OPTIONS.look), OPTIONS.fill, OPTIONS.keep];
+  const divider = { name: "split", low: 0, high: 1 };
+  const options = [...Object.values(OPTIONS.look), divider, OPTIONS.fill, OPTIONS.keep];
   const look = Object.fromEntries(options.map(read).filter(([, value]) => value !== undefined));
   const tool = ["read", "box", "brush", "cell", "frame"].includes(texts.tool) ? { tool: texts.tool } : {};
   return {
@@ -109,9 +108,13 @@ function addressOf(viewer) {
     const { question, wanted } = askedBy(given);
     clearTimeout(timer);
     pending = null;
-    return viewer.open({ source, ...question }, { wanted, isNew: false });
+    if (await viewer.open({ source, ...question }, { wanted, isNew: false })) return true;
+    written = ""; // what is still shown is what stands in the address
+    write();
+    return false;
   }
 
+  window.addEventListener("pagehide", flush);
   window.addEventListener("popstate", ({ state: entry }) => restore(entry));
   return { write, restore };
 }

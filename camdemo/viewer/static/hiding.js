@@ -6,11 +6,16 @@ function regionsNow({ history, at }) {
   return history[at];
 }
 
+/** A history that begins with regions that are hidden already. */
+function historyOf(regions) {
+  return regions.length ? { history: [[], regions], at: 1 } : { history: [[]], at: 0 };
+}
+
 /** A list of regions in place of the present one. */
 function changeRegions(viewer, regions) {
   if (!canBeAsked(viewer)) return;
   const { state } = viewer;
-  const history = [...state.history.slice(0, state.at + 1), regions];
+  const history = [...state.history.slice(0, state.at + 1), regions.map(roundedRegion)];
   viewer.set({ history, at: history.length - 1, draft: null });
   viewer.askBack();
 }
@@ -29,10 +34,10 @@ function toggleCell(viewer, cell) {
   const { state } = viewer;
   const map = viewer.mapOf(state.layer, state.target);
   if (!map) return;
-  const rect = rectOf(map, state.scene.box, cell, state.photo);
+  const region = roundedRegion({ rects: [rectOf(map, state.scene.box, cell, state.photo)] });
   const regions = regionsNow(state);
-  const others = regions.filter(({ rects }) => String(rects) !== String([rect]));
-  changeRegions(viewer, others.length < regions.length ? others : [...regions, { rects: [rect] }]);
+  const others = regions.filter(({ rects }) => String(rects) !== String(region.rects));
+  changeRegions(viewer, others.length < regions.length ? others : [...regions, region]);
 }
 
 /** How much the button "Hide the hottest" hides: the threshold, or 20 % without one. */
@@ -66,8 +71,9 @@ function hidingTools(viewer) {
     box: {
       down: ({ x, y }) => ({ x, y }),
       move: (start, { x, y }) => {
-        const [left, right] = [Math.min(start.x, x), Math.max(start.x, x)].map((edge) => within(edge, canvas.width));
-        const [top, bottom] = [Math.min(start.y, y), Math.max(start.y, y)].map((edge) => within(edge, canvas.height));
+        // Whole pixels, so that Python's Box says the same.
+        const [left, right] = [Math.min(start.x, x), Math.max(start.x, x)].map((edge) => within(Math.round(edge), canvas.width));
+        const [top, bottom] = [Math.min(start.y, y), Math.max(start.y, y)].map((edge) => within(Math.round(edge), canvas.height));
         viewer.set({ draft: { rects: [[left, top, right, bottom]] }, cell: null });
       },
       up: () => {
@@ -83,7 +89,10 @@ function hidingTools(viewer) {
         return {};
       },
       move: (_start, { x, y }) => {
-        state.draft.points.push([x, y]);
+        const { points, radius } = state.draft;
+        const [lastX, lastY] = points.at(-1);
+        if (Math.hypot(x - lastX, y - lastY) < radius / 8) return; // the address need not hold them all
+        points.push([x, y]);
         viewer.set({});
       },
       up: () => commit(state.draft),
@@ -189,8 +198,8 @@ function hidingActions(viewer) {
 }
 
 /** The controls of this part show the state. */
-function drawHidingControls({ root, state, find }) {
-  if (!find(".cam-ask")) return;
+function drawHidingControls({ root, state, find, host }) {
+  if (!host.hide) return;
   const act = state.keep ? "Keep only" : "Hide";
   find("[data-action=hottest]").textContent = `${act} the hottest ${hottestShare(state)} %`;
   find("[data-action=hottest]").title = "Key h";

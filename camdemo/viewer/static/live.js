@@ -225,7 +225,7 @@ function liveOf(viewer) {
     if (!isOn && bar.contains(document.activeElement)) canvas.focus({ preventScroll: true });
     bar.hidden = !isOn;
     viewer.write(".cam-rate", run?.rate ? `Live · ${run.rate} a second` : "Live");
-    for (const part of viewer.root.querySelectorAll(".cam-tools, .cam-history, .cam-asking")) part.inert = isOn;
+    for (const part of viewer.root.querySelectorAll(".cam-tools, .cam-history, .cam-asking, .cam-ask fieldset")) part.inert = isOn;
     for (const button of viewer.root.querySelectorAll("[data-menu=save]")) button.disabled = isOn;
     find(".cam-title").ariaLive = isOn ? "off" : "polite"; // it changes at every frame
   }

@@ -235,13 +235,14 @@ function drawControls(viewer) {
   find("[data-control=colormap]").disabled = viewer.heat.evidence() === "signed";
   find("[data-control=opacity]").disabled = find("[data-control=strongest]").disabled = state.view === "photo";
   find(".cam-chip").textContent = scene.model.title;
+  find(".cam-look-now").textContent = [optionOf("look"), optionOf("colormap")]
+    .map(({ name, values }) => values.find((value) => value.name === state[name]).title).join(", ");
   const thumb = find(".cam-thumb");
+  if (!thumb) return; // a file has no other photo
   thumb.replaceChildren();
   thumb.style.backgroundImage = `url("${scene.photo}")`;
   thumb.title = scene.name || "Your photo";
   thumb.setAttribute("aria-label", "Replace the photo");
-  find(".cam-look-now").textContent = [optionOf("look"), optionOf("colormap")]
-    .map(({ name, values }) => values.find((value) => value.name === state[name]).title).join(", ");
 }
 
 /** Buttons of which one is chosen say which. */

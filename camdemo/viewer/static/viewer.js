@@ -16,7 +16,7 @@
  *   look             async ({id, framing, layer, method, target, versus}) -> {labels, maps, target} or {error}
  *   live             async ({frame, model, layer, method, target, framing}) -> what changes of a scene, or {error}
  *   labels           async () -> the names of all labels that can be added
- *   page             async ({id, layer, method, target, versus}) -> {html} of the file to take away, or {error}
+ *   page             async (question) -> {html} of the file to take away, or {error}; see pageQuestion in takeaway.js
  * Returns the viewer; `show(scene)` puts an explanation into it, `show(null)` empties it.
  */
 function mountViewer(root, host) {
@@ -92,7 +92,7 @@ function mountViewer(root, host) {
       const context = canvas.getContext("2d");
       const map = mapOf(state.layer, state.target);
       if (painted.heat !== viewer.heat.key()) {
-        if (painted.heat && !viewer.drag) fadeFrom(canvas, find(".cam-before"));
+        if (painted.heat && !viewer.drag && !isLive(viewer)) fadeFrom(canvas, find(".cam-before"));
         painted.heat = viewer.heat.key();
       }
       zoomTo(viewer);
@@ -190,19 +190,19 @@ function mountViewer(root, host) {
       Object.assign(state, { history: [[]], at: 0, keep: false });
     }
     const { layer, versus } = state;
-    const pinned = samePhoto ? state.pinned : null;
+    const pinned = samePhoto && isNew ? state.pinned : null;
     viewer.drag = null; // of another photo, or of another map
-    Object.assign(state, { scene, source, photo, pinned, cell: null, draft: null, answer: null, frame: null });
-    const { hidden, ...wantedLook } = known ? {} : withBrought(scene.wanted);
-    Object.assign(state, wantedLook, hidden?.length ? { history: [[], hidden], at: 1 } : {});
+    const { hidden, answer = null, ...wantedLook } = known ? {} : withBrought(scene.wanted);
+    Object.assign(state, { scene, source, photo, pinned, cell: null, draft: null, answer, frame: null });
+    Object.assign(state, wantedLook, hidden && historyOf(hidden));
     if (known === null) viewer.wantedExample = scene.example;
     state.known = known ?? knownOf(scene);
     state.revision++;
-    if (!before || !methodsHere(viewer).includes(methodOf(state.method))) state.method = scene.method;
-    const stays = before?.model.name === scene.model.name && scene.layers.some(({ name }) => name === layer);
+    if (!isNew || !before || !methodsHere(viewer).includes(methodOf(state.method))) state.method = scene.method;
+    const stays = isNew && before?.model.name === scene.model.name && scene.layers.some(({ name }) => name === layer);
     state.layer = stays ? layer : scene.layer;
     state.target = labelOf(scene, pinned)?.index ?? scene.target;
-    const rival = samePhoto ? (labelOf(scene, versus)?.index ?? null) : null;
+    const rival = samePhoto && isNew ? (labelOf(scene, versus)?.index ?? null) : null;
     state.versus = known ? rival : (scene.versus ?? rival);
     if (state.versus === state.target) state.versus = null;
     canvas.width = photo.width;
@@ -216,7 +216,7 @@ function mountViewer(root, host) {
     viewer.address?.write(isNew && Boolean(before));
     draw();
     showResult(viewer);
-    if (regionsNow(state).length) viewer.askBack();
+    if (regionsNow(state).length && !answer) viewer.askBack();
     await new Promise(requestAnimationFrame); // the first map is on the screen before the rest
     if (state.scene !== scene) return;
     await viewer.askForStages();
@@ -244,7 +244,6 @@ function mountViewer(root, host) {
   viewer.heat = heatOfViewer(viewer);
   Object.assign(viewer, exchangeOf(viewer), { askBack: askingBack(viewer), framing: framingOf(viewer) });
   viewer.choices = choicesOf(viewer);
-  if (!host.hide) find(".cam-ask")?.remove();
   listenToControls(viewer);
   listenToActions(viewer);
   listenToPointer(viewer);
