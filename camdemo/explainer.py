@@ -129,8 +129,9 @@ class Explainer:
             model: a name of the catalogue; None for `default_model()`.
             layer: a name of `layers(model)`; None for the last stage.
             target: a label or its index; None for the most probable label.
-            framing: "crop" (as the weights were validated), "whole" (the photo, squeezed), or
-                a Box (or its text, "left,top,right,bottom") in pixels of the upright photo.
+            framing: "crop" (as the weights were validated), "whole" (the photo, squeezed), "fit"
+                (the photo between bars of the training mean, nothing squeezed), or a Box (or its
+                text, "left,top,right,bottom") in pixels of the upright photo.
             progress: called while weights are downloaded.
             versus: a label or its index to compare with ("why lion and not cheetah?"). The map
                 then explains the difference of the two logits: positive cells speak for the
@@ -162,7 +163,7 @@ class Explainer:
         image = photos.read(photo, 10**6 * self.settings.max_megapixels)
         decoded = time.perf_counter()
         region = photos.seen_region(image.size, spec.transform, framing)
-        inputs = photos.prepare(image, framing, spec.transform)
+        inputs = photos.prepare(image, framing, spec)
         prepared = time.perf_counter()
 
         rank = Rank.SWEEP if passing else Rank.FIRST_MAP
@@ -176,6 +177,7 @@ class Explainer:
             versus=None if rival is None else labels.prediction(names, probabilities, rival),
             cam=found.map,
             box=photos.to_box(region),
+            part=photos.photo_part(image.size, spec.transform, framing),
             image=image,
             model=spec,
             layer=where,

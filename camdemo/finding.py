@@ -41,7 +41,9 @@ class Finding:
         cam: float32 (h, w), the signed map, before any display step.
             Positive cells speak for the label's logit, negative ones against it, or, where two
             labels are compared, for the other one.
-        box: the pixels of the photo that the model saw; the map lies exactly there.
+        box: the pixels of the photo that the model saw; the map lies exactly there. In the framing
+            "fit" that is a square which reaches beyond the photo, over the bars.
+        part: the pixels of `inputs` that show the photo: all of them, but for those bars.
         model, layer, method, framing: what was asked.
         timings: where the milliseconds went.
         inputs: float32 (1, 3, side, side), what the network was given.
@@ -56,6 +58,7 @@ class Finding:
     versus: Prediction | None = None
     cam: np.ndarray
     box: Box
+    part: Box
     model: ModelSpec
     layer: LayerInfo
     method: str = "gradcam"
@@ -76,6 +79,21 @@ class Finding:
     def framing_text(self) -> str:
         """The framing as the API, the command line and links write it."""
         return self.framing.text if isinstance(self.framing, Box) else self.framing
+
+    def in_bars(self, cam: np.ndarray) -> float:
+        """How much of a map's positive evidence lies in the bars of "fit", 0 to 1.
+
+        A cell that lies on the photo in part counts by its area.
+
+        Args:
+            cam: float32 (h, w), a map of this photo.
+        """
+        side, part = self.inputs.shape[-1], self.part
+        rows = _overlap(cam.shape[0], side, part.top, part.bottom)
+        columns = _overlap(cam.shape[1], side, part.left, part.right)
+        positive = np.maximum(cam, 0).astype(np.float64)
+        total = positive.sum()
+        return float(1 - (rows @ positive @ columns) / total) if total > 0 else 0.0
 
     # -- labels
 
@@ -215,7 +233,8 @@ class Finding:
 
         Args:
             regions: a box or several in pixels of the photo, like `box`, which add up; or a mask
-                of the network's input, bool (side, side).
+                of the network's input, bool (side, side). What of it is not on the photo, as the
+                bars of "fit", is never hidden, nor does a random patch lie there.
             fill: what takes their place: "blur", "mean" (the mean colour of the photos that the
                 network was trained on) or "noise". It matters: see `hiding.filling`.
             keep: whether the regions are kept, and the rest of what the model saw is hidden.
@@ -224,12 +243,13 @@ class Finding:
             ChoiceError: another fill.
             RegionError: a region without area, or nothing within what the model saw.
         """
-        side = self.inputs.shape[-1]
         if isinstance(regions, np.ndarray):
             mask = regions
         else:
             boxes = [regions] if isinstance(regions, Box) else regions
-            mask = hiding.mask_of(boxes, self.box, side)
+            mask = hiding.mask_of(boxes, self.box, self.inputs.shape[-1])
+        mask = self._on_photo(mask)
+        hidden = mask[self.part.slices].mean()
         now = self.without(mask, fill, keep)
         elsewhere = self.without_elsewhere(mask, fill, keep)
         index = self.target.index
@@ -240,7 +260,7 @@ class Finding:
             elsewhere=replace(self.target, probability=float(elsewhere.mean[index])),
             elsewhere_error=float(elsewhere.error[index]),
             overlap=elsewhere.overlap,
-            share=float(mask.mean() if not keep else 1 - mask.mean()),
+            share=float(hidden if not keep else 1 - hidden),
             keep=keep,
         )
 
@@ -257,11 +277,12 @@ class Finding:
 
         Raises:
             ChoiceError: another fill.
-            RegionError: a mask of another shape, or an empty one.
+            RegionError: a mask of another shape, or one with nothing on the photo.
             WeightsError: the weights can't be had any more.
         """
-        filled = self._filling(mask, fill)
-        return hiding.hide(self._score(Rank.ANSWER), self.inputs, mask, filled, keep)
+        mask, filled = self._on_photo(mask), self._filling(fill)
+        score = self._score(Rank.ANSWER)
+        return hiding.hide(score, self.inputs, mask, filled, keep, self.part)
 
     def without_elsewhere(
         self, mask: np.ndarray, fill: Fill = "blur", keep: bool = False
@@ -270,11 +291,15 @@ class Finding:
 
         See `hiding.hide_elsewhere`. Arguments and errors are those of `without`.
         """
-        filled = self._filling(mask, fill)
-        return hiding.hide_elsewhere(self._score(Rank.YARDSTICK), self.inputs, mask, filled, keep)
+        mask, filled = self._on_photo(mask), self._filling(fill)
+        score = self._score(Rank.YARDSTICK)
+        return hiding.hide_elsewhere(score, self.inputs, mask, filled, keep, self.part)
 
-    def _filling(self, mask: np.ndarray, fill: Fill) -> np.ndarray:
-        hiding.check(mask, self.inputs.shape[-1])
+    def _on_photo(self, mask: np.ndarray) -> np.ndarray:
+        side = self.inputs.shape[-1]
+        return hiding.check(hiding.on_photo(hiding.check(mask, side), self.part), side)
+
+    def _filling(self, fill: Fill) -> np.ndarray:
         return hiding.filling(self.inputs, fill, self.model.transform, self.model.training_mean)
 
     def _score(self, rank: Rank) -> Callable[[np.ndarray], np.ndarray]:
@@ -284,3 +309,9 @@ class Finding:
             return naming.probabilities(self.engine.run(Score(self.model.name, batch, rank)))
 
         return score
+
+
+def _overlap(cells: int, side: int, first: int, last: int) -> np.ndarray:
+    """How much of each of so many cells along a side lies from first to last, float64 (cells,)."""
+    edges = np.clip(np.arange(cells + 1) * side / cells, first, last)
+    return np.diff(edges) * cells / side

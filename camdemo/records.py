@@ -62,15 +62,25 @@ class Box:
     def height(self) -> int:
         return self.bottom - self.top
 
+    def within(self, width: int, height: int) -> Box:
+        """What of it lies on a picture of this size."""
+        left, top = max(self.left, 0), max(self.top, 0)
+        return Box(left, top, min(self.right, width), min(self.bottom, height))
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Its rows and its columns."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
     @property
     def text(self) -> str:
         """The four edges as the API, the command line and links write them: "12,0,345,333"."""
         return f"{self.left},{self.top},{self.right},{self.bottom}"
 
 
-# What the model is shown: the middle, as its weights were validated; the whole photo,
-# squeezed; or a frame of one's own.
-Framing = Literal["crop", "whole"] | Box
+# What the model is shown: the middle, as its weights were validated; the whole photo, squeezed,
+# or letterboxed; or a frame of one's own.
+Framing = Literal["crop", "whole", "fit"] | Box
 
 
 @dataclass(frozen=True, slots=True)

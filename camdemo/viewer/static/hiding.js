@@ -34,7 +34,7 @@ function toggleCell(viewer, cell) {
   const { state } = viewer;
   const map = viewer.mapOf(state.layer, state.target);
   if (!map) return;
-  const region = roundedRegion({ rects: [rectOf(map, state.scene.box, cell)] });
+  const region = roundedRegion({ rects: [rectOf(map, state.scene.box, cell, state.photo)] });
   const regions = regionsNow(state);
   const others = regions.filter(({ rects }) => String(rects) !== String(region.rects));
   changeRegions(viewer, others.length < regions.length ? others : [...regions, region]);
@@ -47,11 +47,13 @@ const hottestShare = ({ strongest }) => (strongest < 100 ? strongest : 20);
 function hottestRegion({ state, mapOf }) {
   const map = mapOf(state.layer, state.target);
   if (!map) return null;
-  const order = Array.from(map.values.keys()).sort((a, b) => map.values[b] - map.values[a]);
+  const weights = weightsOf(map, state.scene);
+  const onPhoto = Array.from(map.values.keys()).filter((cell) => weights[cell] > 0);
+  const order = onPhoto.sort((a, b) => map.values[b] - map.values[a]);
   const count = Math.max(1, Math.round((order.length * hottestShare(state)) / 100));
   const hottest = order.slice(0, count).filter((cell) => map.values[cell] > 0);
   const rects = hottest.map((cell) =>
-    rectOf(map, state.scene.box, { row: Math.floor(cell / map.width), column: cell % map.width }));
+    rectOf(map, state.scene.box, { row: Math.floor(cell / map.width), column: cell % map.width }, state.photo));
   return rects.length ? { rects } : null;
 }
 
@@ -114,7 +116,7 @@ function askingBack(viewer) {
     const { scene } = state;
     const stale = () => number !== newest || state.scene !== scene;
     const regions = scene && host.hide ? regionsNow(state) : [];
-    const mask = regions.length ? maskOf(regions, scene.box, scene.side) : null;
+    const mask = regions.length ? maskOf(regions, scene) : null;
     if (!mask) {
       viewer.set({ answer: null });
       if (regions.length) viewer.say("The model does not see this part: nothing changes.", "canvas");

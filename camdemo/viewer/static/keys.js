@@ -15,14 +15,15 @@ function stepLayer(viewer, by) {
   viewer.set({ layer: names[at < 0 ? names.length - 1 : within(at + by, names.length - 1)] });
 }
 
-/** Move the cell that is read out. */
+/** Move the cell that is read out; it stays on the photo. */
 function moveCell(viewer, rows, columns) {
   const { state } = viewer;
   const map = viewer.mapOf(state.layer, state.target);
   if (!map) return;
   const { row, column } = state.cell ?? { row: map.height >> 1, column: map.width >> 1 };
-  const cell = { row: within(row + rows, map.height - 1), column: within(column + columns, map.width - 1) };
-  viewer.set({ cell });
+  const seen = cellsOnPhoto(map, state.scene);
+  const kept = (place, [first, last]) => Math.min(Math.max(place, Math.floor(first)), Math.ceil(last) - 1);
+  viewer.set({ cell: { row: kept(row + rows, seen.down), column: kept(column + columns, seen.across) } });
 }
 
 /** The next value of an option. */

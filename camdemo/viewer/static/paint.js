@@ -3,15 +3,16 @@
 
 const MARGIN_LIGHT = 0.4; // how bright the margin that the model never saw is left
 
-/** A photo's pixels where the heat lies, and room to blend them; until the box moves. */
+/** A photo's pixels where the heat lies, and room to blend them; until the box moves, or the picture is another. */
 const seenParts = new WeakMap();
 function seenPart(photo, box, { width, height }) {
   const [left, top, right, bottom] = box;
-  if (seenParts.get(photo)?.box !== String(box)) {
+  const place = String([box, width, height]);
+  if (seenParts.get(photo)?.place !== place) {
     const context = make("canvas", { width, height }).getContext("2d", { willReadFrequently: true });
     context.drawImage(photo, 0, 0, width, height);
     const under = context.getImageData(left, top, right - left, bottom - top);
-    seenParts.set(photo, { box: String(box), under, blended: new ImageData(under.width, under.height) });
+    seenParts.set(photo, { place, under, blended: new ImageData(under.width, under.height) });
   }
   return seenParts.get(photo);
 }
@@ -40,16 +41,18 @@ function blend({ under, blended }, { indices, pixels }, covers) {
 }
 
 /**
- * Paint a view of a photo into a context; `box` is in the context's pixels.
- * `heat` is {indices, pixels, evidence, weakest} of the box, or null for a map that says nothing.
+ * Paint a view of a photo into a context; `box` is in the context's pixels, and may reach beyond them.
+ * `heat` is {indices, pixels, evidence, weakest} of what of it lies on the photo, or null for a map that
+ * says nothing.
  */
 function paint(context, { view, look, opacity, split }, photo, box, heat) {
   const { width, height } = context.canvas;
+  const onPhoto = onPicture(box, context.canvas);
   context.drawImage(photo, 0, 0, width, height);
   if (view === "photo" || !heat) return;
-  const seen = blend(seenPart(photo, box, context.canvas), heat, coversOf({ look, opacity }, heat));
-  context.putImageData(seen, box[0], box[1]);
-  dimMargin(context, box);
+  const seen = blend(seenPart(photo, onPhoto, context.canvas), heat, coversOf({ look, opacity }, heat));
+  context.putImageData(seen, onPhoto[0], onPhoto[1]);
+  dimMargin(context, onPhoto);
   if (view === "split") {
     const edge = Math.round(split * width);
     const part = (edge / width) * photo.width;
@@ -79,7 +82,7 @@ const AROUND = 1.15; // how much of the photo is left about it
 function zoomTo({ canvas, state, find }) {
   const { scene, tool, frame } = state;
   if (!scene) return;
-  const [left, top, right, bottom] = scene.box;
+  const [left, top, right, bottom] = onPicture(scene.box, state.photo);
   const [width, height] = [right - left, bottom - top];
   const room = canvas.parentElement;
   const fitted = Math.min(room.clientWidth / canvas.width, room.clientHeight / canvas.height);
@@ -117,10 +120,11 @@ function dimMargin(context, [left, top, right, bottom]) {
   );
 }
 
-/** A cell of a map as a rectangle of the photo: left, top, right, bottom. */
-function rectOf(map, [left, top, right, bottom], { row, column }) {
+/** A cell of a map as a rectangle of the photo, as far as it lies on that: left, top, right, bottom. */
+function rectOf(map, [left, top, right, bottom], { row, column }, size) {
   const [width, height] = [(right - left) / map.width, (bottom - top) / map.height];
-  return [left + column * width, top + row * height, left + (column + 1) * width, top + (row + 1) * height];
+  const rect = [left + column * width, top + row * height, left + (column + 1) * width, top + (row + 1) * height];
+  return onPicture(rect, size);
 }
 
 /** Outline a rectangle in white on black, which is seen on any photo; `more` adds to each colour. */

@@ -188,7 +188,7 @@ function wordsOf({ heat, state }, map, label, rival) {
   if (!map) return "This map is being computed …";
   if (!heat.rangeFor(state.layer, state.target)) return describeNothing(heat.evidence(), label);
   const weak = describeWeak(map, heat.rangeFor(state.layer, state.target));
-  return [rival ? describeDuel(map, label, rival.label) : describe(map, label), ...(weak ? [weak] : [])].join(" ");
+  return [rival ? describeDuel(map, label, rival.label, state.scene) : describe(map, label, state.scene), ...(weak ? [weak] : [])].join(" ");
 }
 
 const OWN_FRAME = "own"; // in the list of framings: one that is moved on the photo

@@ -40,10 +40,13 @@ function traceRegions(context, regions) {
 
 /**
  * The network's input pixels that lie in a region by at least half: base64 of their bits, row by
- * row; null when there are none.
+ * row; null when there are none. Bars beside the photo are never among them.
  */
-function maskOf(regions, [left, top, right, bottom], side) {
+function maskOf(regions, { box: [left, top, right, bottom], part, side }) {
   const context = make("canvas", { width: side, height: side }).getContext("2d");
+  context.beginPath();
+  context.rect(part[0], part[1], part[2] - part[0], part[3] - part[1]);
+  context.clip();
   context.scale(side / (right - left), side / (bottom - top));
   context.translate(-left, -top);
   traceRegions(context, regions);
@@ -60,6 +63,7 @@ const FILLINGS = {
   blur(context, photo, [left, top, right, bottom], { width, height }) {
     // Down to a few pixels and up again is a blur that every browser has.
     const small = make("canvas", { width: 16, height: 16 });
+    FILLINGS.mean(small.getContext("2d"), photo, [], small); // which lies beside the photo, if anything
     small.getContext("2d").drawImage(photo, left, top, right - left, bottom - top, 0, 0, 16, 16);
     context.imageSmoothingQuality = "high";
     context.drawImage(small, 0, 0, width, height);

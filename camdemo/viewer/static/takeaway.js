@@ -222,6 +222,16 @@ function describeLoss(loss, { shape: [, height, width] }) {
   return loss && `This file has the map averaged to fewer cells than its ${height} x ${width}. The page on a server has it whole.`;
 }
 
+/** What must be known of a map that is drawn: evidence in the bars; as Explanation.caveat says it. */
+function describeDrawn(map, scene, { target, versus }) {
+  const name = (index) => labelOf(scene, index).label;
+  const sides = versus === null
+    ? [[map, `the evidence for ${name(target)}`]]
+    : [[map, `what speaks for ${name(target)}`], [opposite(map), `what speaks for ${name(versus)}`]];
+  const told = sides.map(([side, what]) => [placeOf(side, scene).bars, what]).filter(([bars]) => bars > WORTH_SAYING);
+  return told.map(([bars, what]) => describeBars(bars, what)).join(" ");
+}
+
 /** What is hidden, and what the model says to that; null where nothing is. */
 function hiddenNumbers(state) {
   const { scene, fill, keep, answer } = state;
@@ -247,7 +257,9 @@ function numbersOf({ state, heat }, { values, height, width }, loss) {
     box: { left, top, right, bottom },
     map: Array.from({ length: height }, (_, row) => [...values.subarray(row * width, (row + 1) * width)]),
     range: { min: low, max: high },
-    note: heat.rangeFor(layer, target) ? "" : describeNothing(heat.evidence(), labelOf(scene, target).label),
+    note: heat.rangeFor(layer, target)
+      ? describeDrawn({ values, height, width }, scene, state)
+      : describeNothing(heat.evidence(), labelOf(scene, target).label),
     look: lookOf(state),
     hidden: hiddenNumbers(state),
     averaged: loss === "averaged",
@@ -275,12 +287,14 @@ async function fullSize(viewer) {
   const { state, canvas } = viewer;
   checkFrame(state);
   const { scene } = state;
-  const original = await originalOf(scene);
-  const photo = original ?? state.photo;
-  const picture = make("canvas", { width: photo.width, height: photo.height });
-  const box = original ? scene.natural_box : scene.box;
+  const photo = (await originalOf(scene)) ?? state.photo;
+  const [width, height] = scene.size;
+  const isSmaller = photo.width * photo.height < width * height; // the copy of a large photo
+  const size = isSmaller ? { width: photo.width, height: photo.height } : { width, height };
+  const picture = make("canvas", size);
+  const box = isSmaller ? scene.box : scene.natural_box;
   const context = picture.getContext("2d");
-  paint(context, state, photo, box, viewer.heat.inBox(box));
+  paint(context, state, photo, box, viewer.heat.inBox(box, picture));
   context.scale(picture.width / canvas.width, picture.height / canvas.height);
   if (regionsNow(state).length) paintHidden(context, state, regionsNow(state));
   return picture;

@@ -97,10 +97,10 @@ function mountViewer(root, host) {
       }
       zoomTo(viewer);
       paint(context, state.plain ? { ...state, view: "photo" } : state, state.photo, state.scene.box, viewer.heat.current());
-      if (map && state.cell && state.view !== "photo") outline(context, rectOf(map, state.scene.box, state.cell));
+      if (map && state.cell && state.view !== "photo") outline(context, rectOf(map, state.scene.box, state.cell, state.photo));
       const regions = [...regionsNow(state), ...(state.draft ? [state.draft] : [])];
       if (regions.length) paintHidden(context, state, regions);
-      if (state.tool === "frame" || state.frame) paintFrame(context, state.frame ?? state.scene.box);
+      if (state.tool === "frame" || state.frame) paintFrame(context, viewer.framing.now());
       if (painted.minis !== viewer.heat.key()) {
         painted.minis = viewer.heat.key();
         drawMinis(viewer);
@@ -225,7 +225,8 @@ function mountViewer(root, host) {
 
   /** What the model sees through a frame that is being moved, until it rests. */
   function glance(box, { labels, maps, target }) {
-    state.scene = { ...state.scene, box, labels };
+    const { side } = state.scene;
+    state.scene = { ...state.scene, box, part: [0, 0, side, side], labels };
     state.target = target;
     state.known = knownOf({ maps });
     state.revision++;
