@@ -45,14 +45,14 @@ function blend({ under, blended }, { indices, pixels }, covers) {
  * `heat` is {indices, pixels, evidence, weakest} of what of it lies on the photo, or null for a map that
  * says nothing.
  */
-function paint(context, { view, look, opacity, split }, photo, box, heat) {
+function paint(context, { view, look, opacity, split, zoom = 1 }, photo, box, heat) {
   const { width, height } = context.canvas;
   const onPhoto = onPicture(box, context.canvas);
   context.drawImage(photo, 0, 0, width, height);
   if (view === "photo" || !heat) return;
   const seen = blend(seenPart(photo, onPhoto, context.canvas), heat, coversOf({ look, opacity }, heat));
   context.putImageData(seen, onPhoto[0], onPhoto[1]);
-  dimMargin(context, onPhoto);
+  dimMargin(context, onPhoto, zoom);
   if (view === "split") {
     const edge = Math.round(split * width);
     const part = (edge / width) * photo.width;
@@ -78,10 +78,10 @@ function fadeFrom(canvas, before) {
 const ZOOMS = 0.35; // the share of the photo below which what the model sees is brought nearer
 const AROUND = 1.15; // how much of the photo is left about it
 
-/** Bring a small frame nearer, unless it is being moved. (By a style: no pixel is painted anew.) */
+/** Bring a small frame nearer, unless it is being moved; how much. (By a style: no pixel is painted anew.) */
 function zoomTo({ canvas, state, find }) {
   const { scene, tool, frame } = state;
-  if (!scene) return;
+  if (!scene) return 1;
   const [left, top, right, bottom] = onPicture(scene.box, state.photo);
   const [width, height] = [right - left, bottom - top];
   const room = canvas.parentElement;
@@ -96,10 +96,11 @@ function zoomTo({ canvas, state, find }) {
   const [x, y] = [shift(canvas.width, left + width / 2, room.clientWidth), shift(canvas.height, top + height / 2, room.clientHeight)];
   const style = zoom > 1 ? `translate(${x}px, ${y}px) scale(${zoom})` : "";
   for (const each of [canvas, find(".cam-before")]) each.style.transform = style;
+  return zoom;
 }
 
 /** Dim and outline what the model did not see; the line lies on the margin. */
-function dimMargin(context, [left, top, right, bottom]) {
+function dimMargin(context, [left, top, right, bottom], zoom) {
   const { width, height } = context.canvas;
   if (right - left === width && bottom - top === height) return;
   const fillBetween = (outerLeft, outerTop, outerRight, outerBottom) => {
@@ -111,7 +112,7 @@ function dimMargin(context, [left, top, right, bottom]) {
   context.fillStyle = `rgba(0, 0, 0, ${1 - MARGIN_LIGHT})`;
   fillBetween(0, 0, width, height);
   context.fillStyle = "#ffffff";
-  const line = Math.max(1, Math.round(Math.max(width, height) / 500));
+  const line = Math.max(1, Math.round(Math.max(width, height) / 500 / zoom));
   fillBetween(
     Math.max(left - line, 0),
     Math.max(top - line, 0),

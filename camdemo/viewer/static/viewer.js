@@ -95,8 +95,8 @@ function mountViewer(root, host) {
         if (painted.heat && !viewer.drag && !isLive(viewer)) fadeFrom(canvas, find(".cam-before"));
         painted.heat = viewer.heat.key();
       }
-      zoomTo(viewer);
-      paint(context, state.plain ? { ...state, view: "photo" } : state, state.photo, state.scene.box, viewer.heat.current());
+      const zoom = zoomTo(viewer);
+      paint(context, { ...state, zoom, ...(state.plain ? { view: "photo" } : {}) }, state.photo, state.scene.box, viewer.heat.current());
       if (map && state.cell && state.view !== "photo") outline(context, rectOf(map, state.scene.box, state.cell, state.photo));
       const regions = [...regionsNow(state), ...(state.draft ? [state.draft] : [])];
       if (regions.length) paintHidden(context, state, regions);
