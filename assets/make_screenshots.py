@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
@@ -30,33 +30,37 @@ def main() -> None:
         browser = playwright.chromium.launch(
             executable_path=chromium.find_or_install(playwright), args=OPTIONS
         )
-        page = browser.new_page(viewport={"width": 1280, "height": 1080})
-        page.goto(address)
-        page.wait_for_function("document.querySelector('input[aria-label=Model]')?.value")
-        example(page, "Lion")
-        page.mouse.move(0, 0)
-        page.wait_for_timeout(500)  # the pointer's hover colours fade
+        page = opened(browser, address, 1280, 800)
         page.screenshot(path=HERE / "screenshot.png")
-        page.set_viewport_size({"width": 1280, "height": 860})
         example(page, "Cheetah + lion")
-        page.get_by_label("Whole photo").check()
-        page.wait_for_timeout(1000)
-        settled(page)
-        page.locator("#headline").click()  # the keys belong to the page again
+        page.mouse.move(0, 0)
         animate(page, HERE / "viewer.webp")
+        phone = opened(browser, address, 390, 844, is_mobile=True, has_touch=True)
+        phone.screenshot(path=HERE / "phone.png")
         browser.close()
     demo.close()
 
 
+def opened(browser: Browser, address: str, width: int, height: int, **kind: bool) -> Page:
+    """The page as it opens, with all that follows the first picture."""
+    page = browser.new_context(viewport={"width": width, "height": height}, **kind).new_page()
+    page.goto(address)
+    page.wait_for_selector('.cam[data-empty="false"]')
+    settled(page)
+    page.wait_for_timeout(1000)  # what fades and moves has come to rest
+    return page
+
+
 def animate(page: Page, path: Path) -> None:
-    """Labels, layers, evidence, the hottest part hidden, a duel; about eight seconds."""
-    keys = ["", "", "2", "2", "1", *["ArrowLeft"] * 5, *["ArrowRight"] * 5, "e", "e", "e"]
+    """A duel, labels, layers, the other look, the hottest part hidden; about eight seconds."""
+    keys = ["", "", "d", "2", "2", "1", *["ArrowLeft"] * 4, *["ArrowRight"] * 4, "n", "", "n"]
     keys += ["h", "", "", "", "x", "d", "", "", *["ArrowLeft"] * 3, *["ArrowRight"] * 3, "d", ""]
     frames = []
     for key in keys:
         if key:
             page.keyboard.press(key)
         settled(page)
+        page.wait_for_timeout(150)
         frames.append(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
     frames[0].save(
         path, save_all=True, append_images=frames[1:], duration=280, loop=0, quality=60, method=4

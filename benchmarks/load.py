@@ -12,7 +12,6 @@ import asyncio
 import base64
 import io
 import itertools
-import json
 import os
 import sys
 import time
@@ -63,16 +62,14 @@ async def our_visit(client: Client, photo: bytes, number: int, tally: Tally) -> 
     """Upload, first map, all others; then layers and labels cost no request."""
     start = time.perf_counter()
     file = await client.upload(photo)
-    change = client.event("Photo", "change")
-    viewer = (await client.run(change, [file, "", "efficientnet_lite0", "crop"]))[0]
+    scene = await client.open(file, model="efficientnet_lite0")
     tally.first.append(time.perf_counter() - start)
-    scene = json.loads(viewer)
     token = scene["id"]
     for targets in ([scene["target"]], None):  # the label on the page first, then the others
         await client.ask("scene_maps", {"id": token, "layers": None, "targets": targets})
     if number % 4 == 1:
         model = MODELS[number // 4 % len(MODELS)]
-        await client.run(client.event("Framing", "input"), [file, "", model, "crop", ""])
+        await client.open(file, model=model)
     elif number % 4 == 2:
         await client.ask("scene_maps", {"id": token, "layers": None, "targets": [number % 1000]})
     elif number % 4 == 3:
@@ -83,8 +80,7 @@ async def our_visit(client: Client, photo: bytes, number: int, tally: Tally) -> 
 async def our_hall_visit(client: Client, name: bytes, _number: int, tally: Tally) -> None:
     """Click an example that everybody clicks; then layers and labels cost no request."""
     start = time.perf_counter()
-    click = client.event(name.decode(), "click")
-    scene = json.loads((await client.run(click, ["efficientnet_lite0", "crop"]))[0])
+    scene = await client.open({"example": name.decode()}, model="efficientnet_lite0")
     tally.first.append(time.perf_counter() - start)
     for targets in ([scene["target"]], None):  # the label on the page first, then the others
         await client.ask("scene_maps", {"id": scene["id"], "layers": None, "targets": targets})

@@ -22,7 +22,8 @@ import numpy as np
 
 from camdemo import CamdemoError, Explainer, Settings
 from camdemo.models import catalogue
-from camdemo.ui.answers import Scenes
+from camdemo.ui.answers import Answers
+from camdemo.ui.offers import Offers
 
 from . import stage
 from .timing import table
@@ -39,7 +40,12 @@ def resident() -> float:
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
-def visits(scenes: Scenes, folder: Path, visitor: int) -> Iterator[None]:
+def answering(explainer: Explainer) -> Answers:
+    """What answers visitors, over an explainer."""
+    return Answers(explainer, Offers(explainer))
+
+
+def visits(answers: Answers, folder: Path, visitor: int) -> Iterator[None]:
     """Endless visits, each another photo of another size; one step is one explanation."""
     dice = np.random.default_rng(visitor)
     for number in itertools.count():
@@ -50,24 +56,24 @@ def visits(scenes: Scenes, folder: Path, visitor: int) -> Iterator[None]:
             content[: len(content) // 2] = b""  # a file that is none
         photo.write_bytes(content)
         try:
-            _visit(scenes, str(photo), number)
+            _visit(answers, str(photo), number)
         except CamdemoError:
             assert number % 25 == 24
         photo.unlink()
         yield
 
 
-def _visit(scenes: Scenes, photo: str, number: int) -> None:
+def _visit(answers: Answers, photo: str, number: int) -> None:
     question = {"framing": ("crop", "whole")[number % 2]}
-    scene = scenes.answer(photo, MODELS[number // 50 % len(MODELS)], question)
+    scene = answers.answer(photo, MODELS[number // 50 % len(MODELS)], question)
     mask = np.zeros((scene.side, scene.side), bool)
     mask[number % 100 : number % 100 + 40] = True
     hidden = {"mask": base64.b64encode(np.packbits(mask)).decode(), "fill": "blur"}
     questions: list[tuple[Callable[[Any], dict], dict]] = [
-        (scenes.maps, {"layers": None, "targets": None}),
-        (scenes.hide, hidden | {"keep": False}),
-        (scenes.look, {"framing": "10,10,90,90", "layer": scene.layer.name}),
-        (scenes.page, {}),
+        (answers.maps, {"layers": None, "targets": None}),
+        (answers.hide, hidden | {"keep": False}),
+        (answers.look, {"framing": "10,10,90,90", "layer": scene.layer.name}),
+        (answers.page, {}),
     ]
     ask, question = questions[number % len(questions)]
     answer = ask(question | {"id": scene.id})
@@ -75,14 +81,14 @@ def _visit(scenes: Scenes, photo: str, number: int) -> None:
         raise RuntimeError(answer["error"])
 
 
-def soak(scenes: Scenes, count: int, visitors: int, before: int) -> list[float]:
+def soak(answers: Answers, count: int, visitors: int, before: int) -> list[float]:
     """So many explanations; the resident memory at their start and after each quarter, in MB.
 
     Args:
         before: as many come first, so that what is remembered has filled up.
     """
     with tempfile.TemporaryDirectory(prefix="camdemo-soak-") as name:
-        streams = [visits(scenes, Path(name), visitor) for visitor in range(visitors)]
+        streams = [visits(answers, Path(name), visitor) for visitor in range(visitors)]
 
         def some(stream: Iterator[None], steps: int) -> None:
             for _ in range(steps):
@@ -115,9 +121,9 @@ def main() -> None:
     parser.add_argument("count", nargs="?", type=int, default=COUNT)
     count = parser.parse_args().count
     start = time.perf_counter()
-    scenes = Scenes(Explainer(Settings(model=MODELS[0], lanes=2)))
-    levels = soak(scenes, count, VISITORS, before=300)
-    del scenes
+    answers = answering(Explainer(Settings(model=MODELS[0], lanes=2)))
+    levels = soak(answers, count, VISITORS, before=300)
+    del answers
     print(f"{count} mixed explanations in {time.perf_counter() - start:.0f} s:\n")
     header = ["", "when memories were full", *(f"quarter {n}" for n in (1, 2, 3, 4))]
     print(table(header, [["resident, MB", *(f"{level:.0f}" for level in levels)]]))

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 from gradio.media import get_image
 from PIL import Image
@@ -32,6 +34,21 @@ def photo_bytes(width: int, height: int) -> bytes:
     file = io.BytesIO()
     part.save(file, "JPEG", quality=92)
     return file.getvalue()
+
+
+def film(path: Path, name: str = "lion.jpg", frames: int = 10, rate: int = 10) -> Path:
+    """A photo that moves to and fro, 320 x 240: what Chromium's pretended camera plays for ever."""
+    with Image.open(get_image(name)) as photo:
+        whole = photo.convert("RGB")
+    side = min(whole.width // 4, whole.height // 3)
+    part = whole.resize((344, 258), box=(0, 0, 4 * side, 3 * side))
+    with path.open("wb") as file:
+        file.write(b"YUV4MPEG2 W320 H240 F%d:1 Ip A1:1\n" % rate)
+        for number in range(frames):
+            shift = 12 + round(12 * np.sin(2 * np.pi * number / frames))
+            pixels = np.asarray(part.crop((shift, 9, shift + 320, 249)))
+            file.write(b"FRAME\n" + cv2.cvtColor(pixels, cv2.COLOR_RGB2YUV_I420).tobytes())
+    return path
 
 
 def photo_tensor(spec: ModelSpec) -> Tensor:

@@ -2,7 +2,7 @@
 
 The stages of our own code are run in this process, in one lane as on the page, and their
 processor time is taken; what a visit to the served page costs beyond their sum is Gradio's (the
-upload, the queue, the event streams) and the interpreter's.
+upload, the viewer's questions) and the interpreter's.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def measure() -> str:
     """The table: each stage, its processor milliseconds, and its share of a visit."""
     whole = _visit_to_the_page()
     seconds = _stages()
-    seconds["Gradio: upload, queue, event streams; and the rest"] = whole - sum(seconds.values())
+    seconds["Gradio: upload and questions; and the rest"] = whole - sum(seconds.values())
     seconds["one visit"] = whole
     rows = [[name, f"{each:.1f}", f"{each / whole:.0%}"] for name, each in seconds.items()]
     return table(["Stage", "processor ms", "share"], rows)

@@ -38,7 +38,7 @@ class Client:
         raise LookupError(f"{label}.{kind}")
 
     async def upload(self, photo: bytes) -> dict:
-        """Send a photo; returns what events take for it."""
+        """Send a photo; returns what events take for it, and `open` as its source."""
         files = {"files": ("photo.jpg", photo, "image/jpeg")}
         answer = await self.http.post("/gradio_api/upload", files=files)
         answer.raise_for_status()
@@ -65,6 +65,10 @@ class Client:
                         raise Refused(str(message["output"].get("error")))
                     return message["output"]["data"]
         raise RuntimeError("the stream ended before the answer")
+
+    async def open(self, source: Any, **question: Any) -> dict:
+        """The scene of an upload, or of {"example": a name}."""
+        return await self.ask("scene_open", {"source": source, **question})
 
     async def ask(self, name: str, question: Any) -> dict:
         """Call one of the viewer's functions."""

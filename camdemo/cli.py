@@ -93,7 +93,7 @@ def _explain(options: argparse.Namespace) -> None:
     asked = question.read(Question, vars(options))
     look = question.read(Look, vars(options))  # all is checked before anything is computed
     explanation = _explainer().explain(options.photo, progress=_progress_bar(), **asdict(asked))
-    picture = explanation.overlay(look.colormap, look.opacity, look.evidence)
+    picture = explanation.overlay(look.colormap, look.opacity, look.evidence, look.look)
     if options.output:
         try:
             picture.save(options.output)

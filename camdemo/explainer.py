@@ -117,6 +117,7 @@ class Explainer:
         progress: Progress | None = None,
         versus: int | str | None = None,
         method: str = "gradcam",
+        passing: bool = False,
     ) -> Explanation:
         """Predict, and map the evidence for one label at one layer.
 
@@ -136,6 +137,8 @@ class Explainer:
                 then explains the difference of the two logits: positive cells speak for the
                 target and negative ones for this label.
             method: how the evidence is computed; a name of the registry.
+            passing: whether this is one of many in a row, such as a camera's frames: other
+                people's first maps and answers go before it, and no engine keeps anything of it.
 
         Raises:
             ChoiceError, RangeError: an unknown model, layer, label, index, framing or method.
@@ -163,7 +166,8 @@ class Explainer:
         inputs = photos.prepare(image, framing, spec)
         prepared = time.perf_counter()
 
-        job = FirstMap(spec.name, where, method, inputs, index, rival, Rank.FIRST_MAP)
+        rank = Rank.SWEEP if passing else Rank.FIRST_MAP
+        job = FirstMap(spec.name, where, method, inputs, index, rival, rank, passing)
         found = self.engine.run(job, progress)
 
         probabilities = labels.probabilities(found.logits)

@@ -11,9 +11,9 @@ from PIL import Image
 from . import photo, picture, question
 from .finding import Finding
 from .question import Look
-from .records import Evidence, Prediction, percent
+from .records import Evidence, LookName, Prediction, percent
 from .viewer import bundle
-from .viewer.scene import DISPLAY_SIDE, Scene
+from .viewer.scene import Scene, display_size
 
 _WORTH_SAYING = 0.1  # of the evidence, in the bars
 
@@ -30,41 +30,48 @@ class Explanation(Finding):
     image: Image.Image
 
     def overlay(
-        self, colormap: str = "jet", opacity: float = 0.5, evidence: Evidence | None = None
+        self,
+        colormap: str | None = None,
+        opacity: float | None = None,
+        evidence: Evidence | None = None,
+        look: LookName = "notebook",
     ) -> Image.Image:
         """The heat map over the photo: RGB, of the photo's size.
 
         Args:
-            colormap: one of `question.COLORMAPS`; signed evidence has its own diverging map.
-            opacity: 0 (photo alone) to 1 (heat alone).
+            colormap: one of `question.COLORMAPS`, None for the look's; signed evidence has its own
+                diverging map.
+            opacity: 0 (photo alone) to 1 (heat alone), in "glow" where the heat is strongest; None
+                for the look's.
             evidence: what is drawn, see `picture.scale`; None for "signed" where two labels are
                 compared, else "positive".
+            look: "glow" leaves the photo as it is where there is no evidence (see
+                `picture.covers`); "notebook" covers all of it evenly, with jet at 0.5.
 
         Raises:
             ChoiceError, RangeError: an option that can't be drawn.
         """
-        look = question.check(Look, colormap=colormap, opacity=opacity, evidence=evidence)
-        shown = look.evidence or self.natural_evidence
+        given = {"colormap": colormap, "opacity": opacity, "evidence": evidence, "look": look}
+        drawn = question.check(Look, **given)
+        shown = drawn.evidence or self.natural_evidence
+        how = (drawn.colormap, drawn.opacity, shown, drawn.look)
         photo = np.asarray(self.image)
-        return Image.fromarray(
-            picture.overlay(photo, self.cam, self.box, look.colormap, look.opacity, shown)
-        )
+        return Image.fromarray(picture.overlay(photo, self.cam, self.box, *how))
 
     @property
     def finding(self) -> Finding:
         """The same without the photo's millions of pixels."""
         return Finding(**{one.name: getattr(self, one.name) for one in fields(Finding)})
 
-    def at_most(self, longest: int) -> Explanation:
-        """The same with a smaller copy of the photo, at most `longest` pixels on a side."""
-        width, height = self.image.size
-        factor = longest / max(width, height)
-        if factor >= 1:
+    def resized(self, width: int, height: int) -> Explanation:
+        """The same with another copy of the photo, of this size."""
+        if (width, height) == self.image.size:
             return self
-        size = (max(1, round(width * factor)), max(1, round(height * factor)))
+        across, down = width / self.image.width, height / self.image.height
+        larger = across * down > 1
+        resample = Image.Resampling.BICUBIC if larger else Image.Resampling.BILINEAR
         # (The gap lets whole pixels be averaged first: less than half the time, and no worse.)
-        image = self.image.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.0)
-        across, down = size[0] / width, size[1] / height
+        image = self.image.resize((width, height), resample, reducing_gap=1.0)
         left, top, right, bottom = self.box.left, self.box.top, self.box.right, self.box.bottom
         # of a very long photo so little can be left that only `to_box` keeps a pixel of it
         box = photo.to_box((left * across, top * down, right * across, bottom * down))
@@ -75,7 +82,7 @@ class Explanation(Finding):
 
         Complete with the maps of every stage and label, or with those of this picture alone.
         """
-        small = self.at_most(DISPLAY_SIDE)
+        small = self.resized(*display_size(*self.image.size))
         labels = {one.index: one for one in self.labels_shown()}  # each once
         return Scene(
             photo=picture.jpeg(np.asarray(small.image)),

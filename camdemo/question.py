@@ -18,19 +18,23 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar
 
 from .errors import CamdemoError, ChoiceError, RangeError, shorten
-from .records import Evidence, Fill
+from .records import Evidence, Fill, LookName
 
-View = Literal["overlay", "heat", "photo", "split"]
+View = Literal["overlay", "photo", "split"]
 Kind = Literal["choice", "name", "label", "frame", "number", "switch"]
 Chosen = TypeVar("Chosen", "Question", "Look", "Hiding")
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One of the values of an option: what code calls it, and what people do."""
+    """One of the values of an option: what code calls it, and what people do.
+
+    `brings` has what it sets of other options, where they are not given.
+    """
 
     name: str
     title: str
+    brings: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,21 +190,26 @@ class Look:
         on_canvas=True,
         values=(
             Value("overlay", "Overlay"),
-            Value("heat", "Heat"),
             Value("photo", "Photo"),
             Value("split", "Split"),
         ),
     )
     colormap: str = option(
-        "jet",  # the notebook's
+        None,
         "Colour map",
         "the colours of the heat",
+        otherwise="the look's: jet, in glow inferno",
         values=tuple(
             Value(name, name.title()) for name in ("jet", "turbo", "viridis", "inferno", "cividis")
         ),
     )
     opacity: float = option(
-        0.5, "Opacity", "how much the heat covers the photo", kind="number", step=0.05
+        None,
+        "Opacity",
+        "how much the heat covers the photo, in glow where it is strongest",
+        kind="number",
+        otherwise="the look's: 0.5, in glow 0.85",
+        step=0.05,
     )
     evidence: Evidence | None = option(
         None,
@@ -224,12 +233,28 @@ class Look:
         on_canvas=True,
     )
     shared: bool = option(
-        False,
+        True,
         "One scale for all labels",
         "whether all labels share one scale",
         kind="switch",
         on_canvas=True,
     )
+    look: LookName = option(
+        "notebook",
+        "Look",
+        "whether the photo stays itself where there is no evidence (glow) or is covered evenly, "
+        "as in the notebook",
+        otherwise="notebook; in the viewer glow",
+        values=(
+            Value("glow", "Glow", {"colormap": "inferno", "opacity": 0.85}),
+            Value("notebook", "Notebook", {"colormap": "jet", "opacity": 0.5}),
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        for name, value in brought_by(self.look).items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +288,11 @@ def options(chosen: type) -> tuple[Option, ...]:
 def find(chosen: type, name: str) -> Option:
     """The option of that name."""
     return next(each for each in options(chosen) if each.name == name)
+
+
+def brought_by(look: LookName) -> Mapping[str, Any]:
+    """The colour map and the opacity of a look."""
+    return next(each.brings for each in find(Look, "look").values if each.name == look)
 
 
 FRAMINGS = find(Question, "framing").names  # a frame of one's own is one, too
@@ -326,8 +356,10 @@ def as_json(methods: Iterable[Mapping[str, Any]], look: type = Look) -> dict[str
     question = {each.name: _plain(each) for each in options(Question)}
     question["method"]["values"] = list(methods)
     painted = {each.name: _plain(each) for each in options(look)}
-    # The viewer knows by itself when two labels are compared.
-    painted["evidence"]["default"] = painted["evidence"]["values"][0]["name"]
+    # The viewer glows, and knows by itself when two labels are compared.
+    opens = {"look": "glow", **brought_by("glow"), "evidence": "positive"}
+    for name, value in opens.items():
+        painted[name]["default"] = value
     hiding = {each.name: _plain(each) for each in options(Hiding)}
     return {"question": question, "look": painted, **hiding}
 
@@ -341,8 +373,9 @@ def _plain(each: Option) -> dict[str, Any]:
     return plain
 
 
-def _named(value: Value) -> dict[str, str]:
-    return {"name": value.name, "title": value.title}
+def _named(value: Value) -> dict[str, Any]:
+    brings = {"brings": dict(value.brings)} if value.brings else {}
+    return {"name": value.name, "title": value.title, **brings}
 
 
 def _number(text: str) -> float:

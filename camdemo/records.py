@@ -12,6 +12,7 @@ import numpy as np
 from .errors import CamdemoError, RegionError, shorten
 
 Evidence = Literal["positive", "signed", "minmax"]
+LookName = Literal["glow", "notebook"]
 Fill = Literal["blur", "mean", "noise"]
 Interpolation = Literal["bilinear", "bicubic"]
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import math
-from dataclasses import fields, replace
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +18,13 @@ from gradio.media import get_image
 from PIL import Image
 
 from camdemo import Explainer, Explanation, ImageError, Settings
+from camdemo.engine import LocalEngine
+from camdemo.engine.protocol import FirstMap
+from camdemo.engine.shared import SharedEngine
 from camdemo.ui import answers as module
-from camdemo.ui.answers import EXPIRED, Scenes
+from camdemo.ui.answers import EXPIRED, Answers
 from camdemo.ui.decks import prepare
+from camdemo.ui.offers import Offers
 
 from .test_bundle import scene_in
 from .test_questions import OF_ANOTHER_TYPE, text_of
@@ -45,13 +52,13 @@ def tower(explainer: Explainer) -> Explanation:
 
 
 @pytest.fixture
-def scenes(explainer: Explainer) -> Scenes:
-    return Scenes(explainer)
+def answers(explainer: Explainer) -> Answers:
+    return Answers(explainer, Offers(explainer))
 
 
 @pytest.fixture
-def token(scenes: Scenes, lion: Explanation) -> str:
-    return scenes.answer(LION, None, {}).id
+def token(answers: Answers, lion: Explanation) -> str:
+    return answers.answer(LION, None, {}).id
 
 
 def values(packet: dict[str, Any]) -> np.ndarray:
@@ -71,8 +78,8 @@ def same_map(packet: dict[str, Any], expected: np.ndarray) -> bool:
 # ---------------------------------------------------------------- tokens
 
 
-def test_every_scene_has_a_token_that_nobody_can_guess(scenes, lion):
-    tokens = [scenes.answer(LION, None, {}).id for _ in range(20)]
+def test_every_scene_has_a_token_that_nobody_can_guess(answers, lion):
+    tokens = [answers.answer(LION, None, {}).id for _ in range(20)]
     assert len(set(tokens)) == 20
     assert all(len(token) >= 20 for token in tokens)  # 16 random bytes in base64
     # Random in every place, not a counter behind a fixed start. The last has two bits alone.
@@ -81,7 +88,7 @@ def test_every_scene_has_a_token_that_nobody_can_guess(scenes, lion):
     assert min(len(set(letters)) for letters in zip(*starts, strict=True)) > 3
 
 
-@pytest.mark.parametrize("ask", ["maps", "page", "hide", "hide_elsewhere", "look", "reframe"])
+@pytest.mark.parametrize("ask", ["maps", "page", "hide", "hide_elsewhere", "look"])
 @pytest.mark.parametrize(
     "question",
     [
@@ -102,99 +109,134 @@ def test_every_scene_has_a_token_that_nobody_can_guess(scenes, lion):
     ],
     ids=str,
 )
-def test_an_unknown_token_is_refused_with_one_sentence(scenes, lion, ask, question):
-    scenes.answer(LION, None, {})
+def test_an_unknown_token_is_refused_with_one_sentence(answers, lion, ask, question):
+    answers.answer(LION, None, {})
     if isinstance(question, dict):
         asked = {"layers": None, "targets": None, "mask": text_of(PATCH), "framing": "crop"}
         question = asked | {"fill": "blur"} | question
-    assert getattr(scenes, ask)(question) == {"error": EXPIRED}
+    assert getattr(answers, ask)(question) == {"error": EXPIRED}
 
 
-def test_a_token_is_not_found_by_a_part_or_by_another_case(scenes, token):
+def test_a_token_is_not_found_by_a_part_or_by_another_case(answers, token):
     for near in (token[:-1], token + "a", token.swapcase(), f" {token}", [token], {token: 1}):
-        assert scenes.maps({"id": near}) == {"error": EXPIRED}
-    assert "maps" in scenes.maps({"id": token})
+        assert answers.maps({"id": near}) == {"error": EXPIRED}
+    assert "maps" in answers.maps({"id": token})
 
 
-def test_two_sessions_do_not_get_each_others_maps(scenes, explainer, lion, tower):
+def test_two_sessions_do_not_get_each_others_maps(answers, explainer, lion, tower):
     one, other = (
-        scenes.answer(LION, None, {}).id,
-        scenes.answer(TOWER, "efficientnet_lite1", {}).id,
+        answers.answer(LION, None, {}).id,
+        answers.answer(TOWER, "efficientnet_lite1", {}).id,
     )
     for token, explained in ((other, tower), (one, lion), (other, tower)):
-        answer = scenes.maps({"id": token, "layers": [STAGE], "targets": [291]})
+        answer = answers.maps({"id": token, "layers": [STAGE], "targets": [291]})
         (packet,) = answer["maps"]
         assert same_map(packet, explained.maps([STAGE], [291])[STAGE, 291])
         assert answer["labels"][0]["probability"] == explained.probabilities[291]
     assert lion.probabilities[291] > tower.probabilities[291] + 0.5
 
 
-def test_the_least_used_scenes_are_forgotten_first(monkeypatch, scenes, lion):
+def test_the_least_used_scenes_are_forgotten_first(monkeypatch, answers, lion):
     monkeypatch.setattr(module, "_KEPT", 3)
-    first, second, third = (scenes.answer(LION, None, {"target": n}).id for n in range(3))
+    first, second, third = (answers.answer(LION, None, {"target": n}).id for n in range(3))
     question = {"layers": [STAGE], "targets": [291]}
-    assert "maps" in scenes.maps({"id": first} | question)  # used again, so it stays
-    fourth = scenes.answer(LION, None, {"target": 3}).id
-    assert scenes.maps({"id": second} | question) == {"error": EXPIRED}
+    assert "maps" in answers.maps({"id": first} | question)  # used again, so it stays
+    fourth = answers.answer(LION, None, {"target": 3}).id
+    assert answers.maps({"id": second} | question) == {"error": EXPIRED}
     for token in (first, third, fourth):
-        assert "maps" in scenes.maps({"id": token} | question)
-    assert len(scenes._kept) == 3
+        assert "maps" in answers.maps({"id": token} | question)
+    assert len(answers._kept) == 3
 
 
-def test_a_hall_shares_one_finding(monkeypatch, scenes):
+def test_a_hall_shares_one_finding(monkeypatch, answers):
     monkeypatch.setattr(module, "_KEPT", 1)
     monkeypatch.setattr(module, "_TOKENS", 5)
-    tokens = [scenes.answer(LION, None, {}).id for _ in range(6)]
+    tokens = [answers.answer(LION, None, {}).id for _ in range(6)]
     question = {"layers": [STAGE], "targets": [291]}
-    found = ["maps" in scenes.maps({"id": token} | question) for token in tokens]
+    found = ["maps" in answers.maps({"id": token} | question) for token in tokens]
     assert found == [False, True, True, True, True, True]
-    scenes.answer(TOWER, None, {})  # another finding, for which there is no room beside it
-    assert all("error" in scenes.maps({"id": token} | question) for token in tokens)
+    answers.answer(TOWER, None, {})  # another finding, for which there is no room beside it
+    assert all("error" in answers.maps({"id": token} | question) for token in tokens)
 
 
-def test_what_is_kept_holds_no_photo(scenes, lion):
-    opened = scenes._kept[scenes.answer(LION, None, {}).id]
-    ((_, (finding, scene)),) = scenes._answers.items()
+def test_what_is_kept_holds_no_photo(answers, lion):
+    opened = answers._kept[answers.answer(LION, None, {}).id]
+    ((_, (finding, scene)),) = answers._answers.items()
     assert opened.finding is finding
     for kept in (finding, scene, opened.scene):
         assert not any(isinstance(getattr(kept, one.name), Image.Image) for one in fields(kept))
     assert len(opened.scene.photo) < 100_000  # a file, not pixels
 
 
-def test_the_same_question_is_explained_once(monkeypatch, scenes, explainer, tmp_path):
-    asked: list[str | None] = []
+def test_the_same_question_is_explained_once(monkeypatch, answers, explainer, tmp_path):
+    asked: list[dict] = []
     explain = explainer.explain
 
-    def counting(photo: Any, model: str | None, **question: Any) -> Explanation:
-        asked.append(model)
-        return explain(photo, model, **question)
+    def counting(photo: Any, **question: Any) -> Explanation:
+        asked.append(question)
+        return explain(photo, **question)
 
     monkeypatch.setattr(explainer, "explain", counting)
     copy = tmp_path / "another name.jpg"
     copy.write_bytes(Path(LION).read_bytes())
-    first = scenes.answer(LION, None, {"framing": "crop"}, name="Lion")
-    again = scenes.answer(str(copy), "efficientnet_lite0", {"framing": "crop"})
+    first = answers.answer(LION, None, {"framing": "crop"}, name="Lion")
+    again = answers.answer(str(copy), "efficientnet_lite0", {"framing": "crop"})
     assert len(asked) == 1
     assert (first.name, again.name) == ("Lion", "")  # the numbers are shared, and no more
     assert first.id != again.id
     assert first.maps == again.maps
     for other in ({"framing": "whole"}, {"target": "teapot"}, {"method": "hirescam"}):
-        assert scenes.answer(LION, None, {"framing": "crop"} | other).maps != first.maps
-    assert scenes.answer(TOWER, None, {"framing": "crop"}).predictions != first.predictions
-    assert scenes.answer(LION, "efficientnet_lite1", {"framing": "crop"}).maps != first.maps
+        assert answers.answer(LION, None, {"framing": "crop"} | other).maps != first.maps
+    assert answers.answer(TOWER, None, {"framing": "crop"}).predictions != first.predictions
+    assert answers.answer(LION, "efficientnet_lite1", {"framing": "crop"}).maps != first.maps
     assert len(asked) == 6
 
 
-def test_a_photo_that_is_gone_is_said_to_be(scenes, tmp_path):
+class Held(LocalEngine):
+    """Computes first maps when it may, and counts them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+        self.maps = 0
+
+    def run(self, job: Any, progress: Any = None) -> Any:
+        if isinstance(job, FirstMap):
+            self.maps += 1
+            assert self.gate.wait(60)
+        return super().run(job, progress)
+
+
+def test_who_ask_the_same_at_the_same_time_share_one_computation(tmp_path):
+    engine = Held()
+    explainer = Explainer(
+        Settings(model="efficientnet_lite0", lanes=2), engine=SharedEngine(engine)
+    )
+    answers = Answers(explainer, Offers(explainer))
+    copy = tmp_path / "copy.jpg"
+    copy.write_bytes(Path(LION).read_bytes())
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(answers.answer, path, None, {}) for path in [LION, str(copy)] * 2]
+        while not engine.maps:
+            time.sleep(0.01)
+        time.sleep(0.3)  # the others come meanwhile
+        engine.gate.set()
+        scenes = [one.result() for one in asked]
+    assert engine.maps == 1
+    assert len({scene.id for scene in scenes}) == 4
+    assert all(scene.maps == scenes[0].maps for scene in scenes)
+
+
+def test_a_photo_that_is_gone_is_said_to_be(answers, tmp_path):
     with pytest.raises(ImageError, match="no longer"):
-        scenes.answer(str(tmp_path / "gone.jpg"), None, {})
+        answers.answer(str(tmp_path / "gone.jpg"), None, {})
 
 
 # ---------------------------------------------------------------- maps
 
 
-def test_every_stage_and_label_by_default(scenes, explainer, lion, token):
-    answer = scenes.maps({"id": token, "layers": None, "targets": None})
+def test_every_stage_and_label_by_default(answers, explainer, lion, token):
+    answer = answers.maps({"id": token, "layers": None, "targets": None})
     json.dumps(answer, allow_nan=False)
     stages = [layer.name for layer in explainer.layers("efficientnet_lite0") if layer.stage]
     labels = [prediction.index for prediction in lion.predictions]
@@ -203,10 +245,10 @@ def test_every_stage_and_label_by_default(scenes, explainer, lion, token):
     assert same_map(sent[lion.layer.name, lion.target.index], lion.cam)
 
 
-def test_the_explained_label_is_among_them_when_it_is_not_one_of_the_five(scenes, explainer):
-    answer = scenes.maps(
+def test_the_explained_label_is_among_them_when_it_is_not_one_of_the_five(answers, explainer):
+    answer = answers.maps(
         {
-            "id": scenes.answer(LION, None, {"target": "teapot"}).id,
+            "id": answers.answer(LION, None, {"target": "teapot"}).id,
             "layers": [STAGE],
             "targets": None,
         }
@@ -215,9 +257,9 @@ def test_the_explained_label_is_among_them_when_it_is_not_one_of_the_five(scenes
     assert len(answer["labels"]) == 6
 
 
-def test_an_added_label_comes_with_its_probability_and_all_stages(scenes, explainer, lion, token):
+def test_an_added_label_comes_with_its_probability_and_all_stages(answers, explainer, lion, token):
     teapot = explainer.find_label("teapot")
-    answer = scenes.maps({"id": token, "layers": None, "targets": [teapot]})
+    answer = answers.maps({"id": token, "layers": None, "targets": [teapot]})
     assert answer["labels"] == [
         {"index": teapot, "label": "teapot", "probability": float(lion.probabilities[teapot])}
     ]
@@ -225,25 +267,25 @@ def test_an_added_label_comes_with_its_probability_and_all_stages(scenes, explai
     assert [one["layer"] for one in answer["maps"]] == stages
 
 
-def test_a_finer_layer_comes_for_all_labels(scenes, explainer, lion, token):
-    answer = scenes.maps({"id": token, "layers": [FINER], "targets": None})
+def test_a_finer_layer_comes_for_all_labels(answers, explainer, lion, token):
+    answer = answers.maps({"id": token, "layers": [FINER], "targets": None})
     assert {one["layer"] for one in answer["maps"]} == {FINER}
     assert [one["target"] for one in answer["maps"]] == [each.index for each in lion.predictions]
     expected = explainer.explain(LION, layer=FINER).cam
     assert same_map(answer["maps"][0], expected)
 
 
-def test_exact_sends_one_large_map_whole(scenes, explainer, lion, token):
+def test_exact_sends_one_large_map_whole(answers, explainer, lion, token):
     question = {"id": token, "layers": ["blocks.0"], "targets": [291]}
     whole = lion.maps(["blocks.0"], [291])["blocks.0", 291]
     assert whole.shape == (112, 112)
-    (averaged,) = scenes.maps(question)["maps"]
+    (averaged,) = answers.maps(question)["maps"]
     assert values(averaged).shape == (56, 56)
-    (exact,) = scenes.maps(question | {"exact": True})["maps"]
+    (exact,) = answers.maps(question | {"exact": True})["maps"]
     assert (values(exact) == whole).all()
     # Only for one map at a time, and only for a plain yes.
     for more in ({"targets": [291, 292]}, {"exact": 1}, {"exact": "yes"}, {"exact": [True]}):
-        answer = scenes.maps(question | {"exact": True} | more)
+        answer = answers.maps(question | {"exact": True} | more)
         assert values(answer["maps"][0]).shape == (56, 56)
 
 
@@ -269,8 +311,8 @@ def test_exact_sends_one_large_map_whole(scenes, explainer, lion, token):
     ],
     ids=lambda value: repr(value)[:30],
 )
-def test_layers_that_are_none_are_refused(scenes, token, layers, message):
-    answer = scenes.maps({"id": token, "layers": layers, "targets": [291]})
+def test_layers_that_are_none_are_refused(answers, token, layers, message):
+    answer = answers.maps({"id": token, "layers": layers, "targets": [291]})
     assert list(answer) == ["error"]
     assert message in answer["error"]
     assert len(answer["error"]) < 400
@@ -299,24 +341,24 @@ def test_layers_that_are_none_are_refused(scenes, token, layers, message):
     ],
     ids=lambda value: repr(value)[:30],
 )
-def test_targets_that_are_none_are_refused(scenes, token, targets, message):
-    answer = scenes.maps({"id": token, "layers": [STAGE], "targets": targets})
+def test_targets_that_are_none_are_refused(answers, token, targets, message):
+    answer = answers.maps({"id": token, "layers": [STAGE], "targets": targets})
     assert list(answer) == ["error"]
     assert message in answer["error"]
     assert len(answer["error"]) < 400
 
 
-def test_a_refusal_does_no_harm(scenes, token):
+def test_a_refusal_does_no_harm(answers, token):
     question = {"id": token, "layers": [STAGE], "targets": [291]}
-    before = scenes.maps(question)
-    scenes.maps({"id": token, "layers": ["__class__"], "targets": [True]})
-    assert scenes.maps(question) == before
+    before = answers.maps(question)
+    answers.maps({"id": token, "layers": ["__class__"], "targets": [True]})
+    assert answers.maps(question) == before
 
 
 @pytest.mark.parametrize("method", ["gradcam", "hirescam", "layercam"])
-def test_maps_by_any_method(scenes, explainer, token, method):
+def test_maps_by_any_method(answers, explainer, token, method):
     question = {"id": token, "layers": None, "targets": None, "method": method}
-    answer = scenes.maps(question)
+    answer = answers.maps(question)
     assert {(one["method"], one["versus"]) for one in answer["maps"]} == {(method, None)}
     expected = explainer.explain(LION, layer=STAGE, target=291, method=method).cam
     (sent,) = (one for one in answer["maps"] if (one["layer"], one["target"]) == (STAGE, 291))
@@ -324,9 +366,9 @@ def test_maps_by_any_method(scenes, explainer, token, method):
 
 
 @pytest.mark.parametrize("layers", [None, [STAGE], [FINER]])
-def test_the_map_of_two_logits(scenes, explainer, token, layers):
+def test_the_map_of_two_logits(answers, explainer, token, layers):
     asked = {"targets": [291], "method": "layercam", "versus": 849}
-    answer = scenes.maps({"id": token, "layers": layers} | asked)
+    answer = answers.maps({"id": token, "layers": layers} | asked)
     assert {(one["target"], one["versus"]) for one in answer["maps"]} == {(291, 849)}
     layer = (layers or [STAGE])[0]
     expected = explainer.explain(LION, layer=layer, target=291, versus=849, method="layercam").cam
@@ -346,22 +388,22 @@ def test_the_map_of_two_logits(scenes, explainer, token, layers):
     ],
     ids=lambda value: repr(value)[:30],
 )
-def test_methods_and_rivals_that_are_none_are_refused(scenes, token, wrong, message):
-    answer = scenes.maps({"id": token, "layers": [STAGE], "targets": [291]} | wrong)
+def test_methods_and_rivals_that_are_none_are_refused(answers, token, wrong, message):
+    answer = answers.maps({"id": token, "layers": [STAGE], "targets": [291]} | wrong)
     assert list(answer) == ["error"]
     assert message in answer["error"]
     assert len(answer["error"]) < 400
 
 
-def test_the_page_to_take_away_has_the_maps_of_the_method_that_is_shown(scenes, token):
+def test_the_page_to_take_away_has_the_maps_of_the_method_that_is_shown(answers, token):
     for method in ("hirescam", None):
-        shown = scene_in(scenes.page({"id": token, "method": method})["html"])
+        shown = scene_in(answers.page({"id": token, "method": method})["html"])
         assert shown["method"] == (method or "gradcam")
         assert {one["method"] for one in shown["maps"]} == {shown["method"]}
-    assert "The method must be a name" in scenes.page({"id": token, "method": 7})["error"]
+    assert "The method must be a name" in answers.page({"id": token, "method": 7})["error"]
 
 
-def test_a_glance_comes_from_the_bytes_of_the_display_copy(monkeypatch, scenes, explainer, token):
+def test_a_glance_comes_from_the_bytes_of_the_display_copy(monkeypatch, answers, explainer, token):
     """They are not encoded again, and not decoded from the text that travelled."""
     seen: list[Any] = []
     explain = explainer.explain
@@ -370,9 +412,9 @@ def test_a_glance_comes_from_the_bytes_of_the_display_copy(monkeypatch, scenes, 
         "explain",
         lambda photo, *rest, **more: seen.append(photo) or explain(photo, *rest, **more),
     )
-    answer = scenes.look({"id": token, "framing": "20,10,220,240", "method": "layercam"})
-    assert seen == [scenes._kept[token].scene.photo]
-    assert seen[0] is scenes._kept[token].scene.photo
+    answer = answers.look({"id": token, "framing": "20,10,220,240", "method": "layercam"})
+    assert seen == [answers._kept[token].scene.photo]
+    assert seen[0] is answers._kept[token].scene.photo
     assert {one["method"] for one in answer["maps"]} == {"layercam"}
 
 
@@ -387,9 +429,9 @@ HIDDEN = [("blur", False), ("mean", True), ("noise", False)]
 
 
 @pytest.mark.parametrize(("fill", "keep"), HIDDEN)
-def test_hiding_gets_the_answer_of_the_model(scenes, explainer, lion, token, fill, keep):
+def test_hiding_gets_the_answer_of_the_model(answers, explainer, lion, token, fill, keep):
     question = {"id": token, "mask": text_of(PATCH), "fill": fill, "keep": keep}
-    answer = scenes.hide(question)
+    answer = answers.hide(question)
     json.dumps(answer, allow_nan=False)
     expected = lion.without(PATCH, fill, keep)
     found = probabilities(answer)
@@ -405,9 +447,11 @@ def test_hiding_gets_the_answer_of_the_model(scenes, explainer, lion, token, fil
 
 
 @pytest.mark.parametrize(("fill", "keep"), HIDDEN)
-def test_the_yardstick_comes_with_its_error_and_overlap(scenes, explainer, lion, token, fill, keep):
+def test_the_yardstick_comes_with_its_error_and_overlap(
+    answers, explainer, lion, token, fill, keep
+):
     question = {"id": token, "mask": text_of(PATCH), "fill": fill, "keep": keep}
-    answer = scenes.hide_elsewhere(question)
+    answer = answers.hide_elsewhere(question)
     json.dumps(answer, allow_nan=False)
     expected = lion.without_elsewhere(PATCH, fill, keep)
     assert (probabilities(answer) == expected.mean).all()
@@ -418,14 +462,14 @@ def test_the_yardstick_comes_with_its_error_and_overlap(scenes, explainer, lion,
     assert set(answer) == {"probabilities", "errors", "overlap"}
 
 
-def test_only_a_plain_yes_keeps_the_mask(scenes, explainer, lion, token):
+def test_only_a_plain_yes_keeps_the_mask(answers, explainer, lion, token):
     question = {"id": token, "mask": text_of(PATCH), "fill": "mean"}
     hidden, kept = (lion.without(PATCH, "mean", keep) for keep in (False, True))
     assert hidden[291] != kept[291]
     for keep in (False, None, 1, "yes", [True]):
-        assert (probabilities(scenes.hide(question | {"keep": keep})) == hidden).all()
-    assert (probabilities(scenes.hide(question)) == hidden).all()
-    assert (probabilities(scenes.hide(question | {"keep": True})) == kept).all()
+        assert (probabilities(answers.hide(question | {"keep": keep})) == hidden).all()
+    assert (probabilities(answers.hide(question)) == hidden).all()
+    assert (probabilities(answers.hide(question | {"keep": True})) == kept).all()
 
 
 @pytest.mark.parametrize("ask", ["hide", "hide_elsewhere"])
@@ -449,24 +493,24 @@ def test_only_a_plain_yes_keeps_the_mask(scenes, explainer, lion, token):
     ],
     ids=lambda value: repr(value)[:40],
 )
-def test_what_can_not_be_hidden_is_refused(scenes, token, ask, wrong, message):
-    answer = getattr(scenes, ask)({"id": token, "mask": text_of(PATCH), "fill": "blur"} | wrong)
+def test_what_can_not_be_hidden_is_refused(answers, token, ask, wrong, message):
+    answer = getattr(answers, ask)({"id": token, "mask": text_of(PATCH), "fill": "blur"} | wrong)
     assert list(answer) == ["error"]
     assert message in answer["error"]
     assert len(answer["error"]) < 200
 
 
-def test_without_a_mask_or_a_filling_nothing_is_hidden(scenes, token):
-    assert "The mask must be" in scenes.hide({"id": token, "fill": "blur"})["error"]
-    assert "no fill None" in scenes.hide({"id": token, "mask": text_of(PATCH)})["error"]
+def test_without_a_mask_or_a_filling_nothing_is_hidden(answers, token):
+    assert "The mask must be" in answers.hide({"id": token, "fill": "blur"})["error"]
+    assert "no fill None" in answers.hide({"id": token, "mask": text_of(PATCH)})["error"]
 
 
 # ---------------------------------------------------------------- frames
 
 
-def copy_of(scenes: Scenes, token: str) -> bytes:
+def copy_of(answers: Answers, token: str) -> bytes:
     """The display copy of a scene, as a file."""
-    return scenes._kept[token].scene.photo
+    return answers._kept[token].scene.photo
 
 
 @pytest.mark.parametrize(
@@ -481,12 +525,12 @@ def copy_of(scenes: Scenes, token: str) -> bytes:
     ],
     ids=str,
 )
-def test_a_glance_is_what_the_model_sees_in_another_frame(scenes, explainer, token, asked):
+def test_a_glance_is_what_the_model_sees_in_another_frame(answers, explainer, token, asked):
     asked = {"framing": "20,10,220,240"} | asked
-    answer = scenes.look({"id": token} | asked)
+    answer = answers.look({"id": token} | asked)
     json.dumps(answer, allow_nan=False)
     assert set(answer) == {"labels", "maps", "target"}
-    expected = explainer.explain(copy_of(scenes, token), **asked)
+    expected = explainer.explain(copy_of(answers, token), **asked)
     assert answer["target"] == expected.target.index
     shown = {one.index: one.probability for one in expected.labels_shown()}
     assert {one["index"]: one["probability"] for one in answer["labels"]} == shown
@@ -497,81 +541,131 @@ def test_a_glance_is_what_the_model_sees_in_another_frame(scenes, explainer, tok
     assert all(same_map(sent[key], cam) for key, cam in cams.items())
 
 
-def test_of_a_glance_nothing_is_kept(scenes, token):
-    before = scenes._kept.copy(), scenes._answers.copy()
+def test_of_a_glance_nothing_is_kept(answers, token):
+    before = answers._kept.copy(), answers._answers.copy()
     first, other = (
-        scenes.look({"id": token, "framing": framing}) for framing in ("0,0,99,99", "9,9,200,250")
+        answers.look({"id": token, "framing": framing}) for framing in ("0,0,99,99", "9,9,200,250")
     )
     assert first["labels"] != other["labels"]
-    assert (scenes._kept, scenes._answers) == before
+    assert (answers._kept, answers._answers) == before
 
 
-def test_another_framing_is_a_scene_of_its_own(scenes, explainer, lion):
-    facts = {"name": "Lion", "example": "Lion", "code": {"imports": ["x"], "photo": "y"}}
-    old = scenes.answer(LION, "efficientnet_lite0", {}, **facts).as_json()
+# ---------------------------------------------------------------- another scene
+
+EXAMPLE = {"source": {"example": "Lion"}}
+
+
+@pytest.fixture
+def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_an_example_is_opened_as_python_explains_it(answers, explainer, lion):
+    scene = answers.open(EXAMPLE)
+    json.dumps(scene, allow_nan=False)
+    assert same_map(scene["maps"][0], lion.cam)
+    assert (scene["name"], scene["example"]) == ("Lion", "Lion")
+    assert scene["original"] == answers.offers.photos.address(LION)
+    assert scene["complete"] is False
+    asked = {"model": "efficientnet_lite1", "layer": STAGE, "method": "layercam"}
+    asked |= {"target": "teapot", "versus": "291", "framing": "20,10,220,240"}
+    scene = answers.open(EXAMPLE | asked)
+    expected = explainer.explain(LION, **asked | {"versus": 291})
+    assert (scene["layer"], scene["target"], scene["versus"]) == (STAGE, 849, 291)
+    assert (scene["model"]["name"], scene["method"]) == ("efficientnet_lite1", "layercam")
+    assert (scene["framing"], scene["box"]) == ("20,10,220,240", [20, 10, 220, 240])
+    assert same_map(scene["maps"][0], expected.cam)
+
+
+def test_another_framing_is_a_scene_of_its_own(answers, explainer, lion):
+    old = answers.open(EXAMPLE)
     asked = {"framing": "20,10,220,240", "layer": STAGE, "target": 849, "versus": 291}
-    new = scenes.reframe({"id": old["id"]} | asked)
-    json.dumps(new, allow_nan=False)
+    new = answers.open(EXAMPLE | asked)
     expected = explainer.explain(LION, **asked)
     assert new["id"] not in ("", old["id"])
-    assert (new["framing"], new["box"]) == ("20,10,220,240", [20, 10, 220, 240])
-    assert (new["layer"], new["target"], new["versus"]) == (STAGE, 849, 291)
     assert same_map(new["maps"][0], expected.maps_shown()[STAGE, 849])
-    for name in ("photo", "size", "model", *facts):
+    for name in ("photo", "size", "model", "name", "example", "code", "original"):
         assert new[name] == old[name], name
     # Both go on from there, each with its own input.
     question = {"layers": [STAGE], "targets": [291]}
     for content, explained in ((new, expected), (old, lion)):
-        (packet,) = scenes.maps({"id": content["id"]} | question)["maps"]
+        (packet,) = answers.maps({"id": content["id"]} | question)["maps"]
         assert same_map(packet, explained.maps([STAGE], [291])[STAGE, 291])
-    back = scenes.reframe({"id": new["id"], "framing": "crop"})
+    back = answers.open(EXAMPLE | {"framing": "crop"})
     assert same_map(back["maps"][0], lion.cam)
     assert back["versus"] is None
 
 
-def test_an_upload_keeps_its_address(scenes):
-    old = scenes.answer(LION, None, {}, original="gradio_api/file=/tmp/lion.jpg")
-    new = scenes.reframe({"id": old.id, "framing": "whole"})
-    assert new["original"] == old.original
+def test_an_upload_keeps_its_address(answers, lion, uploads):
+    path = uploads / "mine.jpg"
+    path.write_bytes(Path(LION).read_bytes())
+    upload = {"source": {"path": str(path)}}
+    old, new = answers.open(upload), answers.open(upload | {"framing": "whole"})
+    assert new["original"] == old["original"] == answers.offers.photos.address(str(path))
     assert (new["name"], new["example"]) == ("", "")
+    assert "mine" not in json.dumps(new)
+    assert same_map(old["maps"][0], lion.cam)
 
 
-def test_another_framing_stays_with_the_model(scenes, explainer):
-    old = scenes.answer(LION, "efficientnet_lite1", {})
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (None, "There is no such photo here"),
+        ({"example": "Dog"}, "There is no such photo here"),
+        ({"path": "/etc/passwd"}, "This photo is no longer on the server"),
+        ({"path": "{folder}"}, "This photo is no longer on the server"),
+        ({"path": "http://photos.example/lion.jpg"}, "This photo is no longer on the server"),
+        ({"path": "{folder}/page.html"}, "not a photo that can be read"),
+        ({"path": "{folder}/empty.jpg"}, "not a photo that can be read"),
+    ],
+    ids=str,
+)
+def test_what_is_no_photo_of_ours_is_not_opened(answers, uploads, source, message):
+    (uploads / "page.html").write_text("<html>")
+    (uploads / "empty.jpg").write_bytes(b"")
+    if source and "path" in source:
+        source = {"path": source["path"].replace("{folder}", str(uploads))}
+    answer = answers.open({"source": source})
+    assert list(answer) == ["error"]
+    assert message in answer["error"]
+    assert str(uploads) not in answer["error"]
+    assert not answers._kept
+
+
+def test_a_glance_stays_with_the_model(answers, explainer):
+    old = answers.answer(LION, "efficientnet_lite1", {})
     question = {"id": old.id, "framing": "20,10,220,240"}
-    expected = explainer.explain(LION, "efficientnet_lite1", framing="20,10,220,240")
-    new = scenes.reframe(question)
-    assert new["model"]["name"] == "efficientnet_lite1"
-    assert same_map(new["maps"][0], expected.cam)
-    seen = explainer.explain(copy_of(scenes, old.id), "efficientnet_lite1", framing="20,10,220,240")
-    (packet,) = scenes.look(question)["maps"]
-    assert same_map(packet, seen.cam)
+    seen = explainer.explain(
+        copy_of(answers, old.id), "efficientnet_lite1", framing="20,10,220,240"
+    )
+    for more in ({}, {"model": "efficientnet_lite0"}):  # whatever is asked
+        (packet,) = answers.look(question | more)["maps"]
+        assert same_map(packet, seen.cam)
 
 
 def test_a_glance_counts_the_pixels_of_the_copy_and_an_explanation_those_of_the_photo(
-    scenes, tmp_path
+    answers, uploads
 ):
-    path = tmp_path / "large.png"
+    path = uploads / "large.png"
     Image.open(LION).resize((1600, 2000)).save(path)  # its copy has 1024 x 1280
-    token = scenes.answer(str(path), None, {}).id
-    assert "maps" in scenes.look({"id": token, "framing": "0,0,1024,1280"})
-    refused = scenes.look({"id": token, "framing": "0,0,1025,1280"})
+    token = answers.answer(str(path), None, {}).id
+    assert "maps" in answers.look({"id": token, "framing": "0,0,1024,1280"})
+    refused = answers.look({"id": token, "framing": "0,0,1025,1280"})
     assert "not within the photo of 1024 x 1280" in refused["error"]
-    content = scenes.reframe({"id": token, "framing": "400,1000,1600,2000"})
+    content = answers.open({"source": {"path": str(path)}, "framing": "400,1000,1600,2000"})
     assert content["framing"] == "400,1000,1600,2000"
     assert content["box"] == [256, 640, 1024, 1280]
 
 
-@pytest.mark.parametrize("ask", ["look", "reframe"])
-@pytest.mark.parametrize("wrong", OF_ANOTHER_TYPE, ids=str)
-def test_questions_of_another_type_are_refused(scenes, token, ask, wrong):
-    answer = getattr(scenes, ask)({"id": token, "framing": "crop"} | wrong)
-    assert answer == {
-        "error": "Framing, layer and method must be texts, target and versus label indices."
-    }
+@pytest.mark.parametrize("ask", ["look", "open"])
+@pytest.mark.parametrize(("wrong", "message"), OF_ANOTHER_TYPE, ids=str)
+def test_questions_of_another_type_are_refused(answers, token, ask, wrong, message):
+    answer = getattr(answers, ask)({"id": token, **EXAMPLE} | wrong)
+    assert answer == {"error": message}
 
 
-@pytest.mark.parametrize("ask", ["look", "reframe"])
+@pytest.mark.parametrize("ask", ["look", "open"])
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -590,6 +684,9 @@ def test_questions_of_another_type_are_refused(scenes, token, ask, wrong):
         ({"layer": "x" * 100_000}, "There is no layer"),
         ({"method": "__class__"}, "There is no method '__class__'"),
         ({"method": ""}, "There is no method ''"),
+        ({"target": "lino"}, "There is no label 'lino'"),
+        ({"target": ""}, "There is no label ''"),
+        ({"versus": "1000"}, "0 to 999"),
         ({"target": 1000}, "0 to 999"),
         ({"target": -1}, "0 to 999"),
         ({"target": 10**30}, "0 to 999"),
@@ -598,51 +695,66 @@ def test_questions_of_another_type_are_refused(scenes, token, ask, wrong):
     ],
     ids=lambda value: repr(value)[:40],
 )
-def test_frames_layers_and_labels_that_are_none_are_refused(scenes, token, ask, wrong, message):
-    before = list(scenes._kept), list(scenes._answers)
-    answer = getattr(scenes, ask)({"id": token, "framing": "crop"} | wrong)
+def test_frames_layers_and_labels_that_are_none_are_refused(answers, token, ask, wrong, message):
+    before = list(answers._kept), list(answers._answers)
+    answer = getattr(answers, ask)({"id": token, **EXAMPLE} | wrong)
     assert list(answer) == ["error"]
     assert message in answer["error"]
     assert len(answer["error"]) < 400
-    assert (list(scenes._kept), list(scenes._answers)) == before
+    assert (list(answers._kept), list(answers._answers)) == before
 
 
-def test_a_photo_that_was_deleted_can_be_glanced_at_and_not_explained(scenes, tmp_path):
-    path = tmp_path / "lion.jpg"
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("lenet", "There is no model 'lenet'"),
+        ("", "There is no model ''"),
+        ("x" * 9999, "no model"),
+    ],
+)
+def test_a_model_that_is_none_is_refused(answers, model, message):
+    answer = answers.open(EXAMPLE | {"model": model})
+    assert list(answer) == ["error"]
+    assert message in answer["error"]
+    assert len(answer["error"]) < 400
+
+
+def test_a_photo_that_was_deleted_can_be_glanced_at_and_not_explained(answers, uploads):
+    path = uploads / "lion.jpg"
     path.write_bytes(Path(LION).read_bytes())
-    token = scenes.answer(str(path), None, {}).id
+    upload = {"source": {"path": str(path)}}
+    token = answers.open(upload)["id"]
     path.unlink()
-    answer = scenes.reframe({"id": token, "framing": "20,10,220,240"})
+    answer = answers.open(upload | {"framing": "20,10,220,240"})
     assert list(answer) == ["error"]
     assert "no longer on the server" in answer["error"]
-    assert str(tmp_path) not in answer["error"]
-    assert "maps" in scenes.look({"id": token, "framing": "20,10,220,240"})
-    assert "probabilities" in scenes.hide({"id": token, "mask": text_of(PATCH), "fill": "blur"})
+    assert str(uploads) not in answer["error"]
+    assert "maps" in answers.look({"id": token, "framing": "20,10,220,240"})
+    assert "probabilities" in answers.hide({"id": token, "mask": text_of(PATCH), "fill": "blur"})
 
 
-def test_two_sessions_do_not_get_each_others_answers(scenes, explainer, lion):
+def test_two_sessions_do_not_get_each_others_answers(answers, explainer, lion):
     tower = explainer.explain(TOWER)
-    tokens = [scenes.answer(path, None, {}).id for path in (LION, TOWER)]
+    tokens = [answers.answer(path, None, {}).id for path in (LION, TOWER)]
     for token, path, explained in zip(tokens, (LION, TOWER), (lion, tower), strict=True):
         question = {"id": token, "mask": text_of(PATCH), "fill": "blur"}
-        assert (probabilities(scenes.hide(question)) == explained.without(PATCH)).all()
+        assert (probabilities(answers.hide(question)) == explained.without(PATCH)).all()
         framed = explainer.explain(path, framing="20,10,220,240")
-        for ask in (scenes.look, scenes.reframe):
-            answer = ask({"id": token, "framing": "20,10,220,240"})
-            assert answer["target"] == framed.target.index
-            shown = answer["labels"][0]["probability"]
-            assert shown == pytest.approx(framed.target.probability, abs=0.05)  # of a JPEG
+        answer = answers.look({"id": token, "framing": "20,10,220,240"})
+        assert answer["target"] == framed.target.index
+        shown = answer["labels"][0]["probability"]
+        assert shown == pytest.approx(framed.target.probability, abs=0.05)  # of a JPEG
     assert lion.target != tower.target
 
 
 # ---------------------------------------------------------------- page, labels, deck
 
 
-def test_the_page_to_take_away_is_complete_and_tells_no_secret(scenes, lion):
-    content = scenes.answer(
+def test_the_page_to_take_away_is_complete_and_tells_no_secret(answers, lion):
+    content = answers.answer(
         LION, None, {}, name="Lion", example="Lion", original="gradio_api/file=/tmp/x.jpg"
     )
-    html = scenes.page({"id": content.id})["html"]
+    html = answers.page({"id": content.id})["html"]
     shown = scene_in(html)
     assert shown["complete"] is True
     assert len(shown["maps"]) == len(lion.scene().maps)
@@ -651,48 +763,102 @@ def test_the_page_to_take_away_is_complete_and_tells_no_secret(scenes, lion):
     assert shown["name"] == "Lion"
 
 
-def test_labels_are_all_thousand_in_order(scenes, explainer):
-    labels = scenes.labels()
+def test_labels_are_all_thousand_in_order(answers, explainer):
+    labels = answers.labels()
     assert len(labels) == 1000
     assert labels[explainer.find_label("lion")] == "lion"
 
 
-def named(name: str) -> dict:
-    return {"name": name, "example": name, "code": {"imports": [], "photo": repr(name)}}
+# ---------------------------------------------------------------- a deck
 
 
-def test_a_deck_is_complete_and_never_forgotten(monkeypatch, scenes, lion):
+@pytest.fixture
+def deck(explainer: Explainer) -> Answers:
+    """What answers over a deck of two photos, and notes what is explained from now on."""
+    photos = {"a lion": LION, "a tower": TOWER}
+    answers = Answers(explainer, Offers(explainer, photos))
+    prepare(answers, photos)
+    return answers
+
+
+@pytest.fixture
+def explained(deck: Answers, monkeypatch: pytest.MonkeyPatch) -> list[dict]:
+    """What is explained once the deck is there."""
+    asked: list[dict] = []
+    explain = deck.explainer.explain
+
+    def counting(photo: Any, **question: Any) -> Explanation:
+        asked.append(question)
+        return explain(photo, **question)
+
+    monkeypatch.setattr(deck.explainer, "explain", counting)
+    return asked
+
+
+A_LION = {"source": {"example": "a lion"}}
+
+
+def test_a_deck_answers_from_memory_and_is_never_forgotten(monkeypatch, deck, explained):
     monkeypatch.setattr(module, "_KEPT", 1)
-    prepare(scenes, {"a lion": LION, "a tower": TOWER}, named)
-    shown = [scenes.deck_scene({"place": place}) for place in range(2)]
-    assert [content["name"] for content in shown] == ["a lion", "a tower"]
-    for _ in range(3):
-        scenes.answer(LION, None, {})
-    for content in shown:
-        assert content["complete"] is True
-        answer = scenes.maps({"id": content["id"], "layers": [FINER], "targets": [291]})
+    shown = [deck.open({"source": {"example": name}}) for name in ("a lion", "a tower")]
+    assert [scene["name"] for scene in shown] == ["a lion", "a tower"]
+    assert explained == []
+    for number in range(3):
+        deck.answer(LION, None, {"target": number})
+    for scene in shown:
+        assert scene["complete"] is True
+        answer = deck.maps({"id": scene["id"], "layers": [FINER], "targets": [291]})
         assert len(answer["maps"]) == 1
 
 
-def test_a_photo_of_a_deck_can_be_asked_back_and_framed(scenes, explainer, lion):
-    prepare(scenes, {"a lion": LION}, named)
-    token = scenes.deck[0].id
-    answer = scenes.hide({"id": token, "mask": text_of(PATCH), "fill": "mean"})
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *({}, {"layer": None, "target": None, "versus": None}, {"layer": STAGE}),
+        {"model": "efficientnet_lite0", "method": "gradcam", "framing": "crop"},
+        {"model": "efficientnet_lite0", "layer": "blocks.0"},
+    ],
+    ids=str,
+)
+def test_a_deck_has_the_usual_question_at_every_stage(deck, explained, lion, asked):
+    scene = deck.open(A_LION | asked)
+    assert scene["complete"] is True
+    assert explained == []
+    assert scene["layer"] == (asked.get("layer") or lion.layer.name)
+    sent = {(one["layer"], one["target"]): one for one in scene["maps"]}
+    assert (scene["layer"], scene["target"]) in sent
+    assert deck.open(A_LION)["layer"] == lion.layer.name  # the deck stays as it was prepared
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *({"layer": FINER}, {"framing": "whole"}, {"framing": "20,10,220,240"}, {"versus": 849}),
+        *({"target": 849}, {"target": "tiger"}, {"method": "hirescam"}),
+        {"model": "efficientnet_lite1"},
+    ],
+    ids=str,
+)
+def test_what_a_deck_has_not_is_explained(deck, explained, asked):
+    scene = deck.open(A_LION | asked)
+    assert scene["complete"] is False
+    assert len(explained) == 1
+    assert (scene["name"], scene["example"]) == ("a lion", "a lion")
+    expected = deck.explainer.explain(LION, **asked)
+    sent = {(one["layer"], one["target"]): one for one in scene["maps"]}
+    for key, cam in expected.maps_shown().items():
+        assert same_map(sent[key], cam)
+
+
+def test_a_photo_of_a_deck_can_be_asked_back_and_looked_at(deck, lion):
+    token = deck.open(A_LION)["id"]
+    answer = deck.hide({"id": token, "mask": text_of(PATCH), "fill": "mean"})
     assert (probabilities(answer) == lion.without(PATCH, "mean")).all()
-    assert "maps" in scenes.look({"id": token, "framing": "20,10,220,240"})
-    content = scenes.reframe({"id": token, "framing": "20,10,220,240"})
-    assert (content["name"], content["example"]) == ("a lion", "a lion")
-    assert content["code"] == scenes.deck[0].code
-    assert content["box"] == [20, 10, 220, 240]
-    assert len(scenes.deck) == 1
-    assert scenes.deck[0].framing == "crop"  # the deck stays as it was prepared
+    assert "maps" in deck.look({"id": token, "framing": "20,10,220,240"})
+    assert scene_in(deck.page({"id": token})["html"])["name"] == "a lion"
 
 
-@pytest.mark.parametrize("place", [-1, 2, 10**30, 0.0, math.nan, "0", None, True, [0]], ids=str)
-def test_a_place_outside_the_deck_is_refused(explainer, lion, place):
-    scenes = Scenes(explainer)
-    shown = lion.scene(complete=False)
-    scenes.deck = [replace(shown, name="one"), replace(shown, name="two")]
-    assert scenes.deck_scene({"place": place}) == {"error": "The deck has 2 photos."}
-    assert scenes.deck_scene(place) == {"error": "The deck has 2 photos."}
-    assert scenes.deck_scene({"place": 1}) == replace(shown, name="two").as_json()
+@pytest.mark.parametrize("name", ["Lion", "", 0, None, ["a lion"], LION], ids=str)
+def test_what_is_not_in_the_deck_is_refused(deck, name):
+    answer = deck.open({"source": {"example": name}})
+    assert answer == {"error": "There is no such photo here. Choose an example, or upload one."}

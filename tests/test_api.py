@@ -60,6 +60,22 @@ def test_explain_gives_what_python_gives(client: Client, explainer: Explainer) -
     assert set(numbers["milliseconds"]) == {"decode", "prepare", "explain"}
 
 
+@pytest.mark.parametrize("look", [{}, {"look": "glow"}, {"look": "glow", "opacity": 0.4}])
+def test_a_look_brings_its_colours(client: Client, explainer: Explainer, look: dict) -> None:
+    overlay, *_ = client.predict(handle_file(LION), **look, api_name="/explain")
+    expected = explainer.explain(LION).overlay(**look)
+    assert (np.asarray(Image.open(overlay)) == expected).all()
+
+
+def test_what_is_new_comes_last(client: Client) -> None:
+    """Programs may give arguments by their places."""
+    known = client.view_api(return_format="dict", print_info=False)["named_endpoints"]["/explain"]
+    assert [each["parameter_name"] for each in known["parameters"]] == [
+        *("image", "model", "layer", "target", "framing", "colormap", "opacity", "evidence"),
+        *("versus", "method", "look"),
+    ]
+
+
 def test_everything_but_the_image_has_a_default(client: Client) -> None:
     _, scores, numbers = client.predict(handle_file(LION), api_name="/explain")
     assert numbers["model"] == "efficientnet_lite0"
@@ -113,6 +129,7 @@ def test_a_target_can_be_an_index(client: Client) -> None:
         ({"versus": "1000"}, "0 to 999"),
         ({"target": "lion", "versus": "291"}, "'lion' can't be compared with itself"),
         ({"colormap": "jett"}, "jet, turbo"),
+        ({"look": "neon"}, "glow, notebook"),
         ({"opacity": 1.5}, "0 to 1"),
         ({"evidence": "negative"}, "positive, signed, minmax"),
     ],

@@ -40,6 +40,16 @@ def test_explain_writes_the_overlay(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "Map of tiger" in printed
 
 
+def test_a_look_brings_its_colours(tmp_path: Path) -> None:
+    target = tmp_path / "out.png"
+    expected = Explainer(Settings(model="efficientnet_lite0")).explain(LION)
+    glow = expected.overlay("inferno", 0.85, look="glow")
+    assert main(["explain", LION, "-o", str(target), "--look", "glow"]) == 0
+    assert (np.asarray(Image.open(target)) == glow).all()
+    assert main(["explain", LION, "-o", str(target)]) == 0  # the notebook's
+    assert (np.asarray(Image.open(target)) == expected.overlay("jet", 0.5)).all()
+
+
 def test_json_has_all_numbers(capsys: pytest.CaptureFixture) -> None:
     assert main(["explain", LION, "--json", "--layer", "blocks.6", "--target", "292"]) == 0
     numbers = json.loads(capsys.readouterr().out)

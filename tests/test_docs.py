@@ -6,8 +6,9 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from camdemo import Settings, settings
+from camdemo import Settings, question, settings
 from camdemo.models import catalogue
+from camdemo.question import Look, Question
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -47,6 +48,11 @@ def test_the_table_of_settings_is_the_list() -> None:
     assert f"<!-- settings -->\n{settings.table()}\n<!-- /settings -->" in README
     for option in fields(Settings):
         assert option.metadata["meaning"] in settings.table()
+
+
+def test_the_tables_of_options_are_the_options() -> None:
+    for name, chosen in (("question", Question), ("look", Look)):
+        assert f"<!-- {name} -->\n{question.table(chosen)}\n<!-- /{name} -->" in README
 
 
 def test_pictures_of_the_readme_exist() -> None:

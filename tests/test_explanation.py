@@ -9,6 +9,7 @@ from dataclasses import FrozenInstanceError, fields, replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from camdemo import Explainer, Explanation, Occlusion, picture
 from camdemo.engine import Rank, Sweep
@@ -49,13 +50,21 @@ def fitted(explanation: Explanation) -> Explanation:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"colormap": "turbo", "opacity": 0.8, "evidence": "signed"}]
+    ("options", "more"),
+    [
+        ({}, {"colormap": "jet", "opacity": 0.5}),
+        ({"look": "notebook", "opacity": 0}, {"colormap": "jet"}),
+        ({"look": "glow"}, {"colormap": "inferno", "opacity": 0.85}),
+        ({"look": "glow", "colormap": "viridis"}, {"opacity": 0.85}),
+        ({"look": "glow", "opacity": 0.5}, {"colormap": "inferno"}),
+        ({"colormap": "turbo", "opacity": 0.8, "evidence": "signed"}, {}),
+    ],
 )
-def test_overlay(explanation: Explanation, options: dict) -> None:
+def test_overlay(explanation: Explanation, options: dict, more: dict) -> None:
     overlay = explanation.overlay(**options)
     assert overlay.mode == "RGB"
     assert overlay.size == explanation.image.size == (150, 90)
-    drawn = {"colormap": "jet", "opacity": 0.5, "evidence": "positive"} | options
+    drawn = {"evidence": "positive"} | options | more
     expected = picture.overlay(PHOTO, explanation.cam, explanation.box, **drawn)
     assert (np.asarray(overlay) == expected).all()
 
@@ -65,6 +74,8 @@ def test_overlay_refuses_what_it_can_not_draw(explanation: Explanation) -> None:
         explanation.overlay(colormap="rainbow")
     with pytest.raises(ChoiceError):
         explanation.overlay(evidence="negative")
+    with pytest.raises(ChoiceError, match="glow, notebook"):
+        explanation.overlay(look="neon")
     with pytest.raises(RangeError):
         explanation.overlay(opacity=2)
 
@@ -223,11 +234,19 @@ def test_an_explanation_is_frozen(explanation: Explanation) -> None:
 
 
 def test_a_smaller_copy_keeps_the_map_where_it_was(explanation: Explanation) -> None:
-    small = explanation.at_most(50)
+    small = explanation.resized(50, 30)
     assert small.image.size == (50, 30)
     assert small.box == Box(12, 2, 38, 28)  # a third of 36, 6, 114, 84
     assert small.cam is explanation.cam
-    assert explanation.at_most(150) is explanation
+    assert explanation.resized(150, 90) is explanation
+
+
+def test_a_larger_copy_keeps_the_map_where_it_was(explanation: Explanation) -> None:
+    large = explanation.resized(600, 360)
+    assert large.box == Box(144, 24, 456, 336)  # four times as much
+    assert large.cam is explanation.cam
+    bicubic = Image.fromarray(PHOTO).resize((600, 360), Image.Resampling.BICUBIC)
+    assert (np.asarray(large.image) == np.asarray(bicubic)).all()
 
 
 @pytest.mark.parametrize("size", [(3000, 1), (1, 3000), (3000, 5)])
@@ -236,7 +255,8 @@ def test_a_smaller_copy_of_a_thread_of_a_photo_can_still_be_drawn(
 ) -> None:
     install(monkeypatch, lambda spec: Small())
     photo = np.zeros((size[1], size[0], 3), np.uint8)
-    small = Explainer().explain(photo, "efficientnet_lite0").at_most(100)
+    copy = [max(1, round(edge / 30)) for edge in size]
+    small = Explainer().explain(photo, "efficientnet_lite0").resized(*copy)
     assert max(small.image.size) == 100
     assert small.overlay(evidence="minmax").size == small.image.size
     assert small.box.width >= 1
@@ -363,7 +383,7 @@ def test_a_duel_is_asked_back_for_its_first_label(duel: Explanation) -> None:
 
 
 def test_a_smaller_copy_is_asked_in_its_own_pixels(explanation: Explanation) -> None:
-    small = explanation.at_most(50)  # its box is 12, 2, 38, 28
+    small = explanation.resized(50, 30)  # its box is 12, 2, 38, 28
     assert small.hide([Box(12, 2, 25, 28)]) == explanation.hide([Box(36, 6, 75, 84)])
 
 
@@ -397,7 +417,7 @@ def test_a_letterboxed_map_is_that_of_the_square(fitted: Explanation) -> None:
     expected = captum(Small(), fitted.layer, torch.from_numpy(fitted.inputs), 291).numpy()
     assert np.abs(fitted.cam - expected).max() <= 3e-6 * np.ptp(expected)
     assert fitted.overlay().size == (150, 90)
-    small = fitted.at_most(50)
+    small = fitted.resized(50, 30)
     assert small.box == Box(0, -10, 50, 40)
     assert small.overlay().size == (50, 30)
     content = fitted.scene(complete=False).as_json()

@@ -10,7 +10,8 @@ import pytest
 from gradio.media import get_image
 
 from camdemo import Explainer, ImageError, Settings
-from camdemo.ui.answers import Scenes
+from camdemo.ui.answers import Answers
+from camdemo.ui.offers import Offers
 from camdemo.ui.server import journal
 
 SECRET = "holiday-with-my-secret-name.jpg"
@@ -66,21 +67,30 @@ def test_what_a_viewer_asks_is_answered_in_words_whatever_happens(lines):
     assert (line["outcome"], line["error"]) == ("failed", "KeyError")
 
 
-def test_a_visit_leaves_numbers_and_no_names(lines, tmp_path):
+def test_a_visit_leaves_numbers_and_no_names(lines, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     photo = tmp_path / SECRET
     photo.write_bytes(Path(get_image("lion.jpg")).read_bytes())
-    scenes = Scenes(Explainer(Settings(model="efficientnet_lite0")))
-    with journal.request("explain"):
-        token = scenes.answer(str(photo), None, {"framing": "crop"}).id
-    scenes.maps({"id": token, "layers": ["<b>nonsense"], "targets": None})
-    scenes.maps({"id": token, "layers": None, "targets": None})
-    explained, refused, swept = lines
+    explainer = Explainer(Settings(model="efficientnet_lite0"))
+    answers = Answers(explainer, Offers(explainer))
+    question = {"source": {"path": str(photo)}, "framing": "crop"}
+    token = answers.open(question)["id"]
+    answers.open(question)
+    answers.open({"source": {"path": str(photo.with_name("other-" + SECRET))}})
+    answers.maps({"id": token, "layers": ["<b>nonsense"], "targets": None})
+    answers.maps({"id": token, "layers": None, "targets": None})
+    explained, again, gone, refused, swept = lines
+    assert (explained["request"], explained["outcome"]) == ("open", "done")
+    assert again.pop("ms") >= 0
+    size = photo.stat().st_size
+    assert again == {"request": "open", "bytes": size, "remembered": True, "outcome": "done"}
+    assert (gone["request"], gone["outcome"]) == ("open", "ImageError")
     assert explained["model"] == "efficientnet_lite0"
     assert (explained["width"], explained["height"]) == (256, 256)
-    assert explained["bytes"] == photo.stat().st_size
+    assert explained["bytes"] == size
     assert explained["remembered"] is False
     assert min(explained[f"{stage}_ms"] for stage in ("decode", "prepare", "explain")) >= 0
     assert (refused["request"], refused["outcome"]) == ("maps", "ChoiceError")
     assert (swept["request"], swept["outcome"]) == ("maps", "done")
-    told = json.dumps([explained, refused, swept])
+    told = json.dumps([explained, again, gone, refused, swept])
     assert not any(text in told for text in (SECRET, str(tmp_path), token, "nonsense", "lion"))

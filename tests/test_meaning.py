@@ -93,7 +93,6 @@ def test_what_is_painted_hottest_is_the_hottest_cell(
 ) -> None:
     """OpenCV's bicubic overshoots: it paints the hottest spot elsewhere in many a map."""
     side = 224
-    greys = np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(256, 1, 3)
     inside: dict[Evidence, list[bool]] = {"signed": [], "minmax": []}
     for pair, half in product(pairs, (0, 1)):
         cam = explain(explainer, pair, half).cam
@@ -105,8 +104,8 @@ def test_what_is_painted_hottest_is_the_hottest_cell(
         values = picture.scale(cam, "positive")
         assert values is not None
         square = Box(0, 0, side, side)
-        painted = picture.heat(values, square, square, greys, "positive")
-        indices = np.concatenate([strip[..., 0] for _, strip in painted])
+        painted = picture.indices(values, square, square, "positive")
+        indices = np.concatenate([strip for _, strip in painted])
         hottest = own[indices == indices.max()]
         assert hottest.max() == cam.max()
         assert hottest.min() >= (1 - 2 / 255) * cam.max()  # beside it only its equal in colour

@@ -1,11 +1,10 @@
-"""Opening the page: at once, whatever its link asks for; what that is follows."""
+"""Opening the page: at once, whatever others wait for; and how many are answered at a time."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import httpx
@@ -19,25 +18,40 @@ from camdemo.ui.server.launching import launch_options
 from .served import run
 
 MODEL = "efficientnet_lite0"
-LINK = {"example": "Lion", "layer": "blocks.5", "label": "tiger", "view": "heat"}
+LION, TOWER = {"example": "Lion"}, {"example": "Tower"}
+FAR = "vgg16"  # its weights are not here
 
 
 class Slow(Explainer):
-    """Fetches and explains nothing before the gate is open."""
+    """Fetches what is not here, and explains, as soon as the gates are open."""
 
     def __init__(self) -> None:
-        super().__init__(Settings(model=MODEL, lanes=3))
-        self.gate = threading.Event()
+        super().__init__(Settings(model=MODEL, lanes=3, max_queue=12))
+        self.fetching, self.explaining = threading.Event(), threading.Event()
         self.fetched: list[str] = []
+        self.asked = 0
+        self.now = 0  # explanations that run
+        self.most = 0
+        self._lock = threading.Lock()
 
     def fetch(self, model: str, *more: Any) -> None:
+        if model != FAR:
+            return
         self.fetched.append(model)
-        assert self.gate.wait(60)
+        assert self.fetching.wait(60)
         raise WeightsError(f"There is no network for {model}.")
 
     def explain(self, *given: Any, **more: Any) -> Explanation:
-        assert self.gate.wait(60)
-        return super().explain(*given, **more)
+        with self._lock:
+            self.asked += 1
+            self.now += 1
+            self.most = max(self.most, self.now)
+        try:
+            assert self.explaining.wait(60)
+            return super().explain(*given, **more)
+        finally:
+            with self._lock:
+                self.now -= 1
 
 
 @pytest.fixture
@@ -47,162 +61,188 @@ def slow(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[Slow]:
     demo = build_demo(explainer)
     options = launch_options(explainer) | {"server_name": "127.0.0.1"}
     demo.queue(max_size=1).launch(prevent_thread_lock=True, quiet=True, **options)
-    explainer.page = demo
+    explainer.address = demo.local_url
     yield explainer
-    explainer.gate.set()
+    explainer.fetching.set()
+    explainer.explaining.set()
     demo.close()
 
 
-def event(config: dict, function: str) -> dict:
-    return next(one for one in config["dependencies"] if one["api_name"] == function)
+Visit = Callable[[Callable[[], Client]], Coroutine[Any, Any, Any]]
 
 
-async def visitor(address: str) -> tuple[httpx.AsyncClient, Client]:
-    http = httpx.AsyncClient(base_url=address, timeout=30)
-    return http, Client(http, (await http.get("/config")).json())
+def visit(slow: Slow, what: Visit) -> Any:
+    """Run a visit with a function that makes clients, each with a session of its own."""
+
+    async def ask() -> Any:
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(base_url=slow.address, timeout=60, limits=limits) as http:
+            config = (await http.get("/config")).json()
+            return await what(lambda: Client(http, config))
+
+    return run(ask())
 
 
-async def opened(client: Client, link: dict) -> dict:
-    """What Gradio's page gets when it opens: the answer to its load event, as it asks for it."""
-    load = event(client.config, "open_page")
-    assert load["queue"] is False
-    body = {"data": [], "fn_index": load["id"], "session_hash": client.session}
-    answer = await client.http.post("/gradio_api/run/predict", json=body, params=link)
-    assert answer.status_code == 200
-    return answer.json()
+async def until(true: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if true():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it never came true")
 
 
-def test_a_page_opens_while_links_wait_for_their_models(slow: Slow) -> None:
-    """More of them than there is room: of other models, and of the one that is there."""
-    links = [LINK | {"model": "vgg16"}] * 20 + [LINK] * 20 + [{}] * 5
-
-    async def visit() -> list[dict]:
-        http, client = await visitor(slow.page.local_url)
-        following, answers = [], []
-        for link in links:
-            one = Client(http, client.config)
-            answer = await opened(one, link)
-            answers.append(answer)
-            # What Gradio's page then does: ask for the event of the text that has changed.
-            awaited, asked = (text if isinstance(text, str) else "" for text in answer["data"][3:])
-            if awaited:
-                fetch = event(client.config, "fetch_link")["id"]
-                following.append(asyncio.create_task(one.run(fetch, [awaited])))
-            if asked:
-                show = event(client.config, "answer_link")["id"]
-                following.append(asyncio.create_task(one.run(show, [asked, None, ""])))
-        await asyncio.sleep(0.5)
-        assert len(following) == 40  # and none of them is done
-        late = await opened(Client(http, client.config), {})  # one more, now that all others wait
-        slow.gate.set()
-        await asyncio.gather(*following, return_exceptions=True)
-        await http.aclose()
-        return [*answers, late]
-
-    for answer in run(visit()):
-        assert answer["data"][0]["value"] == MODEL
+async def wait_behind(client: Client, count: int) -> None:
+    """Until this visitor has its place, behind so many others who wait."""
+    await asyncio.sleep(0.1)  # of the first one it can't be seen
+    for _ in range(500):
+        if (await client.ask("page_waiting", {}))["before"] == max(count, 0):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it never had its place")
 
 
-def test_what_a_link_asks_for_follows(slow: Slow) -> None:
-    slow.gate.set()
+def test_a_page_opens_while_others_wait_for_models_and_turns(slow: Slow) -> None:
+    async def open_pages(client: Callable[[], Client]) -> tuple[list, list]:
+        one = asyncio.create_task
+        following = [one(client().open(LION, model=FAR)) for _ in range(40)]
+        # No two ask the same: of those six have their turn, and twelve wait for it.
+        following += [one(client().open(LION, target=str(n))) for n in range(18)]
+        await until(lambda: len(slow.fetched) == 40 and slow.now == 6)
+        opened = []
+        for _ in range(5):
+            late = client()
+            assert (await late.http.get("/")).status_code == 200
+            opened.append(await late.ask("page_start", {}))
+        assert not any(each.done() for each in following)
+        slow.fetching.set()
+        slow.explaining.set()
+        return opened, await asyncio.gather(*following, return_exceptions=True)
 
-    async def visit() -> list:
-        http, client = await visitor(slow.page.local_url)
-        asked = (await opened(client, LINK))["data"][4]
-        following = event(client.config, "answer_link")
-        data = await client.run(following["id"], [asked, None, ""])
-        await http.aclose()
-        return data
+    opened, answers = visit(slow, open_pages)
+    assert {answer["opening"] for answer in opened} == {"Lion"}
+    assert sum(isinstance(answer, Refused) for answer in answers) == 40
+    assert sum(isinstance(answer, dict) for answer in answers) == 18
 
-    value, model, _, example, framing, frame = run(visit())
-    scene = json.loads(value)
+
+def test_what_a_link_asks_for_is_one_question(slow: Slow) -> None:
+    slow.explaining.set()
+    link = {"layer": "blocks.5", "target": "tiger", "versus": "lion", "framing": "whole"}
+    scene = visit(slow, lambda client: client().open(LION, method="hirescam", **link))
     assert (scene["layer"], scene["model"]["name"]) == ("blocks.5", MODEL)
-    assert scene["wanted"] == {"view": "heat"}
-    assert "tiger" in [one["label"] for one in scene["labels"]]
-    assert (example, framing, frame) == ("Lion", "crop", "crop")
-    assert model in (None, MODEL)  # a state stays on the server
-
-
-def test_a_visitor_who_has_chosen_meanwhile_keeps_it(slow: Slow) -> None:
-    slow.gate.set()
-
-    async def visit() -> list:
-        http, client = await visitor(slow.page.local_url)
-        asked = (await opened(client, LINK))["data"][4]
-        data = await client.run(event(client.config, "answer_link")["id"], [asked, None, "Tower"])
-        await http.aclose()
-        return data
-
-    assert {"__type__": "update"} in run(visit())  # nothing changes
+    assert (scene["method"], scene["framing"], scene["example"]) == ("hirescam", "whole", "Lion")
+    names = {one["index"]: one["label"] for one in scene["labels"]}
+    assert (names[scene["target"]], names[scene["versus"]]) == ("tiger", "lion")
 
 
 def test_a_link_to_a_model_without_a_network_says_so(slow: Slow) -> None:
-    slow.gate.set()
-
-    async def visit() -> None:
-        http, client = await visitor(slow.page.local_url)
-        awaited = (await opened(client, LINK | {"model": "vgg16"}))["data"][3]
-        try:
-            await client.run(event(client.config, "fetch_link")["id"], [awaited])
-        finally:
-            await http.aclose()
-
-    with pytest.raises(Refused, match=r"link asks for what can.*no network for vgg16"):
-        run(visit())
-    assert slow.fetched == ["vgg16"]
+    slow.fetching.set()
+    with pytest.raises(Refused, match="There is no network for vgg16"):
+        visit(slow, lambda client: client().open(LION, model=FAR))
+    assert slow.fetched == [FAR]
+    assert slow.asked == 0
 
 
-def test_a_link_that_a_client_makes_up_shows_nothing(slow: Slow) -> None:
-    async def visit() -> list[list]:
-        http, client = await visitor(slow.page.local_url)
-        answers = [
-            await client.run(event(client.config, "answer_link")["id"], [asked, None, ""])
-            for asked in (None, 5, [], {"a": 1}, "", "example=/etc/passwd", "x" * 9999)
-        ]
-        await http.aclose()
-        return answers
+def test_who_waits_for_a_download_keeps_nobody_from_their_turn(slow: Slow) -> None:
+    slow.explaining.set()
 
-    for answer in run(visit()):
-        assert answer[3] == {"__type__": "update"}  # the example stays what it is
+    async def ask(client: Callable[[], Client]) -> dict:
+        following = [asyncio.create_task(client().open(LION, model=FAR)) for _ in range(30)]
+        await until(lambda: len(slow.fetched) == 30)
+        scene = await client().open(LION)
+        assert not any(each.done() for each in following)
+        slow.fetching.set()
+        await asyncio.gather(*following, return_exceptions=True)
+        return scene
 
-
-def test_links_wait_in_the_queue_like_everybody(slow: Slow) -> None:
-    """Explaining has the limits of explaining, fetching those of fetching."""
-    config = httpx.get(f"{slow.page.local_url}config").json()
-    explaining = [fn for fn in slow.page.fns.values() if fn.concurrency_id == "explain"]
-    names = {fn.api_name for fn in explaining}
-    assert "answer_link" in names
-    assert len(explaining) >= 7
-    fetching = [fn for fn in slow.page.fns.values() if fn.concurrency_id == "fetch"]
-    assert {fn.api_name for fn in fetching} == {"fetch", "fetch_link"}
-    assert event(config, "answer_link")["queue"] is not False
+    assert visit(slow, ask)["labels"][0]["label"] == "lion"
 
 
-def test_how_many_are_explained_at_once_follows_from_the_lanes(slow: Slow) -> None:
-    explaining = [fn for fn in slow.page.fns.values() if fn.concurrency_id == "explain"]
-    assert {fn.concurrency_limit for fn in explaining} == {6}  # three lanes, two each
+def test_no_more_photos_than_two_a_lane_are_in_memory(slow: Slow) -> None:
+    async def crowd(client: Callable[[], Client]) -> list:
+        following = [asyncio.create_task(client().open(LION, target=str(n))) for n in range(18)]
+        await until(lambda: slow.now == 6)  # three lanes, two each
+        await asyncio.sleep(0.3)
+        slow.explaining.set()
+        return await asyncio.gather(*following)
+
+    assert len(visit(slow, crowd)) == 18
+    assert slow.asked == 18
+    assert slow.most == 6
 
 
-def test_waiting_for_the_first_model_holds_no_thread(slow: Slow) -> None:
-    """A hundred open pages that wait for it would else be a hundred threads that do nothing."""
-    warming = threading.Thread(target=slow.warm_up)
-    warming.start()
-    before = threading.active_count()
+def test_a_full_house_says_so_at_once_and_where_one_stands(slow: Slow) -> None:
+    async def crowd(client: Callable[[], Client]) -> tuple[list[int], dict]:
+        visitors, following = [], []
+        for number in range(18):
+            visitors.append(client())
+            asked = visitors[-1].open(LION, target=str(number))
+            following.append(asyncio.create_task(asked))
+            await until(lambda number=number: slow.now == min(number + 1, 6))
+            await wait_behind(visitors[-1], number - 6)
+        with pytest.raises(Refused, match="Many are asking at the moment"):
+            await client().open(LION, target="100")
+        places = [(await each.ask("page_waiting", {}))["before"] for each in visitors]
+        slow.explaining.set()
+        await asyncio.gather(*following)
+        last = await visitors[-1].ask("page_waiting", {})
+        return places, last
 
-    async def visit() -> int:
-        http, client = await visitor(slow.page.local_url)
-        body = {"data": [], "fn_index": event(client.config, "settle")["id"]}
-        asked = [
-            asyncio.create_task(http.post("/gradio_api/run/predict", json=body)) for _ in range(60)
-        ]
-        await asyncio.sleep(1)
-        assert not any(one.done() for one in asked)
-        threads = threading.active_count()
-        slow.gate.set()
-        for answer in await asyncio.gather(*asked):
-            assert answer.status_code == 200
-        await http.aclose()
-        return threads
+    places, last = visit(slow, crowd)
+    assert places == [0] * 6 + list(range(12))
+    assert last == {"before": 0}
 
-    assert run(visit()) - before < 60  # some run for a moment, as many as wait would be 60
-    warming.join()
+
+def test_what_is_remembered_takes_no_turn(slow: Slow) -> None:
+    """Nor does it wait for one: what a hall has clicked is there while all turns are taken."""
+    slow.explaining.set()
+
+    async def click(client: Callable[[], Client]) -> list[dict]:
+        first = await client().open(LION)
+        slow.explaining.clear()
+        following = [asyncio.create_task(client().open(LION, target=str(n))) for n in range(18)]
+        await until(lambda: slow.now == 6)
+        again = await client().open(LION)
+        assert not any(each.done() for each in following)
+        slow.explaining.set()
+        await asyncio.gather(*following)
+        return [first, again]
+
+    first, again = visit(slow, click)
+    assert first["maps"] == again["maps"]
+    assert first["id"] != again["id"]
+
+
+def test_a_hall_that_clicks_at_once_is_answered_by_few_explanations(slow: Slow) -> None:
+    """Whoever waits for a turn finds what was answered meanwhile."""
+
+    async def click(client: Callable[[], Client]) -> list[dict]:
+        following = [asyncio.create_task(client().open(LION)) for _ in range(18)]
+        await until(lambda: slow.now == 6)
+        slow.explaining.set()
+        return await asyncio.gather(*following)
+
+    scenes = visit(slow, click)
+    assert slow.asked == 6  # those who had a turn when it began
+    assert len({scene["id"] for scene in scenes}) == 18
+    assert all(scene["maps"] == scenes[0]["maps"] for scene in scenes)
+
+
+def test_who_asks_for_another_photo_loses_the_first_place(slow: Slow) -> None:
+    """And the answer to the first one is nothing, in no words."""
+
+    async def change(client: Callable[[], Client]) -> dict:
+        following = [asyncio.create_task(client().open(LION, target=str(n))) for n in range(7)]
+        await until(lambda: slow.now == 6)
+        visitor = client()
+        first = asyncio.create_task(visitor.open(LION))
+        await wait_behind(visitor, 1)
+        second = asyncio.create_task(visitor.open(TOWER))
+        with pytest.raises(Refused) as dropped:
+            await first
+        assert str(dropped.value) == ""
+        slow.explaining.set()
+        await asyncio.gather(*following)
+        return await second
+
+    assert visit(slow, change)["example"] == "Tower"
+    assert slow.asked == 8

@@ -8,7 +8,7 @@ import pytest
 
 from camdemo import picture
 from camdemo.question import COLORMAPS, EVIDENCE
-from camdemo.records import Box, Evidence
+from camdemo.records import Box, Evidence, LookName
 
 CAM = np.array([[-2, 0], [1, 4]], np.float32)
 NEGATIVE = np.array([[-3, -1], [-2, -4]], np.float32)
@@ -170,12 +170,10 @@ def test_the_seen_part_is_a_blend(
 
 
 def indices_of(cam: np.ndarray, width: int, height: int, evidence: Evidence) -> np.ndarray:
-    """Which of the 256 colours each pixel gets, int (height, width): painted in greys."""
-    greys = np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(256, 1, 3)
-    values = picture.scale(cam, evidence)
+    """Which of the 256 colours each pixel gets, int (height, width)."""
     everything = Box(0, 0, width, height)
-    strips = picture.heat(values, everything, everything, greys, evidence)
-    return np.concatenate([strip[..., 0] for _, strip in strips]).astype(int)
+    strips = picture.indices(picture.scale(cam, evidence), everything, everything, evidence)
+    return np.concatenate([strip for _, strip in strips]).astype(int)
 
 
 @pytest.mark.parametrize(("grid", "size"), SIZES)
@@ -216,8 +214,9 @@ def test_no_colour_is_painted_that_no_cell_has(grid: tuple[int, int], evidence: 
 
 @pytest.mark.parametrize("box", [Box(0, -30, 60, 71), Box(-9, 0, 71, 40), Box(-7, -5, 90, 61)])
 @pytest.mark.parametrize("evidence", EVIDENCE)
+@pytest.mark.parametrize("look", ["notebook", "glow"])
 def test_of_a_map_that_reaches_beyond_the_photo_its_part_is_painted(
-    box: Box, evidence: Evidence
+    box: Box, evidence: Evidence, look: LookName
 ) -> None:
     """As if the photo were larger, cut out of that; nothing of it is margin."""
     photo, cam = photo_of(60, 40), cam_of(7, 7)
@@ -225,8 +224,8 @@ def test_of_a_map_that_reaches_beyond_the_photo_its_part_is_painted(
     lies = (slice(-box.top, 40 - box.top), slice(-box.left, 60 - box.left))
     padded[lies] = photo
     everything = Box(0, 0, box.width, box.height)
-    found = picture.overlay(photo, cam, box, "turbo", 0.4, evidence)
-    larger = picture.overlay(padded, cam, everything, "turbo", 0.4, evidence)
+    found = picture.overlay(photo, cam, box, "turbo", 0.4, evidence, look)
+    larger = picture.overlay(padded, cam, everything, "turbo", 0.4, evidence, look)
     # (The strips of the product begin elsewhere, so that a sum may be rounded to another colour.)
     off = np.abs(found.astype(int) - larger[lies])
     assert (off > 0).mean() < 0.001
@@ -241,6 +240,104 @@ def test_opacity_runs_from_the_photo_to_the_heat(evidence: Evidence) -> None:
     heat_alone = picture.overlay(photo, cam, box, "turbo", 1, evidence)
     assert (photo_alone == photo).all()
     assert {tuple(pixel) for pixel in heat_alone.reshape(-1, 3).tolist()} <= colours
+    assert (picture.overlay(photo, cam, box, "turbo", 0, evidence, "glow") == photo).all()
+
+
+# -- glow: the evidence decides how much of the photo is covered
+
+
+@pytest.mark.parametrize(
+    ("opacity", "evidence", "index", "share"),
+    [
+        (1, "positive", 0, 0),
+        (1, "positive", 51, 3408),  # a fifth: 32768 * 0.04 * (3 - 0.4) = 3407.9
+        (1, "positive", 85, 8495),  # a third: 32768 / 9 * 7 / 3 = 8495.4
+        (1, "positive", 255, 32768),
+        (0.5, "minmax", 0, 0),
+        (0.5, "minmax", 51, 1704),
+        (0.5, "minmax", 255, 16384),
+        (0, "positive", 255, 0),
+        (1, "signed", 0, 32768),  # against it as much as for it
+        (1, "signed", 85, 8495),  # a third of the way from the middle: |170 - 255| = 85
+        (1, "signed", 170, 8495),
+        (1, "signed", 127, 2),  # 32768 / 255**2 * 2.992 = 1.5: no grey level of 255 turns
+        (1, "signed", 128, 2),
+        (1, "signed", 255, 32768),
+    ],
+)
+def test_how_much_a_colour_covers(
+    opacity: float, evidence: Evidence, index: int, share: int
+) -> None:
+    assert picture.covers(opacity, evidence)[index] == share
+
+
+@pytest.mark.parametrize("opacity", [0.3, 0.9, 1])
+@pytest.mark.parametrize("evidence", ["positive", "minmax"])
+def test_more_evidence_never_covers_less(opacity: float, evidence: Evidence) -> None:
+    shares = picture.covers(opacity, evidence)
+    assert (np.diff(shares) >= 0).all()
+    assert (shares[0], shares[-1]) == (0, round(32768 * opacity))
+    both = picture.covers(opacity, "signed")
+    assert (both == both[::-1]).all()
+    assert (np.diff(both[128:]) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("cam", "evidence", "expected"),
+    [
+        # Nothing, and evidence against: the photo. The peak: 15 + 0.85 * (252, 255, 164).
+        ([0, -3, 5], "positive", [[100, 100, 100], [100, 100, 100], [229, 232, 154]]),
+        # A fifth of it: a dark violet by 0.85 * 0.104 = 0.0884.
+        ([1, 5], "positive", [None, [229, 232, 154]]),
+        # Against as much as for: 15 + 0.85 * (24, 62, 140), the photo, 15 + 0.85 * (144, 20, 38).
+        ([-2, 0, 2], "signed", [[35, 68, 134], [100, 100, 100], [137, 32, 47]]),
+        # The least value is the photo, whatever its sign.
+        ([-4, -3], "minmax", [[100, 100, 100], [229, 232, 154]]),
+    ],
+)
+def test_glow_by_hand(cam: list[float], evidence: Evidence, expected: list) -> None:
+    """Cells of a pixel each, on grey."""
+    values, width = np.array([cam], np.float32), len(cam)
+    photo = np.full((1, width, 3), 100, np.uint8)
+    drawn = picture.overlay(photo, values, Box(0, 0, width, 1), "inferno", 0.85, evidence, "glow")
+    if None in expected:
+        violet = picture.palette("inferno", evidence)[51, 0]
+        expected = [np.floor(100 * 0.9116 + violet * 0.0884 + 0.5).tolist(), *expected[1:]]
+    assert drawn[0].tolist() == expected
+
+
+@pytest.mark.parametrize("evidence", EVIDENCE)
+@pytest.mark.parametrize("opacity", [0.3, 0.9, 1])
+@pytest.mark.parametrize(("grid", "size"), SIZES)
+def test_glow_is_a_blend_by_evidence(
+    grid: tuple[int, int], size: tuple[int, int], opacity: float, evidence: Evidence
+) -> None:
+    cam, (width, height) = cam_of(*grid), size
+    cam[0, 0] = 1
+    photo = photo_of(width + 20, height + 10)
+    box = Box(15, 4, 15 + width, 4 + height)
+    drawn = picture.overlay(photo, cam, box, "viridis", opacity, evidence, "glow")
+    index = indices_of(cam, width, height, evidence)
+    strength = np.abs(2 * index - 255) / 255 if evidence == "signed" else index / 255
+    share = (opacity * (3 * strength**2 - 2 * strength**3))[..., np.newaxis]
+    colours = picture.palette("viridis", evidence)[:, 0].astype(float)
+    under = photo[4 : 4 + height, 15 : 15 + width]
+    found = drawn[4 : 4 + height, 15 : 15 + width]
+    assert np.abs(found - (under * (1 - share) + colours[index] * share)).max() <= 0.51
+    # Around the box nothing depends on the look.
+    plain = picture.overlay(photo, cam, box, "viridis", opacity, evidence)
+    plain[4 : 4 + height, 15 : 15 + width] = found
+    assert (drawn == plain).all()
+
+
+def test_the_notebooks_look_is_opencvs_blend() -> None:
+    photo, cam = photo_of(60, 40), cam_of(7, 7)
+    values = (cam - cam.min()) / (cam.max() - cam.min())
+    large = cv2.resize(values, (60, 40), interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    heat = cv2.applyColorMap(np.rint(255 * large).astype(np.uint8), cv2.COLORMAP_JET)[..., ::-1]
+    drawn = picture.overlay(photo, cam, Box(0, 0, 60, 40), "jet", 0.5, "minmax")
+    same = (drawn == cv2.addWeighted(photo, 0.5, heat, 0.5, 0)).all(axis=-1)
+    assert same.mean() > 0.98  # single precision may round to the next of the 256 colours
 
 
 @pytest.mark.parametrize(

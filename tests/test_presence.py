@@ -7,12 +7,13 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
 import pytest
 
-from benchmarks.visitor import Client
+from benchmarks.visitor import Client, Refused
 from camdemo import Explainer, Settings
 from camdemo.engine import asker
 from camdemo.ui.page import build_demo
@@ -174,6 +175,10 @@ def test_who_has_all_answers_has_not_gone() -> None:
         (json.dumps({"session_hash": "abc", "data": {"id": "x"}}).encode(), ("abc", "x")),
         (json.dumps({"session_hash": "a", "data": {"session_hash": "b"}}).encode(), ("a", "")),
         (b"\xff" * 9, ("", "")),
+        (b'{"session_hash": "a", "fn_name": "scene_open", "data": {}}', ("a", presence._ANOTHER)),
+        (b'{"session_hash": "a", "fn_name": "scene_open"}', ("a", presence._ANOTHER)),
+        (b'{"session_hash": "a", "fn_name": "page_waiting", "data": {}}', ("a", "")),
+        (b'{"session_hash": "a", "fn_name": ["scene_open"], "data": {"id": "x"}}', ("a", "x")),
     ],
 )
 def test_session_and_scene_are_read_from_a_question_or_not(
@@ -199,6 +204,26 @@ def test_who_looks_at_another_photo_waits_for_the_first_no_more() -> None:
     assert visitors._questions == {}
 
 
+def test_who_asks_for_another_scene_waits_for_that_one_alone() -> None:
+    """And not the other way round: what is asked about the present one drops no other."""
+    visitors = Visitors()
+    maps, first, label, second, other = (threading.Event() for _ in range(5))
+    visitors.looks_at("ann", "lion", maps)
+    visitors.looks_at("ben", "lion", other)
+    visitors.looks_at("ann", presence._ANOTHER, first)
+    assert maps.is_set()
+    visitors.looks_at("ann", "lion", label)  # of the scene that is still on the page
+    assert not first.is_set()
+    assert not label.is_set()
+    visitors.looks_at("ann", presence._ANOTHER, second)  # a second click
+    assert first.is_set()
+    assert label.is_set()
+    assert not second.is_set()
+    visitors.looks_at("ann", "tower", threading.Event())
+    assert not second.is_set()
+    assert not other.is_set()
+
+
 def test_a_question_tells_its_scene(watching: Watching) -> None:
     async def visit() -> None:
         async with httpx.AsyncClient(base_url=watching.address, timeout=60) as http:
@@ -211,3 +236,26 @@ def test_a_question_tells_its_scene(watching: Watching) -> None:
             asked.cancel()
 
     run(visit())
+
+
+@pytest.mark.parametrize(
+    ("second", "dropped"),
+    [("scene_open", True), ("page_waiting", False), ("page_start", False), ("scene_maps", False)],
+)
+def test_another_scene_drops_what_was_asked_before(
+    watching: Watching, second: str, dropped: bool
+) -> None:
+    async def visit() -> bool:
+        async with httpx.AsyncClient(base_url=watching.address, timeout=60) as http:
+            client = Client(http, (await http.get("/config")).json())
+            asked = asyncio.create_task(client.ask("scene_labels", {"id": "lion"}))
+            await until(watching.asked)
+            watching.watching = False
+            question = {"id": "lion", "source": {"example": "Tower"}}
+            with suppress(Refused):  # there is no such scene to ask maps of
+                await client.ask(second, question)
+            noticed = await asyncio.to_thread(watching.noticed.wait, 20 if dropped else 0.5)
+            asked.cancel()
+            return noticed
+
+    assert run(visit()) is dropped

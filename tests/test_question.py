@@ -81,6 +81,20 @@ def test_a_record_is_read_whole():
     assert question.read(Look, texts) == Look("split", "viridis", 0.35, None, 20)
     assert question.read(Look, {"opacity": 0.35}) == Look(opacity=0.35)
     assert question.read(Look, {}) == question.check(Look) == Look()
+    assert Look() == Look(colormap="jet", opacity=0.5, look="notebook")  # the notebook's
+
+
+def test_a_look_brings_its_colours_and_opacity():
+    glow = question.read(Look, {"look": "glow"})
+    assert (glow.colormap, glow.opacity) == ("inferno", 0.85)
+    own = question.check(Look, look="glow", opacity=0.0)
+    assert (own.colormap, own.opacity) == ("inferno", 0)
+    for each in question.find(Look, "look").values:
+        question.check(Look, **each.brings)  # what it brings can be chosen
+
+
+def test_a_wrong_value_is_refused_whole():
+    texts = {"view": "split", "colormap": "viridis"}
     with pytest.raises(ChoiceError, match="'Jet'"):
         question.read(Look, texts | {"colormap": "Jet"})
 
@@ -94,7 +108,8 @@ def test_the_flags_are_the_options():
     assert question.read(Look, given) == Look(opacity=0.3)
     assert given.keys().isdisjoint({"view", "strongest", "shared"})  # the viewer's alone
     shown = " ".join(parser.format_help().split())
-    assert "how much the heat covers the photo (0 to 1); default: 0.5" in shown
+    assert "where it is strongest (0 to 1); default: the look's: 0.5, in glow 0.85" in shown
+    assert "(glow, notebook); default: notebook; in the viewer glow" in shown
 
 
 def test_an_option_from_outside_is_one_everywhere():
@@ -113,11 +128,18 @@ def test_what_the_viewer_knows():
     known = question.as_json([{"name": "gradcam", "title": "Grad-CAM", "linear": True}])
     assert known["look"]["evidence"]["default"] == "positive"
     assert known["look"]["view"]["values"][0] == {"name": "overlay", "title": "Overlay"}
+    assert known["look"]["look"]["default"] == "glow"
+    assert known["look"]["look"]["values"][1] == {
+        "name": "notebook",
+        "title": "Notebook",
+        "brings": {"colormap": "jet", "opacity": 0.5},
+    }
+    assert known["look"]["colormap"]["default"] == "inferno"
     assert known["look"]["opacity"] | {"help": ""} == {
         "name": "opacity",
         "title": "Opacity",
         "help": "",
-        "default": 0.5,
+        "default": 0.85,
         "low": 0,
         "high": 1,
         "step": 0.05,

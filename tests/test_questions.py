@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import copy
+import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,42 +71,132 @@ def test_a_mask_of_another_model_is_refused() -> None:
         questions.mask({}, 224)
 
 
-# -- framings, layers and labels
+# -- a view, for a file that opens as it
+
+LABELS = ["tench", "goldfish", "shark"]
+SAID = {"labels": [2, 0], "now": [0.25, 0], "first": {"index": 1, "probability": 0.5}}
+HIDDEN = {
+    "regions": [{"rects": [[1, 2, 3.5, 4], [5, 6, 7, 8]]}, {"points": [[-1, 2]], "radius": 0.5}],
+    "fill": "noise",
+    "keep": True,
+    "answer": SAID | {"elsewhere": [1, 0.5], "errors": [0, 0.125], "overlap": 0.75},
+}
+VIEW = {"look": {"view": "split", "opacity": 0.35, "shared": True}, "split": 0.25, "hidden": HIDDEN}
+
+
+def test_a_view_is_what_the_viewer_of_a_file_is_told() -> None:
+    """By hand: labels by their indices, and the first one by its name."""
+    assert questions.view({}, LABELS) == {}
+    assert questions.view({"look": None, "hidden": None}, LABELS) == {}
+    assert questions.view(VIEW, LABELS) == {
+        **{"view": "split", "opacity": 0.35, "shared": True, "split": 0.25},
+        **{"hidden": HIDDEN["regions"], "fill": "noise", "keep": True},
+        "answer": {
+            "first": {"index": 1, "label": "goldfish", "probability": 0.5},
+            "now": {2: 0.25, 0: 0},
+            "elsewhere": {2: 1, 0: 0.5},
+            "errors": {2: 0, 0: 0.125},
+            "overlap": 0.75,
+            "keep": True,
+        },
+    }
+    early = {"hidden": HIDDEN | {"answer": SAID | {"elsewhere": None}}}
+    answer = questions.view(early, LABELS)["answer"]
+    assert answer.keys() == {"first", "now", "keep"}
+    unanswered = questions.view({"hidden": {"regions": []}}, LABELS)
+    assert unanswered == {"hidden": [], "fill": "blur", "keep": False}
+
+
+WRONG = [None, 7, True, "text", math.nan, math.inf, -1, 1e400, [], [7], {}, {"a": 1}, [[math.nan]]]
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        *[
+            ["look"],
+            ["look", "view"],
+            ["look", "opacity"],
+            ["look", "shared"],
+            ["look", "nonsense"],
+        ],
+        *[["split"], ["hidden"], ["hidden", "regions"], ["hidden", "fill"], ["hidden", "keep"]],
+        *[["hidden", "regions", 0], ["hidden", "regions", 0, "rects"], ["hidden", "regions", 1]],
+        *[["hidden", "regions", 1, "points"], ["hidden", "regions", 1, "radius"]],
+        *[["hidden", "answer", name] for name in ("labels", "now", "elsewhere", "errors")],
+        *[["hidden", "answer"], ["hidden", "answer", "first"], ["hidden", "answer", "overlap"]],
+        *[["hidden", "answer", "first", name] for name in ("index", "probability")],
+    ],
+    ids=str,
+)
+def test_another_view_is_refused_or_harmless(where: list) -> None:
+    """Refused in a sentence; or what the viewer is told is JSON that a browser reads."""
+    answers = []
+    for wrong in WRONG:
+        sent = copy.deepcopy(VIEW)
+        inner: Any = sent
+        for step in where[:-1]:
+            inner = inner[step]
+        inner[where[-1]] = wrong
+        answers.append(view_or_words(sent))
+    words = [answer for answer in answers if isinstance(answer, str)]
+    assert len(words) >= 6
+    assert all(text.endswith(".") for text in words)
+    json.dumps(answers, allow_nan=False)
+
+
+def view_or_words(sent: dict[str, Any]) -> dict[str, Any] | str:
+    try:
+        return questions.view(sent, LABELS)
+    except CamdemoError as error:
+        return str(error)
+
+
+# -- models, layers, labels and framings
 
 
 def test_what_is_asked_are_the_arguments_of_explain() -> None:
     asked = {"framing": "12,0,345,333", "layer": "blocks.3", "method": "layercam"}
-    asked |= {"target": 291, "versus": 0}
-    assert questions.explain(asked | {"id": "token", "more": [1]}) == asked
+    asked |= {"model": "vgg16", "target": 291, "versus": 0}
+    assert questions.explain(asked | {"id": "token", "source": {}, "more": [1]}) == asked
     assert questions.explain({"framing": "crop"}) == {"framing": "crop"}
-    without = {"framing": "crop", "layer": None, "method": None, "target": None}
-    assert questions.explain(without) == {"framing": "crop"}
+    assert questions.explain({}) == questions.explain(dict.fromkeys(asked)) == {}
 
 
+def test_a_label_is_its_name_or_its_index_as_a_link_has_it() -> None:
+    asked = questions.explain({"target": "tiger", "versus": "291"})
+    assert asked == {"target": "tiger", "versus": 291}
+    # What is none is refused by the explainer, which knows how many there are.
+    assert questions.explain({"target": "", "versus": "-1"}) == {"target": "", "versus": -1}
+
+
+TEXTS = "Model, layer, method and framing must be texts."
+NO_LABEL = "Target and versus must be labels or their indices."
 OF_ANOTHER_TYPE = [
-    *[{"framing": sent} for sent in (None, 5, 0.5, True, b"crop", ["crop"], [1, 2, 3, 4], {})],
-    *[{"layer": sent} for sent in (5, 0.5, True, False, [], ["blocks.3"], {"name": "blocks.3"})],
-    *[{"method": sent} for sent in (5, 0.5, True, False, [], ["gradcam"], {"name": "gradcam"})],
-    *[
-        {name: sent}
+    *(
+        ({name: sent}, TEXTS)
+        for name in ("model", "layer", "method", "framing")
+        for sent in (5, 0, 0.5, True, False, b"crop", [], ["crop"], [1, 2, 3, 4], {}, {"name": "x"})
+    ),
+    *(
+        ({name: sent}, NO_LABEL)
         for name in ("target", "versus")
-        for sent in ("lion", "291", "", 291.0, math.nan, math.inf, True, False, [291], {"index": 1})
-    ],
+        for sent in (291.0, math.nan, math.inf, True, False, b"lion", [], [291], {"index": 1})
+    ),
 ]
 
 
-@pytest.mark.parametrize("wrong", OF_ANOTHER_TYPE, ids=str)
-def test_another_type_is_refused(wrong: dict) -> None:
+@pytest.mark.parametrize(("wrong", "message"), OF_ANOTHER_TYPE, ids=str)
+def test_another_type_is_refused(wrong: dict, message: str) -> None:
     with pytest.raises(CamdemoError) as refused:
         questions.explain({"framing": "crop"} | wrong)
-    assert str(refused.value) == (
-        "Framing, layer and method must be texts, target and versus label indices."
-    )
+    assert str(refused.value) == message
 
 
-def test_without_a_framing_nothing_is_asked() -> None:
-    with pytest.raises(CamdemoError, match="Framing"):
-        questions.explain({"layer": "blocks.3"})
+@pytest.mark.parametrize("sent", [None, 5, True, "crop", [], [{"framing": "crop"}], math.nan])
+def test_a_question_that_is_none_is_refused(sent: object) -> None:
+    with pytest.raises(CamdemoError, match="must be an object with names and values"):
+        questions.explain(sent)
 
 
 def test_which_maps_are_asked_for() -> None:

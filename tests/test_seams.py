@@ -21,7 +21,7 @@ from camdemo.methods import Method, registry
 from camdemo.models import CATALOGUE
 from camdemo.question import Look, Value, option
 from camdemo.records import Transform
-from camdemo.ui import api, links
+from camdemo.ui import api
 
 from .tiny_models import Small
 
@@ -134,9 +134,6 @@ def test_an_option() -> None:
     question.add_flags(parser, Wider)
     assert question.read(Wider, vars(parser.parse_args(["--mood", "wild"]))).mood == "wild"
     assert api.arguments(Wider)[-1].name == "mood"
-    asked = {"example": "Lion", "mood": "wild", "view": "heat"}
-    assert links.read(asked, ["Lion"], Wider).view == {"mood": "wild", "view": "heat"}
-    assert links.read(asked | {"mood": "sad"}, ["Lion"], Wider).view == {"view": "heat"}
     assert "| `mood` | how it feels | `calm`, `wild` | calm |" in question.table(Wider)
     known = question.as_json([], look=Wider)["look"]["mood"]
     assert known["values"] == [

@@ -243,8 +243,7 @@ def test_an_address_beside_a_file_is_forgotten() -> None:
 
 def test_what_is_queued_can_be_asked_nowhere_else(address: str, config: dict) -> None:
     queued = [one for one in config["dependencies"] if one["queue"] and one["backend_fn"]]
-    assert {"explain"} <= {one["api_name"] for one in queued}
-    assert len(queued) > 8
+    assert [one["api_name"] for one in queued] == ["explain"]
     for one in queued:
         for body in ({"fn_index": one["id"]}, {}):
             question = {"data": [None] * len(one["inputs"])} | body
@@ -260,15 +259,12 @@ def test_what_is_queued_can_be_asked_nowhere_else(address: str, config: dict) ->
 
 
 def test_what_is_not_queued_takes_no_time_and_no_picture(config: dict) -> None:
-    """Opening the page, its note, the small copy of an example, and two lists of the API."""
+    """Two lists of the API. The page itself has no events: its viewer asks by itself."""
     unqueued = [one for one in config["dependencies"] if not one["queue"] and one["backend_fn"]]
     kinds = {one["id"]: one["props"] for one in config["components"]}
     for one in unqueued:
         assert not any("image" in str(kinds[each].get("label")).lower() for each in one["inputs"])
-    assert {one["api_name"] for one in unqueued if one["api_visibility"] == "public"} == {
-        "models",
-        "layers",
-    }
+    assert {one["api_name"] for one in unqueued} == {"models", "layers"}
 
 
 def test_the_api_by_curl_goes_through_the_queue(address: str) -> None:
@@ -363,18 +359,12 @@ def test_a_photo_reaches_us_as_it_was_sent(page: seams.Page) -> None:
     opening = [
         fn for fn in page.fns.values() if any(isinstance(one, gr.Image) for one in fn.inputs)
     ]
-    assert len(opening) >= 4
+    assert len(opening) == 1
     assert all(fn.preprocess is False for fn in opening)
 
 
-def test_a_button_keeps_a_picture_that_is_not_in_the_folder(page: seams.Page, config: dict) -> None:
-    icons = [one["props"]["icon"] for one in config["components"] if one["props"].get("icon")]
-    assert len(icons) == 4
-    assert all(icon["url"].startswith(f"{config['root']}/photo/") for icon in icons)
-
-
 def test_gradio_does_not_delete_by_itself(page: seams.Page) -> None:
-    """What it made is not all that there is, and the pictures of the page are among it."""
+    """It knows how old files are, and not how many bytes there may be."""
     assert page.delete_cache is None
 
 
@@ -394,16 +384,17 @@ def test_a_body_is_limited(page: seams.Page, address: str) -> None:
     assert httpx.post(f"{address}/gradio_api/queue/join", json=large).status_code == 413
 
 
-def test_the_styled_classes_are_still_gradios() -> None:
+def test_the_styled_classes_are_still_gradios(page: seams.Page) -> None:
     scripts = Path(gr.__file__).parent / "templates" / "frontend" / "assets"
     text = "\n".join(path.read_text("utf-8") for path in scripts.glob("*.js"))
-    for name in ("status-tracker", "progress-text", "minimal", "pending", "gradio-container"):
-        assert name in text, name
-    style = seams.CSS.read_text("utf-8")
-    for name in ("status-tracker", "progress-text", "minimal", "pending"):
-        assert name in style
+    style = re.sub(r"/\*.*?\*/|{[^}]*}", "", seams.CSS.read_text("utf-8"), flags=re.DOTALL)
+    names = set(re.findall(r"\.([a-z][\w-]*)|data-testid=\"?([\w-]+)", style))
+    assert len(names) > 3
+    for name in ("".join(found) for found in names):
+        assert re.search(rf"\b{name}\b", text), name
+    for number in re.findall(r"#([\w-]+)", style):
+        assert number in {block.elem_id for block in page.blocks.values()}
 
 
 def test_the_style_is_on_the_page(address: str) -> None:
-    config = httpx.get(f"{address}/config").json()
-    assert "status-tracker" in config["css"]
+    assert "status-tracker" in httpx.get(f"{address}/config").json()["css"]

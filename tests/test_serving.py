@@ -6,7 +6,7 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -89,15 +89,15 @@ def test_no_file_of_the_host_is_served(server: str, way: str, path: str) -> None
 def test_photos_are_served_under_addresses_that_say_nothing(server: str) -> None:
     """As they are, and small for the buttons; by their paths, neither they nor their neighbours."""
     lion = Path(get_image("lion.jpg"))
-    original = explain_example(server, "Lion")["original"]
+    original = asked(server, lambda client: client.open({"example": "Lion"}))["original"]
     answer = httpx.get(f"{server}/{original}")
     assert answer.content == lion.read_bytes()
     assert answer.headers["content-type"] == "image/jpeg"
-    config = httpx.get(f"{server}/config").json()
-    icons = [one["props"]["icon"] for one in config["components"] if one["props"].get("icon")]
+    start = asked(server, lambda client: client.ask("page_start", {}))
+    icons = [one["icon"] for one in start["examples"]]
     assert len(icons) == 4
     for icon in icons:
-        with Image.open(io.BytesIO(httpx.get(icon["url"]).content)) as small:
+        with Image.open(io.BytesIO(httpx.get(f"{server}/{icon}").content)) as small:
             assert small.size == (96, 96)
     assert "lion.jpg" not in json.dumps([original, icons])
     for path in lion.parent.iterdir():
@@ -110,17 +110,9 @@ def test_an_upload_is_served_as_a_photo_or_not_at_all(server: str) -> None:
     """What a browser would run as a page of ours is never one."""
 
     def original(name: str, content: bytes) -> httpx.Response:
-        async def ask() -> str:
-            async with httpx.AsyncClient(base_url=server, timeout=60) as http:
-                client = Client(http, (await http.get("/config")).json())
-                files = {"files": (name, content, "text/html")}
-                sent = await http.post("/gradio_api/upload", files=files)
-                file = {"path": sent.json()[0], "meta": {"_type": "gradio.FileData"}}
-                change = client.event("Photo", "change")
-                answer = await client.run(change, [file, "", "efficientnet_lite0", "crop"])
-                return json.loads(answer[0])["original"]
-
-        address = run(ask())
+        files = {"files": (name, content, "text/html")}
+        sent = httpx.post(f"{server}/gradio_api/upload", files=files).json()[0]
+        address = asked(server, lambda client: client.open({"path": sent}))["original"]
         assert name not in address
         assert "/" not in address.removeprefix("photo/")
         return httpx.get(f"{server}/{address}")
@@ -134,23 +126,12 @@ def test_an_upload_is_served_as_a_photo_or_not_at_all(server: str) -> None:
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def explain_example(server: str, name: str) -> dict:
-    """The scene of a click on an example."""
+def asked(server: str, what: Callable[[Client], Awaitable[dict]]) -> dict:
+    """The answer to a question of a viewer."""
 
     async def ask() -> dict:
         async with httpx.AsyncClient(base_url=server, timeout=60) as http:
-            client = Client(http, (await http.get("/config")).json())
-            button = next(
-                one["id"]
-                for one in client.config["components"]
-                if one["props"].get("value") == name
-            )
-            event = next(
-                one["id"]
-                for one in client.config["dependencies"]
-                if [button, "click"] in [list(each) for each in one["targets"]]
-            )
-            return json.loads((await client.run(event, ["efficientnet_lite0", "crop"]))[0])
+            return await what(Client(http, (await http.get("/config")).json()))
 
     return run(ask())
 

@@ -26,11 +26,11 @@ def test_of_many_explanations_only_those_stay_that_are_remembered(
 ) -> None:
     monkeypatch.setattr(remembered, "_KEPT", 5)
     before = alive()
-    scenes = remembered.Scenes(Explainer(Settings(model="efficientnet_lite0", lanes=2)))
-    levels = soak.soak(scenes, count=60, visitors=2, before=10)
+    answers = soak.answering(Explainer(Settings(model="efficientnet_lite0", lanes=2)))
+    levels = soak.soak(answers, count=60, visitors=2, before=10)
     assert len(levels) == 5
     assert all(level > 100 for level in levels)  # MB: it is a real process that was measured
     # A scene and an answer each, which share their finding unless one is forgotten earlier.
     assert 5 <= alive() - before <= 2 * 5
-    del scenes
+    del answers
     assert alive() == before

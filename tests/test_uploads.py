@@ -234,13 +234,18 @@ def test_what_is_older_than_an_hour_is_deleted_on_a_schedule(page: Page, tmp_pat
     assert not sent.exists()
 
 
-def test_the_pictures_of_the_buttons_survive_all_of_that(page: Page, tmp_path: Path) -> None:
+def test_the_pictures_of_the_examples_survive_all_of_that(page: Page, tmp_path: Path) -> None:
     tidy(tmp_path, 0)
-    config = httpx.get(f"{page.local_url}config").json()
-    icons = [one["props"]["icon"] for one in config["components"] if one["props"].get("icon")]
-    assert len(icons) == 4
-    for icon in icons:
-        answer = httpx.get(icon["url"])
+
+    async def look() -> list[httpx.Response]:
+        async with httpx.AsyncClient(base_url=page.local_url) as http:
+            client = Client(http, (await http.get("/config")).json())
+            examples = (await client.ask("page_start", {}))["examples"]
+            return [await http.get(one["icon"]) for one in examples]
+
+    answers = run(look())
+    assert len(answers) == 4
+    for answer in answers:
         assert answer.status_code == 200
         assert answer.content[:3] == b"\xff\xd8\xff"
 

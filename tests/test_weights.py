@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -240,6 +241,58 @@ def test_progress_without_a_known_size(server):
     seen: list[tuple[int, int]] = []
     fetch(server.url("unsized"), lambda *numbers: seen.append(numbers))
     assert seen[-1] == (len(CONTENT), 0)
+
+
+# ---------------------------------------------------------------- downloads that are given up
+
+
+class Enough(Exception):
+    """Raised by who doesn't want to wait any longer."""
+
+
+def give_up(received: int, _total: int) -> None:
+    if received:
+        raise Enough
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_a_download_that_nobody_waits_for_stops(server, folder):
+    with pytest.raises(Enough):
+        fetch(server.url("slow"), give_up)
+    wait_until(lambda: leftovers(folder) == [])
+    wait_until(lambda: not weights._running)
+    assert not weights.is_ready(SPEC)
+    assert fetch(server.url("slow")).read_bytes() == CONTENT
+    assert server.asked == ["slow", "slow"]
+    assert leftovers(folder) == [SPEC.weights]
+
+
+def test_a_download_goes_on_for_those_who_still_wait(server, folder):
+    with ThreadPoolExecutor(2) as pool:
+        patient = pool.submit(fetch, server.url("slow"))
+        with pytest.raises(Enough):
+            fetch(server.url("slow"), give_up)
+        assert patient.result().read_bytes() == CONTENT
+    assert server.asked == ["slow"]
+
+
+def test_who_asks_before_it_has_stopped_joins_it(server, folder):
+    with pytest.raises(Enough):
+        fetch(server.url("stalling"), give_up)  # whose thread hears of it with its next byte
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(fetch, server.url("good"))
+        wait_until(lambda: any(one.waiting for one in weights._running.values()))
+        server.patience.set()
+        with pytest.raises(WeightsError, match="what arrived"):
+            second.result()
+    assert server.asked == ["stalling"]
+    assert leftovers(folder) == []
 
 
 # ---------------------------------------------------------------- downloads that fail

@@ -30,7 +30,7 @@ class Rank(IntEnum):
 
     FIRST_MAP = 0  # somebody sees nothing yet
     ANSWER = 1  # somebody has asked for this very thing
-    SWEEP = 2  # the other maps, which may never be looked at
+    SWEEP = 2  # the other maps, which may never be looked at; and a camera's frames, without end
     YARDSTICK = 3
 
 
@@ -102,6 +102,7 @@ class FirstMap(Job[MapAndLogits]):
         inputs: float32 (1, 3, side, side), as the weights want them.
         target: index of the label to explain; None for the most probable one (but `versus`).
         versus: index of a label to compare with: the map is that of the difference of logits.
+        passing: whether nobody will ask for it again, so that no engine need keep the answer.
     """
 
     model: str
@@ -111,6 +112,7 @@ class FirstMap(Job[MapAndLogits]):
     target: int | None
     versus: int | None
     rank: Rank
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -75,6 +75,8 @@ class _Kept:
 class SharedEngine:
     """An `Engine` that answers first maps and sweeps from memory, and hands on all other jobs.
 
+    Maps that only pass, as those of a camera's frames, are handed on, too: nothing is left of them.
+
     Args:
         engine: what computes.
         most: bytes of the answers that are kept; the least recently used go first.
@@ -98,7 +100,7 @@ class SharedEngine:
     def run(self, job: Job[Answer], progress: Progress | None = None) -> Answer:
         """See `Engine.run`. Arrays that are kept can't be written to."""
         answer: Any
-        if isinstance(job, FirstMap):
+        if isinstance(job, FirstMap) and not job.passing:
             answer = self._first_map(job, progress)
         elif isinstance(job, Sweep):
             answer = together(self.stream(job))

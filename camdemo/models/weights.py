@@ -14,10 +14,11 @@ import time
 import urllib.error
 import urllib.request
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import WeightsError
+from ..errors import Abandoned, WeightsError
 from ..records import ModelSpec
 from .catalogue import CATALOGUE, Catalogue
 
@@ -44,7 +45,8 @@ def fetch(
     """Download the weights unless they are there, and return their path.
 
     Callers that ask for the same file at the same time share one download. `progress` is
-    called about ten times a second, in the caller's thread.
+    called about ten times a second, in the caller's thread; what it raises ends the wait, and
+    the download when nobody else waits for it.
 
     Raises:
         WeightsError: no byte for `SILENCE` seconds, a refused connection, a full disk, or a
@@ -57,16 +59,16 @@ def fetch(
     url = source.url(spec)
     if url is None:
         raise WeightsError(f"The weights of {spec.title} are missing. {source.advice(spec)}")
-    download = _join_download(url, path)
-    while not download.finished.wait(0.1):
-        if progress:
-            progress(download.received, download.total)
-        if time.monotonic() - download.last_byte > SILENCE + _GRACE:
-            # The thread may hang in a name look-up, which has no time-out of its own:
-            # leave it, so that the next one who asks starts afresh.
-            _forget(path, download)
-            download.error = TimeoutError(f"no answer for {SILENCE:g} seconds")
-            break
+    with _waiting_for(url, path) as download:
+        while not download.finished.wait(0.1):
+            if progress:
+                progress(download.received, download.total)
+            if time.monotonic() - download.last_byte > SILENCE + _GRACE:
+                # The thread may hang in a name look-up, which has no time-out of its own:
+                # leave it, so that the next one who asks starts afresh.
+                _forget(path, download)
+                download.error = TimeoutError(f"no answer for {SILENCE:g} seconds")
+                break
     if download.error is not None:
         raise WeightsError(
             f"The weights of {spec.title} ({spec.megabytes:.0f} MB) can't be downloaded from "
@@ -104,6 +106,7 @@ class _Download:
         self.total = 0
         self.last_byte = time.monotonic()
         self.error: Exception | None = None
+        self.waiting = 0
         self.finished = threading.Event()
 
 
@@ -111,13 +114,35 @@ _running: dict[Path, _Download] = {}
 _running_lock = threading.Lock()
 
 
-def _join_download(url: str, path: Path) -> _Download:
+@contextmanager
+def _waiting_for(url: str, path: Path) -> Iterator[_Download]:
+    """The download of this file, which goes on as long as somebody waits for it."""
     with _running_lock:
         if path not in _running:
             _running[path] = _Download()
             arguments = (url, path, _running[path])
             threading.Thread(target=_download, args=arguments, daemon=True).start()
-        return _running[path]
+        download = _running[path]
+        download.waiting += 1
+    try:
+        yield download
+    finally:
+        with _running_lock:
+            download.waiting -= 1
+
+
+def _check_wanted(path: Path, download: _Download) -> None:
+    """Stop where nobody waits any more; until then, whoever asks again joins it.
+
+    Raises:
+        Abandoned: nobody waits. From now on, who asks starts afresh.
+    """
+    with _running_lock:
+        if download.waiting:
+            return
+        if _running.get(path) is download:
+            del _running[path]
+    raise Abandoned("Nobody waits for this download any more.")
 
 
 def _forget(path: Path, download: _Download) -> None:
@@ -150,6 +175,7 @@ def _receive(url: str, path: Path, download: _Download) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 while block := answer.read1(_BLOCK):
+                    _check_wanted(path, download)
                     file.write(block)
                     digest.update(block)
                     download.received += len(block)

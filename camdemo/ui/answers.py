@@ -11,29 +11,31 @@ import secrets
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..engine.protocol import asker
 from ..errors import CamdemoError, ImageError
 from ..question import Question, check
 from ..viewer import bundle
 from ..viewer.scene import Scene, base64_of, labels, packets
 from . import questions
 from .server.journal import answers, facts_of, note
+from .server.turns import Turns
 
 if TYPE_CHECKING:
     from ..explainer import Explainer
     from ..finding import Finding
+    from .offers import Offers
 
 _KEPT = 192  # findings, about 0.8 MB each
 _TOKENS = 4096  # a hall that clicks the same photo shares one finding
 EXPIRED = "This explanation is no longer on the server. Choose the photo again."
-
-
-_ASKED_AGAIN = ("original", "name", "example", "code")  # what stays when a photo is asked again
+# Photos that are decoded and explained at the same time: while one is computed, another is read.
+_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -42,40 +44,67 @@ class _Open:
 
     finding: Finding
     scene: Scene
-    path: str  # of the photo
 
 
 _Kept = OrderedDict[str, _Open]
+_Key = tuple[bytes, Question]  # the hash of a photo's bytes, and what is asked
+_Answer = tuple["Finding", Scene]
 
 
-class Scenes:
+class Answers:
     """The latest scenes, each under a token. Safe to share between threads."""
 
-    def __init__(self, explainer: Explainer) -> None:
+    def __init__(self, explainer: Explainer, offers: Offers) -> None:
         self.explainer = explainer
+        self.offers = offers
         self._kept: _Kept = OrderedDict()
-        self._deck: _Kept = OrderedDict()
-        self._answers: OrderedDict[tuple[bytes, Question], tuple[Finding, Scene]] = OrderedDict()
+        self._deck: dict[str, _Open] = {}  # by the paths of its photos; never forgotten
+        self._answers: OrderedDict[_Key, _Answer] = OrderedDict()
         self._lock = threading.Lock()
-        self.deck: list[Scene] = []  # complete ones, never forgotten
+        settings = explainer.settings
+        self._turns = Turns(_AT_ONCE * (settings.lanes or 1), settings.max_queue)
 
-    def add_to_deck(self, path: str, **facts: Any) -> None:
-        """Compute a photo of the deck: a complete scene; `facts` as in `answer`.
+    def add_to_deck(self, name: str) -> None:
+        """Compute a photo of the deck: a complete scene.
 
         Raises:
             ImageError: the photo can't be read.
         """
+        path, facts = self.offers.photo({"example": name})
         explanation = self.explainer.explain(path)
-        opened = _opened(explanation.finding, replace(explanation.scene(), **facts), path)
-        self._deck[opened.scene.id] = opened
-        self.deck.append(opened.scene)
+        self._deck[path] = _opened(explanation.finding, replace(explanation.scene(), **facts))
 
-    def deck_scene(self, question: Any) -> dict[str, Any]:
-        """One scene of the deck by its place: {"place": 0 ...}, or {"error": a sentence}."""
-        place = question.get("place") if isinstance(question, dict) else None
-        if type(place) is not int or not 0 <= place < len(self.deck):
-            return {"error": f"The deck has {len(self.deck)} photos."}
-        return self.deck[place].as_json()
+    @answers("open")
+    def open(self, question: Any) -> dict[str, Any]:
+        """The scene of a photo: what the viewer paints from, or {"error": a sentence}.
+
+        The question comes from outside: {"source": see `Offers.photo`, and "model", "layer",
+        "method", "target", "versus", "framing", each a text, an index of a label, or absent}.
+        """
+        asked = questions.explain(question)
+        path, facts = self.offers.photo(question.get("source"))
+        scene = self._from_deck(path, asked)
+        if scene is None:
+            scene = self.answer(path, asked.pop("model", None), asked, **facts)
+        return scene.as_json()
+
+    def _from_deck(self, path: str, asked: Mapping[str, Any]) -> Scene | None:
+        """The complete scene of a photo of the deck, if it has all that is asked for."""
+        if path not in self._deck:
+            return None
+        scene = self._deck[path].scene
+        there = {"model": scene.model.name, "method": scene.method, "framing": scene.framing}
+        same = all(asked.get(name, value) == value for name, value in there.items())
+        layers = {one.name: one for one in scene.layers if one.stage or one == scene.layer}
+        name = asked.get("layer", scene.layer.name)
+        if not same or asked.keys() & {"target", "versus"} or name not in layers:
+            return None
+        return replace(scene, layer=layers[name])
+
+    @answers("waiting")
+    def waiting(self, _question: Any) -> dict[str, Any]:
+        """How many are answered before the visitor who asks: {"before": a number}."""
+        return {"before": self._turns.before(asker.get())}
 
     def answer(
         self, path: str, model: str | None, question: Mapping[str, Any], **facts: Any
@@ -96,25 +125,38 @@ class Scenes:
             content = Path(path).read_bytes()
         except OSError as error:
             raise ImageError("This photo is no longer on the server. Choose it again.") from error
-        model = model or self.explainer.default_model()
+        model = self.explainer.default_model() if model is None else model
         key = (hashlib.sha256(content).digest(), check(Question, model=model, **question))
-        with self._lock:
-            found = self._answers.get(key)
-        note(bytes=len(content), remembered=found is not None)
+        note(bytes=len(content), remembered=True)
+        found = self._remembered(key)
         if found is None:
-            explanation = self.explainer.explain(content, model, **question)
-            note(**facts_of(explanation))
-            found = explanation.finding, explanation.scene(complete=False)
+            self.explainer.fetch(model)  # a download would keep all others from their turn
+            with self._turns.turn(asker.get()):
+                found = self._remembered(key) or self._explained(content, key)
         finding, scene = found
-        opened = _opened(finding, replace(scene, **facts), path)
+        opened = _opened(finding, replace(scene, **facts))
         with self._lock:
-            self._answers[key] = found
-            self._answers.move_to_end(key)
-            while len(self._answers) > _KEPT:
-                self._answers.popitem(last=False)
             self._kept[opened.scene.id] = opened
             _forget(self._kept)
         return opened.scene
+
+    def _remembered(self, key: _Key) -> _Answer | None:
+        """What was answered to the same question, maybe while this one waited for its turn."""
+        with self._lock:
+            if key in self._answers:
+                self._answers.move_to_end(key)
+            return self._answers.get(key)
+
+    def _explained(self, content: bytes, key: _Key) -> _Answer:
+        """A new answer, which is remembered."""
+        explanation = self.explainer.explain(content, **asdict(key[1]))
+        note(remembered=False, **facts_of(explanation))
+        found = explanation.finding, explanation.scene(complete=False)
+        with self._lock:
+            self._answers[key] = found
+            while len(self._answers) > _KEPT:
+                self._answers.popitem(last=False)
+        return found
 
     def labels(self) -> list[str]:
         """The names of all labels, in the order of their indices."""
@@ -180,31 +222,20 @@ class Scenes:
         probable), "versus"}.
         """
         scene = self._find(question).scene
-        asked = questions.explain(question)
-        explanation = self.explainer.explain(scene.photo, scene.model.name, **asked)
+        asked = questions.explain(question) | {"model": scene.model.name}
+        explanation = self.explainer.explain(scene.photo, **asked)
         return {
             "labels": labels(explanation.labels_shown()),
             "maps": explanation.packets(complete=False),
             "target": explanation.target.index,
         }
 
-    @answers("reframe")
-    def reframe(self, question: Any) -> dict[str, Any]:
-        """The photo again in another framing: a scene, or {"error": a sentence}.
-
-        The question: {"id": token, "framing": its text, "layer", "method", "target", "versus"}.
-        """
-        kept = self._find(question)
-        asked = questions.explain(question)
-        facts = {name: getattr(kept.scene, name) for name in _ASKED_AGAIN}
-        return self.answer(kept.path, kept.scene.model.name, asked, **facts).as_json()
-
     @answers("page")
     def page(self, question: Any) -> dict[str, Any]:
         """The page to take away: {"html": text}, or {"error": a sentence}.
 
-        It opens with what is shown, has the maps of its method, and its own map whole. The
-        question: {"id": token, "layer", "method", "target", "versus"}.
+        It opens as it is seen, has the maps of its method, and its own map whole. The question:
+        {"id": token, "layer", "method", "target", "versus", and more, see `questions.view`}.
         """
         kept = self._find(question)
         finding = kept.finding.seen(**questions.shown(question, kept.scene))
@@ -219,6 +250,7 @@ class Scenes:
             maps=finding.packets(targets=list(there)),
             exact=finding.exact_packets(),
             complete=True,
+            wanted=questions.view(question, finding.labels),
             id="",
             original="",
         )
@@ -227,8 +259,9 @@ class Scenes:
     def _find(self, question: Any) -> _Open:
         token = question.get("id") if isinstance(question, dict) else None
         with self._lock:
-            if isinstance(token, str) and token in self._deck:
-                return self._deck[token]
+            for opened in self._deck.values():
+                if opened.scene.id == token:
+                    return opened
             if not isinstance(token, str) or token not in self._kept:
                 raise CamdemoError(EXPIRED)
             self._kept.move_to_end(token)
@@ -237,9 +270,9 @@ class Scenes:
         return kept
 
 
-def _opened(finding: Finding, scene: Scene, path: str) -> _Open:
+def _opened(finding: Finding, scene: Scene) -> _Open:
     """The scene under a token of its own."""
-    return _Open(finding, replace(scene, id=secrets.token_urlsafe(16)), path)
+    return _Open(finding, replace(scene, id=secrets.token_urlsafe(16)))
 
 
 def _forget(kept: _Kept) -> None:

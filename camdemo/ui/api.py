@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # Programs may give them by place: what is new comes last.
 _BY_PLACE = (
     *("model", "layer", "target", "framing", "colormap", "opacity", "evidence", "versus", "method"),
+    "look",
 )
 
 
@@ -36,7 +37,7 @@ def add_endpoints(explainer: Explainer) -> None:
     """Add the endpoints to the page that is being built; nothing of them is visible.
 
     The choices are plain text fields: a dropdown would refuse, with a message of its own,
-    what it did not offer when the page was built.
+    what it did not offer when the page was built, and a field of numbers can't be left empty.
     """
     offered = arguments()
 
@@ -51,7 +52,7 @@ def add_endpoints(explainer: Explainer) -> None:
             look = question.read(Look, values)
             explanation = explainer.explain(path, **asdict(asked))
             journal.note(**journal.facts_of(explanation))
-            picture = explanation.overlay(look.colormap, look.opacity, look.evidence)
+            picture = explanation.overlay(look.colormap, look.opacity, look.evidence, look.look)
         scores = {shown.label: shown.probability for shown in explanation.predictions}
         return picture, scores, explanation.summary(look.evidence)
 
@@ -93,7 +94,5 @@ def add_endpoints(explainer: Explainer) -> None:
 
 def _field(each: Option) -> gr.components.Component:
     """Where a program gives the value of an option, which stands there by default."""
-    if each.kind == "number":
-        return gr.Number(each.default, label=each.name, info=question.describe(each))
     default = "" if each.default is None else each.default
     return gr.Textbox(default, label=each.name, info=question.describe(each))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from ..errors import CamdemoError
 
 if TYPE_CHECKING:
-    from .answers import Scenes
+    from .answers import Answers
 
 _PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
 
@@ -37,16 +37,11 @@ def photos_in(folder: Path) -> dict[str, str]:
     }
 
 
-def prepare(
-    scenes: Scenes, photos: Mapping[str, str], facts: Callable[[str], dict[str, Any]]
-) -> None:
-    """Explain the photos of a deck completely, with a progress bar on the terminal.
-
-    Args:
-        facts: what the page says of a photo, by its name.
+def prepare(answers: Answers, photos: Iterable[str]) -> None:
+    """Explain the photos of a deck completely, by their names, with a progress bar on the terminal.
 
     Raises:
         ImageError: one of the photos can't be read.
     """
-    for name, path in tqdm(photos.items(), "Deck", unit=" photos"):
-        scenes.add_to_deck(path, **facts(name))
+    for name in tqdm(photos, "Deck", unit=" photos"):
+        answers.add_to_deck(name)

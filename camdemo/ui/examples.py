@@ -12,6 +12,11 @@ from gradio.media import get_image
 from PIL import Image, ImageOps
 
 _SIDE = 400  # pixels of each half of the composed picture
+STRONGEST = "Lion"  # one sharp subject, and nine tenths for its label: the page opens with it
+# How it is asked best, where that is not as any other photo.
+ASKS = {"Cheetah + lion": {"framing": "whole", "target": "lion", "versus": "cheetah"}}
+# What to hide first.
+PARTS = {"Lion": "the head", "Cheetah": "the head", "Tower": "its top"}
 
 
 @cache

@@ -6,12 +6,15 @@ Types and sizes are checked here; names, indices and frames by the explainer, as
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from .. import question as options
 from ..errors import CamdemoError, RangeError
+from ..question import Hiding, Look, label_or_index
 from ..viewer.scene import Scene
 
 _MOST = 8  # layers or targets in one question; None asks for every stage at once
@@ -54,19 +57,25 @@ def method(question: Mapping[str, Any]) -> str | None:
     return name
 
 
-def explain(question: Mapping[str, Any]) -> dict[str, Any]:
-    """Framing, layer, method, target and versus as arguments for `Explainer.explain`.
+def explain(question: Any) -> dict[str, Any]:
+    """Model, layer, method, target, versus and framing as arguments for `Explainer.explain`.
+
+    What is absent or None is left out.
 
     Raises:
         CamdemoError: another type than that of a name or an index.
     """
-    kinds = {"framing": str, "layer": str, "method": str, "target": int, "versus": int}
-    asked = {name: question[name] for name in kinds if question.get(name) is not None}
-    if "framing" not in asked or any(type(asked[name]) is not kinds[name] for name in asked):
-        raise CamdemoError(
-            "Framing, layer and method must be texts, target and versus label indices."
-        )
-    return asked
+    if not isinstance(question, dict):
+        raise CamdemoError("The question must be an object with names and values.")
+    texts, labels = ("model", "layer", "method", "framing"), ("target", "versus")
+    asked = {name: question[name] for name in (*texts, *labels) if question.get(name) is not None}
+    if any(not isinstance(asked.get(name, ""), str) for name in texts):
+        raise CamdemoError("Model, layer, method and framing must be texts.")
+    if any(type(asked.get(name, "")) not in (str, int) for name in labels):
+        raise CamdemoError("Target and versus must be labels or their indices.")
+    # A link has an index as a text.
+    read = {name: label_or_index(asked[name]) for name in labels if type(asked.get(name)) is str}
+    return asked | read
 
 
 def shown(question: Mapping[str, Any], scene: Scene) -> dict[str, Any]:
@@ -91,6 +100,112 @@ def shown(question: Mapping[str, Any], scene: Scene) -> dict[str, Any]:
         raise CamdemoError("A label can't be compared with itself. Choose another.")
     named = method(question) or scene.method
     return {"layer": layer, "method": named, "target": target, "versus": versus}
+
+
+def view(question: Mapping[str, Any], labels: Sequence[str]) -> dict[str, Any]:
+    """How a viewer shows it: what `Scene.wanted` tells the viewer of a file.
+
+    The question has "look" (the options of `Look`, by their names), "split" (where the divider is)
+    and "hidden": None, or {"regions": as `regions.js` has them, "fill", "keep", "answer": None or
+    what the model said, see `_answer`}. What is absent is the viewer's default.
+
+    Args:
+        labels: the names of all labels, in the order of their indices.
+
+    Raises:
+        CamdemoError, ChoiceError, RangeError: something else.
+    """
+    look, hidden, split = (question.get(name) for name in ("look", "hidden", "split"))
+    known = {option.name: option for option in options.options(Look)}
+    if not isinstance(look, dict | None) or not known.keys() >= (look or {}).keys():
+        raise CamdemoError(f"The look must have the names of options: {', '.join(known)}.")
+    given = {name: value for name, value in (look or {}).items() if value is not None}
+    wanted = {name: known[name].check(value) for name, value in given.items()}
+    if split is not None:
+        wanted["split"] = _share(split, "The place of the divider")
+    if hidden is None:
+        return wanted
+    if not isinstance(hidden, dict):
+        raise CamdemoError("What is hidden must be an object with regions.")
+    how = options.check(Hiding, fill=hidden.get("fill"), keep=hidden.get("keep"))
+    wanted |= {"hidden": _regions(hidden.get("regions")), "fill": how.fill, "keep": how.keep}
+    if hidden.get("answer") is not None:
+        wanted["answer"] = {**_answer(hidden["answer"], labels), "keep": how.keep}
+    return wanted
+
+
+def _regions(given: Any) -> list[dict[str, Any]]:
+    """Regions of a photo's copy: {"rects": of four numbers each}, or {"points", "radius"}."""
+    wrong = CamdemoError("Regions must be rectangles of four numbers, or points and their radius.")
+
+    def numbers(places: Any, count: int) -> list[list[float]]:
+        if not isinstance(places, list) or not places:
+            raise wrong
+        for place in places:
+            if not (isinstance(place, list) and len(place) == count and all(map(_is_real, place))):
+                raise wrong
+        return places
+
+    if not isinstance(given, list) or not all(isinstance(region, dict) for region in given):
+        raise wrong
+    found: list[dict[str, Any]] = []
+    for region in given:
+        if "points" in region:
+            if not _is_real(region.get("radius")) or region["radius"] <= 0:
+                raise wrong
+            found.append({"points": numbers(region["points"], 2), "radius": region["radius"]})
+        else:
+            found.append({"rects": numbers(region.get("rects"), 4)})
+    return found
+
+
+def _answer(given: Any, names: Sequence[str]) -> dict[str, Any]:
+    """What the model said to what is hidden, as the viewer keeps it.
+
+    From {"labels": indices, "now", "elsewhere", "errors": shares in their order, the last two
+    None before they are known, "overlap": a share, "first": {"index", "probability"}}.
+    """
+
+    def index(value: Any) -> int:
+        if type(value) is not int or not 0 <= value < len(names):
+            raise CamdemoError("The answer must name labels by their indices.")
+        return value
+
+    wrong = CamdemoError("The answer must be an object with labels and a share for each.")
+    if not isinstance(given, dict):
+        raise wrong
+    first, labels = given.get("first"), given.get("labels")
+    if not isinstance(first, dict) or not isinstance(labels, list):
+        raise wrong
+    found: dict[str, Any] = {
+        "first": {
+            "index": index(first.get("index")),
+            "label": names[index(first.get("index"))],
+            "probability": _share(first.get("probability")),
+        }
+    }
+    for name in ("now", "elsewhere", "errors"):
+        shares = given.get(name)
+        if shares is None and name != "now":
+            continue
+        if not isinstance(shares, list) or len(shares) != len(labels):
+            raise wrong
+        found[name] = {index(label): _share(one) for label, one in zip(labels, shares, strict=True)}
+    if given.get("overlap") is not None:
+        found["overlap"] = _share(given["overlap"])
+    return found
+
+
+def _share(value: Any, what: str = "A share") -> float:
+    """The value, if it is a number from 0 to 1."""
+    if not _is_real(value) or not 0 <= value <= 1:
+        raise RangeError(what, value, 0, 1)
+    return value
+
+
+def _is_real(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)
 
 
 def mask(question: Mapping[str, Any], side: int) -> np.ndarray:

@@ -23,8 +23,8 @@ from .server.uploads import Disk
 # The look of what Gradio draws and has no setting for, by the names of its own classes.
 CSS = Path(__file__).parent / "static" / "gradio.css"
 
-# For events that take an upload. Gradio would open the file before our code sees it, with an
-# error of its own for a damaged one; `camdemo.photo` does that part, with all the checks.
+# For the event of the API that takes a photo. Gradio would open the file before our code sees it,
+# with an error of its own for a damaged one; `camdemo.photo` does that part, with all the checks.
 # What every other input then holds is what the client sent, and is validated behind it.
 AS_SENT: dict[str, Any] = {"preprocess": False}
 
@@ -47,8 +47,6 @@ OPEN: dict[str, tuple[str, ...]] = {
         "/gradio_api/file={path_or_url:path}",  # what lies in the folder of uploads; see `is_ours`
         "/gradio_api/heartbeat/{session_hash}",
         "/gradio_api/queue/data",
-        "/gradio_api/queue/status",
-        "/gradio_api/upload_progress",
         "/gradio_api/startup-events",  # Gradio itself asks for it to see whether it runs
         "/gradio_api/call/{api_name}/{event_id}",  # the API by curl, which waits in the queue, too
     ),
@@ -70,6 +68,8 @@ CLOSED: dict[str, tuple[str, ...]] = {
         "/openapi.json",
         "/gradio_api/openapi.json",
         "/gradio_api/proxy={url_path:path}",  # fetches what strangers name
+        "/gradio_api/queue/status",  # how many ask
+        "/gradio_api/upload_progress",  # of widgets that are not here
         "/gradio_api/file/{path:path}",  # an older name of file=
         "/gradio_api/stream/{session_hash}/{run}/{component_id}/playlist.m3u8",  # no media here
         "/gradio_api/stream/{session_hash}/{run}/{component_id}/playlist-file",
@@ -180,8 +180,10 @@ class Page(gr.Blocks):
     """
 
     def __init__(self, title: str, disk: Disk, photos: Photos) -> None:
-        # Gradio's own deletion takes the pictures of buttons, too: see `Disk`.
-        super().__init__(title=title, analytics_enabled=False, delete_cache=None)
+        # Gradio's own deletion knows nothing of how much there may be: see `Disk`.
+        super().__init__(
+            title=title, analytics_enabled=False, delete_cache=None, fill_width=True
+        )
         # Else POST /gradio_api/run goes around the queue, and so around all limits. What is
         # queued can't be asked there any more; the rest is answered at once.
         self.api_open = False
@@ -206,7 +208,7 @@ def page_of(scope: Scope) -> Page:
 def refuse_addresses(data: Any) -> None:
     """Refuse what names a file by an address, anywhere in an event's data; forget every `url`.
 
-    Gradio's page sends a photo's `url` along, and has no use for it here.
+    Clients send a file's `url` along, and there is no use for it here.
 
     Raises:
         gr.Error: there is one.
@@ -229,15 +231,6 @@ def refuse_addresses(data: Any) -> None:
 def path_of(upload: Any) -> str | None:
     """The path of an upload that Gradio has checked to be one; None for none."""
     return upload["path"] if isinstance(upload, dict) else None
-
-
-def icon(address: str) -> Any:
-    """A picture for a button that stays where it is.
-
-    Gradio copies a file into the folder of uploads, whose oldest files are deleted. What looks
-    like a file that it has already it only puts the page's address before.
-    """
-    return {"path": address, "url": f"/{address}", "meta": {"_type": "gradio.FileData"}}
 
 
 def server_function(name: str, answer: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -1,4 +1,4 @@
-"""The viewer in the page: a gr.HTML that holds a scene and asks the server for more."""
+"""The viewer in the page: a gr.HTML that asks the server for all that it shows."""
 
 from __future__ import annotations
 
@@ -8,42 +8,41 @@ from typing import Any
 import gradio as gr
 
 from ..viewer import bundle
-from ..viewer.scene import Scene
-from .answers import Scenes
+from .answers import Answers
+from .downloads import Downloads
+from .live import Live
+from .offers import Offers
 from .seams import server_function
 
 
-def as_value(scene: Scene) -> str:
-    """A scene as the viewer's value.
-
-    It travels as one text: of an object Gradio's page would copy every entry several times,
-    which takes longer than painting it.
-    """
-    return scene.to_json()
-
-
-def cam_viewer(scenes: Scenes) -> gr.HTML:
-    """The viewer; its value is a scene (see `as_value`), or empty.
+def cam_viewer(answers: Answers, offers: Offers) -> gr.HTML:
+    """The viewer, which is the whole page.
 
     (A function, not a subclass of gr.HTML, because Gradio writes a .pyi file beside every
     module that defines a subclass of a component.)
     """
-
-    answers: dict[str, Callable[[Any], Any]] = {
-        "scene_maps": scenes.maps,
-        "scene_hide": scenes.hide,
-        "scene_hide_elsewhere": scenes.hide_elsewhere,
-        "scene_look": scenes.look,
-        "scene_reframe": scenes.reframe,
-        "scene_page": scenes.page,
-        "scene_labels": lambda _question: scenes.labels(),
-        "scene_of_deck": scenes.deck_scene,
+    downloads = Downloads(answers.explainer)
+    functions: dict[str, Callable[[Any], Any]] = {
+        "page_start": offers.start,
+        "page_waiting": answers.waiting,
+        "scene_open": answers.open,
+        "scene_maps": answers.maps,
+        "scene_hide": answers.hide,
+        "scene_hide_elsewhere": answers.hide_elsewhere,
+        "scene_look": answers.look,
+        "scene_page": answers.page,
+        "scene_live": Live(answers.explainer).frame,
+        "scene_labels": lambda _question: answers.labels(),
+        "model_download": downloads.start,
+        "model_download_state": downloads.state,
+        "model_download_cancel": downloads.cancel,
     }
     return gr.HTML(
         html_template=bundle.static("viewer.html"),
         css_template=bundle.static("viewer.css"),
-        js_on_load=bundle.script("page.js", DECK_SIZE=len(scenes.deck)),
-        server_functions=[server_function(*answer) for answer in answers.items()],
+        js_on_load=bundle.script("page.js"),
+        server_functions=[server_function(*function) for function in functions.items()],
         elem_id="viewer",
         apply_default_css=False,
+        padding=False,
     )

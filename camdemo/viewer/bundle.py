@@ -16,8 +16,9 @@ STATIC = Path(__file__).parent / "static"
 # In their order: a script uses only what stands before it. After them comes what mounts the viewer,
 # in the page (page.js) or in a file (file.js).
 SCRIPTS = (
-    *("basics.js", "options.js", "maps.js", "heat.js", "paint.js", "words.js", "duel.js"),
-    *("regions.js", "hiding.js", "panel.js", "exchange.js", "framing.js", "input.js", "keys.js"),
+    *("basics.js", "options.js", "combobox.js", "maps.js", "heat.js", "paint.js", "words.js"),
+    *("duel.js", "regions.js", "menus.js", "hiding.js", "panel.js", "exchange.js", "asking.js"),
+    *("framing.js", "photos.js", "live.js", "address.js", "input.js", "stage.js", "keys.js"),
     *("takeaway.js", "viewer.js"),
 )
 
@@ -56,15 +57,14 @@ def options() -> dict[str, Any]:
 
 def page(shown: Scene) -> str:
     """A self-contained page that shows a complete scene: no request to anywhere."""
-    title = html.escape(f"{shown.predictions[0].label} · camdemo")
+    title = html.escape(f"{shown.target.label} · camdemo")
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>{static("standalone.css")}{static("viewer.css")}</style>
-<main><h1>What did it see, and where did it look?</h1>
-<div id="viewer">{static("viewer.html")}</div></main>
+<main id="viewer">{static("viewer.html")}</main>
 <script>
 {script("file.js", SCENE=shown.as_json())}
 </script>

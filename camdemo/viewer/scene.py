@@ -23,11 +23,28 @@ from ..question import Look
 from ..records import Box, LayerInfo, ModelSpec, Prediction
 
 MapKey = tuple[str, int]  # name of the layer, index of the label
-# Pixels; the browser gets a smaller copy of larger photos. A projector's 1920 x 1080 shows the
-# picture 1,200 to 1,360 wide, and what is larger costs time at each repaint.
-DISPLAY_SIDE = 1280
+# Pixels a side of the copy that the browser paints on. A projector's 1920 x 1080 shows the picture
+# 1,200 to 1,360 wide, and what is larger costs time at each repaint.
+_DISPLAY_SIDE = 1280
+_LEAST = 600  # below that a cell's outline or a brush is made of steps
+_LONGEST = 4096  # what every browser and its graphics card can draw
 _LARGEST_GRID = 56
 _EXACT_GRID = 28  # cells a side up to which float32 costs no more than it is worth
+
+
+def display_size(width: int, height: int) -> tuple[int, int]:
+    """The size of the browser's copy of a photo: width and height.
+
+    At most 1280 pixels a side, and at least 600 on the longer one. Of a long photo the model sees
+    a small part, and the viewer brings that nearer: so the shorter side keeps 600 pixels where the
+    photo has them, as far as 1280 x 1280 pixels in all allow. Frame and model change nothing:
+    what a person hides is in pixels of the copy, and stays where it is.
+    """
+    short, long = sorted((width, height))
+    wanted = max(_DISPLAY_SIDE / long, _LEAST / short)
+    factor = min(1, wanted, _DISPLAY_SIDE / (width * height) ** 0.5, _LONGEST / long)
+    factor = max(factor, _LEAST / long)
+    return max(1, round(width * factor)), max(1, round(height * factor))
 
 
 @cache
@@ -87,12 +104,25 @@ def labels(predictions: Iterable[Prediction]) -> list[dict[str, Any]]:
     ]
 
 
+def layers(found: Iterable[LayerInfo]) -> list[dict[str, Any]]:
+    """Layers as they travel, in the order of execution."""
+    return [
+        {"name": one.name, "shape": [one.channels, one.height, one.width], "stage": one.stage}
+        for one in found
+    ]
+
+
+def edges(box: Box) -> list[int]:
+    """A box as it travels: left, top, right, bottom."""
+    return [box.left, box.top, box.right, box.bottom]
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Scene:
     """Everything the viewer paints from: in the page, in a file, in a notebook.
 
     Attributes:
-        photo: the display copy, a JPEG of at most `DISPLAY_SIDE` pixels a side.
+        photo: the display copy, a JPEG, see `display_size`.
         size: width and height of the photo itself.
         box: what the model saw, in pixels of the display copy.
         natural_box: the same in pixels of the photo.
@@ -109,7 +139,8 @@ class Scene:
         original: the address of the photo, for a picture of its own size.
         name, example: what the page calls the photo; `example` is empty for an upload.
         code: the Python that brings the photo: lines of imports, and an expression.
-        wanted: what a link asks of the viewer, {option of `Look` or "tool": value}.
+        wanted: how a file opens, {option of `Look` or `Hiding`: value, "split": where the divider
+            is, "hidden": regions, "answer": what the model said to them}; see `questions.view`.
     """
 
     photo: bytes
@@ -146,21 +177,14 @@ class Scene:
             "name": self.name,
             "example": self.example,
             "size": self.size,
-            "box": _edges(self.box),
-            "natural_box": _edges(self.natural_box),
-            "part": _edges(self.part),
+            "box": edges(self.box),
+            "natural_box": edges(self.natural_box),
+            "part": edges(self.part),
             "model": {"name": self.model.name, "title": self.model.title},
             "side": self.side,
             "framing": self.framing,
             "labels": labels(self.predictions),
-            "layers": [
-                {
-                    "name": one.name,
-                    "shape": [one.channels, one.height, one.width],
-                    "stage": one.stage,
-                }
-                for one in self.layers
-            ],
+            "layers": layers(self.layers),
             "layer": self.layer.name,
             "method": self.method,
             "target": self.target.index,
@@ -187,10 +211,6 @@ def versions() -> str:
 def base64_of(array: np.ndarray) -> str:
     """The bytes of an array as a text."""
     return _base64(array.tobytes())
-
-
-def _edges(box: Box) -> list[int]:
-    return [box.left, box.top, box.right, box.bottom]
 
 
 def _base64(data: bytes) -> str:

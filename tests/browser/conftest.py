@@ -14,9 +14,11 @@ from camdemo.engine import LocalEngine, SharedEngine
 from camdemo.models import sources
 from camdemo.ui.page import build_demo
 from camdemo.ui.server.launching import launch_options
+from camdemo.viewer import bundle
 
 from ..pickling_engine import PicklingEngine
 from . import chromium
+from .steps import opened
 
 # As root Chromium wants no sandbox; without the last two it looks up Google's hosts.
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
@@ -69,17 +71,34 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def alone(browser: Browser) -> Iterator[Page]:
+    """The viewer without a server, for scenes that a test makes: its scripts and `viewer`."""
+    page = browser.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.set_content(
+        f"""<style>{bundle.static("viewer.css")}</style>
+        <div id="viewer">{bundle.static("viewer.html")}</div>
+        <script>{bundle.script()}
+        const viewer = mountViewer(document.getElementById("viewer"), {{}});
+        </script>"""
+    )
+    yield page
+    page.close()
+    assert errors == []
+
+
 @pytest.fixture
 def page(browser: Browser, server: str) -> Iterator[Page]:
-    """A page that is ready for the first click; a script error on it fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    """A page that has painted its first example; a script error on it fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(float(os.environ.get("CAMDEMO_TEST_PATIENCE", "10000")))
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(server)
-    # The model's name appears when the opening event has been answered.
-    page.wait_for_function("document.querySelector('input[aria-label=Model]')?.value")
+    opened(page)
     yield page
     context.close()
     assert errors == []

@@ -7,27 +7,48 @@ import io
 import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 # How long a page may take, in milliseconds: on a busy machine seconds count for nothing.
 PATIENCE = float(os.environ.get("CAMDEMO_TEST_PATIENCE", "10000"))
 expect.set_options(timeout=PATIENCE)
 
 VIEWER = "#viewer"
+CAM = f"{VIEWER} .cam"
 TITLE = f"{VIEWER} .cam-title"
 LABELS = f"{VIEWER} .cam-labels button"
 STRIP = f"{VIEWER} .cam-strip button"
+EXAMPLES = f"{VIEWER} .cam-examples button"
+FACTS = f"{VIEWER} .cam-facts"
+CANVAS = f"{VIEWER} canvas.cam-picture"
+ASKED = f"{VIEWER} .cam-asked"
+YARDSTICK = re.compile(r"on average, give or take ")  # the second answer to hiding is here
+
+
+def opened(page: Page) -> None:
+    """Wait until the first picture is there, and all maps of it."""
+    expect(page.locator(CAM)).to_have_attribute("data-empty", "false")
+    settled(page)
 
 
 def example(page: Page, name: str) -> None:
     """Click an example, and wait until all its maps are there."""
-    page.locator("#examples button").filter(
-        has_text=re.compile(rf"^\s*{re.escape(name)}\s*$")
-    ).click()
-    expect(page.locator(f"{VIEWER} .cam")).to_have_attribute("data-empty", "false")
+    opened(page)
+    button = page.locator(f'{EXAMPLES}[data-example="{name}"]')
+    if not button.is_visible():  # on a phone
+        page.locator("[data-opens=photo]:visible").click()
+    button.click()
+    expect(page.locator(VIEWER)).to_have_attribute("data-example", name)
+    settled(page)
+
+
+def upload(page: Page, file: Path) -> None:
+    """Choose a file as the photo, and wait for what becomes of it."""
+    page.set_input_files(f"{VIEWER} input.cam-file", file)
     settled(page)
 
 
@@ -41,7 +62,7 @@ def settled(page: Page) -> None:
 
 def canvas(page: Page) -> np.ndarray:
     """The pixels of the canvas, int (H, W, 3)."""
-    address = page.locator(f"{VIEWER} canvas.cam-picture").evaluate("c => c.toDataURL('image/png')")
+    address = page.locator(CANVAS).evaluate("c => c.toDataURL('image/png')")
     body = base64.b64decode(address.split(",", 1)[1])
     return np.asarray(Image.open(io.BytesIO(body)).convert("RGB")).astype(int)
 
@@ -53,18 +74,92 @@ def frame(page: Page) -> int:
 
 def changed(page: Page, act: Callable[[], object]) -> np.ndarray:
     """The picture after `act`, which must bring another one."""
-    before = page.evaluate(f"document.querySelector('{VIEWER} canvas').toDataURL()")
+    before = page.evaluate(f"document.querySelector('{CANVAS}').toDataURL()")
     act()
     page.wait_for_function(
-        f"before => document.querySelector('{VIEWER} canvas').toDataURL() !== before", arg=before
+        f"before => document.querySelector('{CANVAS}').toDataURL() !== before", arg=before
     )
     settled(page)
     return canvas(page)
 
 
+def field(page: Page, title: str) -> Locator:
+    """A field that is searched by typing: "Model", "Layer", "Method", "Add a label"."""
+    return page.get_by_role("combobox", name=title, exact=True)
+
+
+def choose(page: Page, title: str, text: str) -> None:
+    """Type into such a field, and press Enter."""
+    field(page, title).click()
+    expect(page.locator(".cam-popup:visible [role=option]").first).to_be_visible()
+    field(page, title).fill(text)
+    field(page, title).press("Enter")
+
+
 def choose_model(page: Page, title: str) -> None:
-    """Pick a model by typing, as the dropdown's search invites to."""
-    field = page.get_by_label("Model", exact=True)
-    field.fill("")
-    field.press_sequentially(title)
-    page.get_by_role("option", name=title).first.click()
+    choose(page, "Model", title)
+
+
+def choose_layer(page: Page, name: str) -> None:
+    choose(page, "Layer", name)
+
+
+def open_menu(page: Page, name: str) -> Locator:
+    """Open what is one click away: "look" or "save"; the menu."""
+    menu = page.locator(f"#cam-menu-{name}")
+    if not menu.is_visible():
+        page.locator(f"{VIEWER} [data-menu={name}]:visible").first.click()
+    expect(menu).to_be_visible()
+    return menu
+
+
+def said(page: Page, at: str) -> Locator:
+    """What is said beside what caused it: "photo", "model", "canvas", "add", "hide" or "save"."""
+    return page.locator(f"{VIEWER} .cam-said[data-at={at}]")
+
+
+def at(page: Page, x: float, y: float) -> tuple[float, float]:
+    """A place on the photo, given in shares of its width and height, on the page."""
+    return tuple(
+        page.locator(CANVAS).evaluate(
+            """(canvas, [x, y]) => {
+              const area = canvas.getBoundingClientRect();
+              const scale = Math.min(area.width / canvas.width, area.height / canvas.height);
+              const [width, height] = [canvas.width * scale, canvas.height * scale];
+              return [area.left + (area.width - width) / 2 + x * width,
+                      area.top + (area.height - height) / 2 + y * height];
+            }""",
+            [x, y],
+        )
+    )
+
+
+def drag(page: Page, *places: tuple[float, float], release: bool = True) -> None:
+    """Press the mouse at the first place on the photo, and move it over the others."""
+    page.mouse.move(*at(page, *places[0]))
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*at(page, *place), steps=3)
+    if release:
+        page.mouse.up()
+
+
+def choose_tool(page: Page, name: str) -> None:
+    """What dragging does: "read", "frame", or "box", "brush", "cell" of hiding."""
+    if name in ("read", "frame"):
+        page.locator(f"[name=cam-use][value={name}]").check()
+    else:
+        page.locator("[data-control=hider]").select_option(name)
+
+
+def hold(page: Page, name: str, most: int | None = None) -> list[Route]:
+    """Keep what the viewer asks of a function of the server from it: all, or the first ones."""
+    held: list[Route] = []
+
+    def handle(route: Route) -> None:
+        is_meant = route.request.post_data_json["fn_name"] == name
+        keeps = is_meant and (most is None or len(held) < most)
+        held.append(route) if keeps else route.continue_()
+
+    page.route("**/component_server/**", handle)
+    return held

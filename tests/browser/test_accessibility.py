@@ -239,7 +239,9 @@ def test_everything_works_by_keyboard_alone(page: Page) -> None:
         (page.locator(STRIP).nth(3), "Enter"),
         (page.locator(LABELS).nth(2), "Enter"),
         (page.get_by_label("Opacity", exact=True), "ArrowRight"),
-        (page.get_by_label("Strongest", exact=True), "PageDown"),
+        (page.get_by_label("Glow", exact=True), "ArrowRight"),
+        (page.get_by_label("Notebook", exact=True), "ArrowLeft"),
+        (page.get_by_label("Strongest", exact=True), "Home"),
         (page.get_by_label("Colour map", exact=True), "ArrowDown"),
         (page.get_by_label("Evidence", exact=True), "ArrowDown"),
         (page.get_by_label("Layer", exact=True), "ArrowDown"),
@@ -279,7 +281,7 @@ def test_what_changes_is_told(page: Page) -> None:
     expect(page.locator(".cam-heading[aria-live=polite] .cam-title")).to_contain_text(second)
     assert picture.get_attribute("aria-label") != before
     expect(page.locator(LABELS).nth(1)).to_have_attribute("aria-pressed", "true")
-    expect(page.get_by_label("Opacity", exact=True)).to_have_attribute("aria-valuetext", "50 %")
+    expect(page.get_by_label("Opacity", exact=True)).to_have_attribute("aria-valuetext", "85 %")
 
 
 # ---------------------------------------------------------------- phones

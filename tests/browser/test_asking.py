@@ -565,7 +565,7 @@ def test_a_duel_needs_no_server(both: Page, questions: list) -> None:
     expect(both.locator(".cam-legend-from")).to_contain_text(rival)
     expect(both.locator(".cam-legend-to")).to_contain_text(own)
     expect(both.locator(".cam-legend-zero")).to_have_text("0")
-    expect(both.locator(".cam-words")).to_contain_text(f") of what speaks for {own} lies in the ")
+    expect(both.locator(".cam-words")).to_contain_text(f" of what speaks for {own} (")
     for control in ("Evidence", "Colour map"):
         expect(both.get_by_label(control, exact=True)).to_be_disabled()
     for place in range(both.locator(STRIP).count() - 1):
@@ -669,7 +669,7 @@ def test_a_duel_in_a_file(browser: Browser, lion: Explanation, tmp_path: Any) ->
     expect(page.locator(TITLE)).to_contain_text("lion")
     expect(page.locator(".cam-ask")).to_be_hidden()  # it needs a model to answer
     changed(page, lambda: page.keyboard.press("d"))
-    expect(page.locator(".cam-words")).to_contain_text(") of what speaks for lion lies in the ")
+    expect(page.locator(".cam-words")).to_contain_text(" of what speaks for lion (")
     for key in ("h", "z", "Shift+ArrowRight", "]", "0"):
         page.keyboard.press(key)  # these need a server, and do nothing
     expect(page.locator(TITLE)).to_contain_text("lion")

@@ -70,12 +70,13 @@ def test_every_control_paints_another_picture(page: Page) -> None:
         lambda: label("Layer").select_option("blocks.5"),
         lambda: label("Find a layer").fill("blocks.4") or label("Find a layer").press("Enter"),
         lambda: page.locator(LABELS).nth(1).click(),
-        lambda: label("Opacity").fill("0.9"),
+        lambda: label("Opacity").fill("0.6"),
         lambda: label("Colour map").select_option("viridis"),
         lambda: label("Evidence").select_option("minmax"),
         lambda: label("Evidence").select_option("signed"),
         lambda: label("Strongest").fill("15"),
-        lambda: label("One scale for all labels").check(),
+        lambda: label("One scale for all labels").uncheck(),
+        lambda: label("Notebook").check(),
         lambda: label("Heat").check(),
         lambda: label("Photo").check(),
         lambda: label("Split").check(),
@@ -118,11 +119,11 @@ def test_keys(page: Page) -> None:
     assert layer.input_value() == last
     opacity = page.get_by_label("Opacity", exact=True)
     changed(page, lambda: page.keyboard.press("+"))
-    expect(opacity).to_have_value("0.55")
+    expect(opacity).to_have_value("0.9")
     for _ in range(2):
         changed(page, lambda: page.keyboard.press("-"))
-    expect(opacity).to_have_value("0.45")
-    for key, name, value in [("c", "Colour map", "turbo"), ("e", "Evidence", "signed")]:
+    expect(opacity).to_have_value("0.8")
+    for key, name, value in [("c", "Colour map", "cividis"), ("e", "Evidence", "signed")]:
         changed(page, lambda key=key: page.keyboard.press(key))
         expect(page.get_by_label(name, exact=True)).to_have_value(value)
     changed(page, lambda: page.keyboard.press("Space"))

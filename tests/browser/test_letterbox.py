@@ -3,41 +3,23 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from gradio.media import get_image
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from camdemo import Box, Explainer
 from camdemo.trust import hiding
-from camdemo.ui.page import _SHOWN as SHOWN
-from camdemo.viewer import bundle
 
-from .steps import VIEWER, canvas, example, settled
+from .steps import TITLE, VIEWER, canvas, changed, example, open_menu, opened, said
 from .test_asking import ASKED, YARDSTICK, drag, masks, questions  # noqa: F401  (a fixture)
 from .test_parity import MAPS, address_of, explanation, show
 
-WIDE, TALL = "fit wide", "fit tall"  # 480 x 320 and 320 x 480
+WIDE, TALL = "fit wide", "fit tall"  # 600 x 400 and 400 x 600
 PART = {WIDE: Box(0, 37, 224, 186), TALL: Box(37, 0, 186, 224)}
-
-
-@pytest.fixture(scope="module")
-def alone(browser: Browser) -> Iterator[Page]:
-    """The viewer alone."""
-    page = browser.new_page()
-    page.set_content(
-        f"""<style>{bundle.static("viewer.css")}</style>
-        <div id="viewer">{bundle.static("viewer.html")}</div>
-        <script>{bundle.script()}
-        const viewer = mountViewer(document.getElementById("viewer"), {{}});
-        </script>"""
-    )
-    yield page
-    page.close()
 
 
 def mask_of(page: Page, regions: list[dict[str, Any]]) -> np.ndarray | None:
@@ -53,7 +35,7 @@ def test_no_region_reaches_into_a_bar(alone: Page, photo: str) -> None:
     explained = explanation(photo, MAPS["7 x 7"])
     show(alone, explained)
     # A brush along the photo's edge, wider than a bar; and more than the photo.
-    brush = {"points": [[0, 0], [480, 0], [0, 480]], "radius": 100}
+    brush = {"points": [[0, 0], [600, 0], [0, 600]], "radius": 120}
     part = np.zeros((224, 224), bool)
     part[PART[photo].slices] = True
     mask = mask_of(alone, [brush])
@@ -69,7 +51,7 @@ def test_no_region_reaches_into_a_bar(alone: Page, photo: str) -> None:
 @pytest.mark.parametrize("photo", [WIDE, TALL])
 def test_a_cell_is_read_and_outlined_on_the_photo_alone(alone: Page, photo: str) -> None:
     show(alone, explanation(photo, MAPS["7 x 7"]))
-    width, height = (480, 320) if photo == WIDE else (320, 480)
+    width, height = (600, 400) if photo == WIDE else (400, 600)
     # 37 of 224 rows are bar: the first row of 32 is not on the photo, the second by 27.
     first = alone.evaluate("cellAt(viewer, { x: 1, y: 1 })")
     assert first == ({"row": 1, "column": 0} if photo == WIDE else {"row": 0, "column": 1})
@@ -81,12 +63,12 @@ def test_a_cell_is_read_and_outlined_on_the_photo_alone(alone: Page, photo: str)
     left, top, right, bottom = alone.evaluate(
         """() => {
           const { scene, cell } = viewer.state;
-          return rectOf(viewer.mapOf("last", 291), scene.box, cell, viewer.canvas);
+          return rectOf(viewer.mapOf("last", 291), scene.box, cell, viewer.state.photo);
         }"""
     )
     assert (left, top) == (0, 0)
     # 64 of 224 pixels of the input end the second cell, of which 37 are bar.
-    assert (bottom if photo == WIDE else right) == pytest.approx(320 * 27 / 149, abs=1)
+    assert (bottom if photo == WIDE else right) == pytest.approx(400 * 27 / 149, abs=1)
     for key in ["ArrowDown"] * 9 + ["ArrowRight"] * 9:
         alone.keyboard.press(key)
     last = alone.evaluate("viewer.state.cell")
@@ -101,11 +83,11 @@ def test_the_hottest_cells_are_those_on_the_photo(alone: Page) -> None:
     rects = alone.evaluate("hottestRegion(viewer).rects")
     (rect,) = rects
     left, top, right, bottom = rect
-    assert (right - left, bottom - top) == (pytest.approx(480 / 7), pytest.approx(481 / 7))
-    assert (left + right) / 2 == pytest.approx(240)
-    assert (top + bottom) / 2 == pytest.approx(161, abs=1)
-    said = alone.locator(".cam-words").inner_text()
-    assert said.startswith("99 % of the evidence for lion lies in the bars, outside of the photo.")
+    assert (right - left, bottom - top) == (pytest.approx(600 / 7), pytest.approx(601 / 7))
+    assert (left + right) / 2 == pytest.approx(300)
+    assert (top + bottom) / 2 == pytest.approx(201, abs=1)
+    words = alone.locator(".cam-words").inner_text()
+    assert words.startswith("99 % of the evidence for lion lies in the bars, outside of the photo.")
     cam[3, 3] = 0
     show(alone, explanation(WIDE, cam))
     assert alone.evaluate("hottestRegion(viewer)") is None
@@ -118,16 +100,18 @@ def test_the_threshold_counts_the_photos_pixels(alone: Page) -> None:
     explained = explanation(WIDE, cam)
     photo = show(alone, explained)
     alone.evaluate(
-        "viewer.set({ strongest: 25, opacity: 1, evidence: 'positive', view: 'overlay' })"
+        """viewer.set({
+          look: "notebook", strongest: 25, opacity: 1, evidence: "positive", view: "overlay",
+        })"""
     )
     painted = (canvas(alone) != photo).any(axis=2).mean()
-    alone.evaluate("viewer.set({ strongest: 100, opacity: 0.5 })")
+    alone.evaluate("viewer.set({ strongest: 100, look: 'glow' })")
     assert 0.2 < painted < 0.45
 
 
 def test_a_frame_begins_to_move_at_the_photos_edges(alone: Page) -> None:
     show(alone, explanation(TALL, MAPS["7 x 7"]))
-    assert alone.evaluate("viewer.framing.now()") == [0, 0, 320, 480]
+    assert alone.evaluate("viewer.framing.now()") == [0, 0, 400, 600]
     # A glance through a frame has no bars any more.
     alone.evaluate(
         """() => viewer.glance([10, 20, 110, 220], { labels: viewer.state.scene.labels, target: 291,
@@ -144,17 +128,33 @@ def test_what_is_hidden_at_the_photos_edge_is_covered(alone: Page) -> None:
     show(alone, explained, photo=address_of(white))
     alone.evaluate(
         """() => {
-          const history = [[{ rects: [[100, 0, 380, 320]] }]];
+          const history = [[{ rects: [[100, 0, 500, 400]] }]];
           viewer.set({ fill: "blur", history, at: 0 });
         }"""
     )
-    column = canvas(alone)[:, 240]
+    column = canvas(alone)[:, 300]
     assert column[3].max() < 235  # white and the mean colour
-    assert column[160].min() > 250
+    assert column[200].min() > 250
     alone.evaluate("viewer.set({ history: [[]], at: 0 })")
 
 
+@pytest.mark.parametrize(("framing", "zooms"), [("fit", False), ("crop", True)])
+def test_the_view_zooms_to_what_the_model_saw_of_the_photo(
+    alone: Page, framing: str, zooms: bool
+) -> None:
+    """Of 4000 x 600 the crop shows a seventh; letterboxed all is seen, however large the box."""
+    explained = explanation("fit long" if framing == "fit" else "long", MAPS["7 x 7"])
+    show(alone, explained)
+    assert explained.framing == framing
+    style = alone.locator("canvas.cam-picture").evaluate("canvas => canvas.style.transform")
+    assert bool(style) == zooms
+
+
 # ---------------------------------------------------------------- on the page
+
+
+def choose_fit(page: Page) -> None:
+    page.get_by_label("Framing", exact=True).select_option(label="Whole photo, letterboxed")
 
 
 def test_letterboxed_on_the_page(
@@ -163,38 +163,33 @@ def test_letterboxed_on_the_page(
     explainer: Explainer,
 ) -> None:
     example(page, "Cheetah")
-    cropped = canvas(page)
-    page.get_by_label("Whole photo, letterboxed").check()
+    changed(page, lambda: choose_fit(page))
     expect(page.locator(VIEWER)).to_have_attribute("data-framing", "fit")
-    settled(page)
-    assert (canvas(page) != cropped).any()
+    expect(page.get_by_label("Framing", exact=True)).to_have_value("fit")
     fitted = explainer.explain(get_image("cheetah.jpg"), framing="fit")
-    expect(page.locator(".cam-title")).to_have_text(fitted.target.text)
+    expect(page.locator(TITLE)).to_have_text(fitted.target.text)
     questions.clear()
     # A box from above the photo to its middle: what the server is asked has no bar in it.
     drag(page, (0.5, 0.5), (0.7, 0.02))
     expect(page.locator(ASKED)).to_have_text(YARDSTICK)
     (mask,) = masks(questions)
     assert mask[fitted.part.slices].sum() == mask.sum() > 0
-    said = page.locator(ASKED).inner_text().replace("\N{NO-BREAK SPACE}", " ")
-    assert said.startswith(fitted.hide(mask).text)
+    answer = page.locator(ASKED).inner_text().replace("\N{NO-BREAK SPACE}", " ")
+    assert answer.startswith(fitted.hide(mask).text)
     page.keyboard.press("x")
     # The frame begins as the whole photo.
-    page.get_by_label("Move frame").check()
+    page.get_by_label("Frame", exact=True).check()
     drag(page, (0.995, 0.995), (0.795, 0.795))
     expect(page.locator(VIEWER)).to_have_attribute("data-framing", "0,0,402,274")
-    expect(page.get_by_label("A frame of my own")).to_be_checked()
+    expect(page.get_by_label("Framing", exact=True)).to_have_value("own")
 
 
 def test_a_link_opens_letterboxed(page: Page, server: str) -> None:
     page.goto(f"{server}?example=Cheetah&framing=fit")
+    opened(page)
     expect(page.locator(VIEWER)).to_have_attribute("data-framing", "fit")
-    settled(page)
-    expect(page.get_by_label("Whole photo, letterboxed")).to_be_checked()
-    # What the viewer tells the page's controls: no frame of one's own.
-    assert page.evaluate(SHOWN) == ["Cheetah", "fit", "fit"]
+    expect(page.get_by_label("Framing", exact=True)).to_have_value("fit")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.get_by_text("Take away").click()
-    page.get_by_role("button", name="Copy link").click()
-    expect(page.locator(".cam-said")).to_have_text("The link is copied.")
+    open_menu(page, "save").get_by_role("button", name="Copy link").click()
+    expect(said(page, "save")).to_have_text("The link is copied.")
     assert "framing=fit" in page.evaluate("navigator.clipboard.readText()")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import itertools
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,20 +12,22 @@ import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
-from camdemo import Box, Explanation, LayerInfo, Prediction
+from camdemo import Box, Explanation, LayerInfo, Prediction, picture
 from camdemo.engine import Sweep
 from camdemo.models import catalogue
 from camdemo.photo import photo_part, seen_region, to_box
 from camdemo.question import COLORMAPS, EVIDENCE
 from camdemo.records import Timings
-from camdemo.viewer import bundle
-from camdemo.viewer.scene import DISPLAY_SIDE
+from camdemo.viewer.scene import display_size
 
 MEAN, PERCENTILE = 1 / 255, 4 / 255  # what issue 3 allows
 SPEC = catalogue.CATALOGUE.specs[0]
 OPACITIES = (0.0, 0.3, 0.5, 1.0)
+# In this order: a look brings its own colours and opacity.
+NOTEBOOK = {"view": "overlay", "look": "notebook", "evidence": "positive"}
+GLOW = NOTEBOOK | {"look": "glow"}
 # Signed evidence has its own colours, whatever colour map is chosen.
 SETTINGS = [
     (colormap, opacity, evidence)
@@ -36,13 +37,15 @@ SETTINGS = [
 
 CAT = Image.fromarray(skimage.data.chelsea())
 PHOTOS = {  # name: photo, framing
-    "landscape": (CAT, "crop"),
-    "portrait": (Image.fromarray(skimage.data.astronaut()).crop((100, 0, 350, 500)), "crop"),
-    "whole": (CAT.resize((320, 180)), "whole"),
+    "landscape": (CAT.resize((640, 426)), "crop"),
+    "portrait": (Image.fromarray(skimage.data.astronaut()).crop((100, 0, 450, 700)), "crop"),
+    "whole": (CAT.resize((600, 338)), "whole"),
+    "small": (CAT, "crop"),  # enlarged for the canvas
     "tiny": (CAT.resize((9, 7)), "crop"),
     "large": (CAT.resize((2600, 1300)), "crop"),
-    "fit wide": (CAT.resize((480, 320)), "fit"),
-    "fit tall": (CAT.resize((320, 480)), "fit"),
+    "long": (CAT.resize((4000, 600)), "crop"),
+    "fit wide": (CAT.resize((600, 400)), "fit"),
+    "fit tall": (CAT.resize((400, 600)), "fit"),
     "fit long": (CAT.resize((4000, 600)), "fit"),
     "fit large": (CAT.resize((1400, 2100)), "fit"),
     "fit tiny": (CAT.resize((9, 7)), "fit"),
@@ -109,18 +112,9 @@ def explanation(photo: str, cam: np.ndarray) -> Explanation:
 
 
 @pytest.fixture(scope="module")
-def viewer(browser: Browser) -> Iterator[Page]:
+def viewer(alone: Page) -> Page:
     """The viewer alone, as every page has it, for scenes made here."""
-    page = browser.new_page()
-    page.set_content(
-        f"""<style>{bundle.static("viewer.css")}</style>
-        <div id="viewer">{bundle.static("viewer.html")}</div>
-        <script>{bundle.script()}
-        const viewer = mountViewer(document.getElementById("viewer"), {{}});
-        </script>"""
-    )
-    yield page
-    page.close()
+    return alone
 
 
 def address_of(image: Image.Image) -> str:
@@ -130,9 +124,14 @@ def address_of(image: Image.Image) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
+def displayed(explained: Explanation) -> Explanation:
+    """With the copy of its photo that the viewer gets."""
+    return explained.resized(*display_size(*explained.image.size))
+
+
 def show(page: Page, explained: Explanation, **facts: Any) -> np.ndarray:
     """Bring an explanation into the viewer; returns the display copy that it shows."""
-    small = explained.at_most(DISPLAY_SIDE)
+    small = displayed(explained)
     content = explained.scene(complete=False).as_json()
     content |= {"photo": address_of(small.image)} | facts
     page.evaluate("scene => viewer.show(scene)", content)
@@ -144,10 +143,9 @@ def set_controls(page: Page, **values: Any) -> None:
     page.evaluate(
         """values => {
           for (const [name, value] of Object.entries(values)) {
-            const input = name === "view"
-              ? document.querySelector(`[name=cam-view][value=${value}]`)
-              : document.querySelector(`[data-control=${name}]`);
-            if (name === "view") input.checked = true; else input.value = value;
+            const radio = document.querySelector(`[name="cam-${name}"][value="${value}"]`);
+            const input = radio ?? document.querySelector(`[data-control=${name}]`);
+            if (radio) input.checked = true; else input.value = value;
             input.dispatchEvent(new Event("input", { bubbles: true }));
           }
         }""",
@@ -170,17 +168,18 @@ def difference(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
     return float(apart.mean()), float(np.percentile(apart, 99.9))
 
 
-def check_parity(page: Page, explained: Explanation, settings: list[tuple]) -> None:
+def check_parity(
+    page: Page, explained: Explanation, settings: list[tuple], look: str = "notebook"
+) -> None:
     show(page, explained)
-    small = explained.at_most(DISPLAY_SIDE)
-    set_controls(page, view="overlay")
-    for colormap, opacity, evidence in settings:
+    small = displayed(explained)
+    set_controls(page, view="overlay", look=look)
+    for setting in settings:
+        colormap, opacity, evidence = setting
         set_controls(page, colormap=colormap, opacity=opacity, evidence=evidence)
-        expected = np.asarray(small.overlay(colormap, opacity, evidence))
+        expected = np.asarray(small.overlay(*setting, look=look))
         mean, percentile = difference(canvas(page), expected)
-        told = (
-            f"{colormap} {opacity} {evidence}: {255 * mean:.2f} and {255 * percentile:.0f} of 255"
-        )
+        told = f"{look} {setting}: {255 * mean:.2f} and {255 * percentile:.0f} of 255"
         assert mean <= MEAN, told
         assert percentile <= PERCENTILE, told
 
@@ -226,6 +225,133 @@ def test_a_frame_of_ones_own(viewer: Page, frame: Box) -> None:
     check_parity(viewer, framed, [("jet", 0.5, "positive"), ("viridis", 1.0, "minmax")])
 
 
+# ---------------------------------------------------------------- glow
+
+
+def test_a_colour_covers_as_much(viewer: Page) -> None:
+    """To the last bit, or a pixel would round to another grey level here and there."""
+    for percent, evidence in itertools.product(range(101), EVIDENCE):
+        state = {"look": "glow", "opacity": percent / 100}
+        facts = {"evidence": evidence, "weakest": 0}
+        found = viewer.evaluate("given => [...coversOf(...given)]", [state, facts])
+        assert found == picture.covers(percent / 100, evidence).tolist()
+
+
+@pytest.mark.parametrize("cam", MAPS)
+def test_glow_in_every_setting(viewer: Page, cam: str) -> None:
+    settings = [
+        (colormap, opacity, evidence)
+        for evidence in EVIDENCE
+        for colormap, opacity in [("inferno", 0.85), ("cividis", 0.35), ("jet", 1.0)]
+    ]
+    check_parity(viewer, explanation("whole", MAPS[cam]), settings, "glow")
+
+
+@pytest.mark.parametrize("evidence", EVIDENCE)
+@pytest.mark.parametrize("photo", PHOTOS)
+def test_glow_on_every_photo(viewer: Page, photo: str, evidence: str) -> None:
+    explained = explanation(photo, MAPS["14 x 14"])
+    check_parity(viewer, explained, [("inferno", 0.85, evidence)], "glow")
+    # Where the two have the same colour of the palette, it is the same pixel.
+    small = displayed(explained)
+    seen = small.box.within(*small.image.size).slices
+    expected = np.asarray(small.overlay(evidence=evidence, look="glow"))[seen]
+    assert (canvas(viewer)[seen] == expected).all(axis=-1).mean() > 0.99
+
+
+@pytest.mark.parametrize("evidence", EVIDENCE)
+@pytest.mark.parametrize("percent", [1, 20, 60])
+def test_glow_of_the_strongest(viewer: Page, evidence: str, percent: int) -> None:
+    """Python has no threshold: its picture where the heat is that strong, elsewhere the photo."""
+    explained = explanation("landscape", MAPS["7 x 7"])
+    photo = show(viewer, explained)
+    set_controls(viewer, **(GLOW | {"evidence": evidence, "strongest": percent}))
+    found = canvas(viewer)
+    set_controls(viewer, strongest=100)
+    box = explained.box
+    values = picture.scale(explained.cam, evidence)
+    strips = picture.indices(values, box, box, evidence)
+    index = np.concatenate([strip for _, strip in strips]).astype(int)
+    strength = np.abs(2 * index - 255) if evidence == "signed" else index
+    enough = [least for least in range(1, 256) if (strength >= least).mean() >= percent / 100]
+    weakest = max(enough, default=1)
+    expected = np.asarray(explained.overlay(evidence=evidence, look="glow")).copy()
+    seen = np.s_[box.top : box.bottom, box.left : box.right]
+    expected[seen] = np.where((strength >= weakest)[..., None], expected[seen], photo[seen])
+    assert (found[seen] == expected[seen]).all(axis=-1).mean() > 0.99
+    mean, percentile = difference(found, expected)
+    assert mean <= MEAN
+    assert percentile <= PERCENTILE
+    assert (found[seen] == photo[seen]).all(axis=-1).mean() > 0.98 - percent / 100
+
+
+def test_where_nothing_speaks_for_the_label_the_photo_is_itself(viewer: Page) -> None:
+    explained = explanation("whole", MAPS["7 x 7"])
+    photo = show(viewer, explained)
+    set_controls(viewer, **GLOW)
+    values = picture.scale(explained.cam, "positive")
+    strips = picture.indices(values, explained.box, explained.box, "positive")
+    silent = np.concatenate([strip for _, strip in strips]) == 0
+    assert 0.2 < silent.mean() < 0.8
+    assert (canvas(viewer)[silent] == photo[silent]).all()
+    assert (canvas(viewer)[~silent] != photo[~silent]).any()
+
+
+def test_glow_in_the_figure(viewer: Page) -> None:
+    """The picture in the figure is 600 wide: of such a photo each pixel is there."""
+    small = explanation("whole", MAPS["7 x 7"])
+    explained = replace(small, image=CAT.resize((600, 400)), box=Box(0, 0, 600, 400))
+    show(viewer, explained)
+    set_controls(viewer, **GLOW)
+    figure = """(async () => {
+      const [kept, done] = [save, {}];
+      const blob = await new Promise((resolve) => { save = resolve; actionsOf(viewer).figure(); });
+      save = kept;
+      const canvas = make("canvas", { width: 1600, height: 900 });
+      canvas.getContext("2d").drawImage(await createImageBitmap(blob), 0, 0);
+      return canvas;
+    })()"""
+    found = canvas(viewer, figure)[230:630, 650:1250]
+    mean, percentile = difference(found, np.asarray(explained.overlay(look="glow")))
+    assert mean <= MEAN
+    assert percentile <= PERCENTILE
+
+
+def test_a_look_brings_its_colours_and_keeps_what_is_changed(viewer: Page) -> None:
+    explained = explanation("whole", MAPS["7 x 7"])
+    show(viewer, explained)
+    for look in ("notebook", "glow"):
+        set_controls(viewer, **(NOTEBOOK | {"look": look}))
+        assert (difference(canvas(viewer), np.asarray(explained.overlay(look=look))))[0] <= MEAN
+        set_controls(viewer, colormap="turbo", opacity=0.7)  # by hand: the way of covering stays
+        expected = np.asarray(explained.overlay("turbo", 0.7, look=look))
+        assert difference(canvas(viewer), expected)[0] <= MEAN
+        assert viewer.locator(f"[name=cam-look][value={look}]").is_checked()
+
+
+@pytest.mark.parametrize("more", [{}, {"opacity": 0.2}])
+def test_a_look_in_a_link_brings_its_colours(viewer: Page, more: dict) -> None:
+    set_controls(viewer, **GLOW)
+    explained = explanation("whole", MAPS["7 x 7"])
+    show(viewer, explained, wanted={"look": "notebook"} | more)
+    expected = np.asarray(explained.overlay(**more))
+    assert difference(canvas(viewer), expected)[0] <= MEAN
+
+
+def test_small_maps_lie_on_a_solid_ground(viewer: Page) -> None:
+    show(viewer, explanation("whole", MAPS["7 x 7"]))
+    for look in (NOTEBOOK, GLOW):
+        set_controls(viewer, **look)
+        for place in (".cam-strip", ".cam-labels", ".cam-legend"):
+            tile = canvas(viewer, f"document.querySelector('{place} canvas')")  # opaque
+            colours = picture.palette("jet" if look is NOTEBOOK else "inferno", "positive")
+            known = {tuple(colour) for colour in colours[:, 0].tolist()}
+            assert {tuple(pixel) for pixel in tile.reshape(-1, 3).tolist()} <= known
+
+
+# ---------------------------------------------------------------- letterboxed
+
+
 @pytest.mark.parametrize("photo", ["fit wide", "fit tall"])
 @pytest.mark.parametrize("cam", MAPS)
 def test_a_letterboxed_photo(viewer: Page, photo: str, cam: str) -> None:
@@ -233,7 +359,9 @@ def test_a_letterboxed_photo(viewer: Page, photo: str, cam: str) -> None:
     explained = explanation(photo, MAPS[cam])
     assert explained.box.within(*explained.image.size) == Box(0, 0, *explained.image.size)
     assert explained.box.width == explained.box.height + (1 if photo == "fit tall" else -1)
-    check_parity(viewer, explained, [(*("jet", 0.5), evidence) for evidence in EVIDENCE])
+    for colormap, opacity, look in [("jet", 0.5, "notebook"), ("inferno", 0.85, "glow")]:
+        settings = [(colormap, opacity, evidence) for evidence in EVIDENCE]
+        check_parity(viewer, explained, settings, look)
     # The numbers that are taken away are Python's, evidence in the bars included.
     set_controls(viewer, evidence="positive")
     taken = viewer.evaluate("numbersOf(viewer, viewer.mapOf('last', 291), '')")
@@ -242,15 +370,19 @@ def test_a_letterboxed_photo(viewer: Page, photo: str, cam: str) -> None:
         assert taken[name] == summary[name], name
 
 
+# ---------------------------------------------------------------- views, and what is taken away
+
+
 def test_views(viewer: Page) -> None:
     explained = explanation("landscape", MAPS["14 x 14"])
     photo = show(viewer, explained)
-    set_controls(viewer, view="photo", colormap="jet", opacity=0.5, evidence="positive")
+    set_controls(viewer, **NOTEBOOK)
+    set_controls(viewer, view="photo")
     assert (canvas(viewer) == photo).all()
-    set_controls(viewer, view="heat")
+    set_controls(viewer, view="overlay", opacity=1.0)  # the heat alone
     heat = np.asarray(explained.overlay(opacity=1.0))
     assert difference(canvas(viewer), heat)[0] <= MEAN
-    set_controls(viewer, view="split", split=0.5)
+    set_controls(viewer, view="split", split=0.5, opacity=0.5)
     half, width = canvas(viewer), photo.shape[1]
     assert (half[:, : width // 2 - 2] == photo[:, : width // 2 - 2]).all()
     right = slice(width // 2 + 3, None)
@@ -258,16 +390,18 @@ def test_views(viewer: Page) -> None:
     assert difference(half[:, right], expected[:, right])[0] <= MEAN
 
 
-@pytest.mark.parametrize(
-    ("photo", "mode"),
-    [
-        ("large", "RGB"),
-        ("large", "RGBA"),
-        *((name, "RGB") for name in PHOTOS if name.startswith("fit")),
-    ],
-)
+TAKEN = [
+    ("large", "RGB", NOTEBOOK),
+    ("large", "RGBA", NOTEBOOK),
+    ("large", "RGB", GLOW),
+    *((name, "RGB", GLOW) for name in PHOTOS if "fit" in name),
+    *((name, "RGB", NOTEBOOK) for name in PHOTOS if "fit" in name),
+]
+
+
+@pytest.mark.parametrize(("photo", "mode", "look"), TAKEN)
 def test_the_picture_to_take_away_has_the_photos_own_pixels(
-    viewer: Page, photo: str, mode: str
+    viewer: Page, photo: str, mode: str, look: dict
 ) -> None:
     """Neither the display copy's pixels nor its rounded box: what Python paints on the photo."""
     explained = explanation(photo, MAPS["14 x 14"])
@@ -278,9 +412,9 @@ def test_the_picture_to_take_away_has_the_photos_own_pixels(
         over = Image.alpha_composite(white, original).convert("RGB")
         explained = replace(explained, image=over)
     show(viewer, explained, original=address_of(original))
-    set_controls(viewer, view="overlay", colormap="jet", opacity=0.5, evidence="positive")
+    set_controls(viewer, **look)
     mean, percentile = difference(
-        canvas(viewer, "fullSize(viewer)"), np.asarray(explained.overlay())
+        canvas(viewer, "fullSize(viewer)"), np.asarray(explained.overlay(look=look["look"]))
     )
     assert mean <= MEAN
     assert percentile <= PERCENTILE
@@ -292,7 +426,7 @@ def test_without_the_photo_the_copy_is_saved(viewer: Page, why: str) -> None:
     other = address_of(explained.image.resize((260, 130)))
     original = "data:image/png;base64,AAAA" if why == "gone" else other
     show(viewer, explained, original=original)
-    set_controls(viewer, view="overlay", colormap="jet", opacity=0.5, evidence="positive")
+    set_controls(viewer, **NOTEBOOK)
     assert (canvas(viewer, "fullSize(viewer)") == canvas(viewer)).all()
     said = viewer.evaluate("describeSize(viewer.canvas, viewer.state.scene.size)")
     assert said == (
@@ -300,10 +434,26 @@ def test_without_the_photo_the_copy_is_saved(viewer: Page, why: str) -> None:
     )
 
 
+def test_without_a_small_photo_its_enlarged_copy_is_saved_in_the_photos_size(viewer: Page) -> None:
+    explained = explanation("small", MAPS["14 x 14"])
+    shown = show(viewer, explained)
+    assert shown.shape == (399, 600, 3)
+    set_controls(viewer, **NOTEBOOK)
+    saved = canvas(viewer, "fullSize(viewer)")
+    assert saved.shape == (300, 451, 3)
+    # The copy made small again is a little softer than the photo was; the map is the same.
+    soft = replace(explained, image=Image.fromarray(shown).resize((451, 300), Image.BILINEAR))
+    assert difference(saved, np.asarray(soft.overlay()))[0] <= 2 * MEAN
+    size = {"width": 451, "height": 300}
+    assert viewer.evaluate("size => describeSize(size, viewer.state.scene.size)", size) == ""
+
+
 def test_the_difference_is_one_that_can_be_seen(viewer: Page) -> None:
     """A control: the picture of another setting is far from what is allowed."""
     explained = explanation("whole", MAPS["7 x 7"])
     show(viewer, explained)
-    set_controls(viewer, view="overlay", colormap="jet", opacity=0.5, evidence="positive")
+    set_controls(viewer, **NOTEBOOK)
     for other in [("turbo", 0.5, "positive"), ("jet", 0.45, "positive"), ("jet", 0.5, "minmax")]:
         assert difference(canvas(viewer), np.asarray(explained.overlay(*other)))[0] > 2 * MEAN
+    glow = np.asarray(explained.overlay("jet", 0.5, look="glow"))
+    assert difference(canvas(viewer), glow)[0] > 2 * MEAN

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from gradio.media import get_image
 from PIL import Image
-from playwright.sync_api import Browser, Page, Request, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 
 from camdemo import Explainer, Explanation, Settings, question
 from camdemo.question import Look
 from camdemo.ui.decks import photos_in
 from camdemo.ui.page import build_demo
 from camdemo.ui.server.launching import launch_options
+from camdemo.viewer import bundle
 
 from .steps import LABELS, STRIP, TITLE, VIEWER, canvas, changed, example, frame, settled
 
@@ -42,7 +43,10 @@ def test_every_instant_control_paints_without_a_request(viewer: Page) -> None:
         lambda: label("Evidence").select_option("minmax"),
         lambda: label("Evidence").select_option("signed"),
         lambda: viewer.locator(LABELS).nth(4).click(),  # its evidence is weaker than the first's
+        lambda: label("One scale for all labels").uncheck(),
         lambda: label("One scale for all labels").check(),
+        lambda: label("Notebook").check(),
+        lambda: label("Glow").check(),
         lambda: label("Heat").check(),
         lambda: label("Photo").check(),
         lambda: label("Split").check(),
@@ -113,8 +117,8 @@ def test_the_map_is_said_in_words(viewer: Page) -> None:
     words = viewer.locator(".cam-words")
     expect(words).to_have_text(
         re.compile(
-            r"^(Most|The largest part) \(\d+ %\) of the evidence for [\w ]+ lies in the [\w ]+\. "
-            r"Half of all evidence lies in [\d.]+ % of the seen area\.$"
+            r"^Half of the evidence for [\w ]+ lies in [\d.]+ % of the frame\. "
+            r"(Most|The largest part) of it \(\d+ %\) lies in the [\w ]+\.$"
         )
     )
     expect(viewer.locator("canvas.cam-picture")).to_have_attribute(
@@ -190,15 +194,16 @@ def test_the_controls_have_the_options_of_python(viewer: Page) -> None:
         assert field.locator("option").evaluate_all("all => all.map((one) => one.value)") == [
             *option.names
         ]
-    radios = viewer.locator(".cam-views input")
-    view = question.find(Look, "view")
-    assert radios.evaluate_all("all => all.map((one) => one.value)") == [*view.names]
+    for name in ("view", "look"):
+        radios = viewer.locator(f"[data-option={name}] input")
+        names = question.find(Look, name).names
+        assert radios.evaluate_all("all => all.map((one) => one.value)") == [*names]
     for name in ("opacity", "strongest"):
         option = question.find(Look, name)
         field = viewer.get_by_label(option.title, exact=True)
         for edge, value in (("min", option.low), ("max", option.high), ("step", option.step)):
             assert float(field.get_attribute(edge) or "") == value
-        assert float(field.input_value()) == option.default
+        assert float(field.input_value()) == bundle.options()["look"][name]["default"]
         expect(viewer.locator(f"[data-option={name}]")).to_have_attribute("title", option.help)
 
 
@@ -208,9 +213,31 @@ def test_a_key_steps_through_the_values_in_their_order(viewer: Page, key: str, n
     names = control.locator("option").evaluate_all("all => all.map((one) => one.value)")
     assert len(names) >= 3
     viewer.locator("body").press("Escape")
-    for following in [*names[1:], names[0]]:
+    at = names.index(control.input_value())
+    for following in [*names[at + 1 :], *names[: at + 1]]:
         viewer.keyboard.press(key)
         expect(control).to_have_value(following)
+
+
+def test_a_key_and_a_click_change_the_look(viewer: Page) -> None:
+    settings = [viewer.get_by_label(name, exact=True) for name in ("Colour map", "Opacity")]
+    glow, notebook = [viewer.get_by_label(name, exact=True) for name in ("Glow", "Notebook")]
+
+    def shows(look: Locator, colormap: str, opacity: str) -> None:
+        expect(look).to_be_checked()
+        expect(settings[0]).to_have_value(colormap)
+        expect(settings[1]).to_have_value(opacity)
+
+    shows(glow, "inferno", "0.85")
+    viewer.locator("body").press("Escape")
+    first = canvas(viewer)
+    changed(viewer, lambda: viewer.keyboard.press("n"))
+    shows(notebook, "jet", "0.5")
+    changed(viewer, lambda: settings[0].select_option("viridis"))
+    shows(notebook, "viridis", "0.5")
+    changed(viewer, glow.check)  # brings its own back
+    shows(glow, "inferno", "0.85")
+    assert (canvas(viewer) == first).all()
 
 
 def keys_listed(page: Page) -> list[str]:
@@ -223,7 +250,7 @@ def keys_listed(page: Page) -> list[str]:
 
 
 def test_the_help_lists_the_keys_that_do_something_here(viewer: Page, lion: Explanation) -> None:
-    everywhere = ["1 to 5", "← →", "m", "space", "+ −", "c", "e", "d", "r", "f", "?"]
+    everywhere = ["1 to 5", "← →", "m", "space", "+ −", "n", "c", "e", "d", "r", "f", "?"]
     asking = ["h", "z y x", "shift ← → ↑ ↓", "[ ] 0"]
     viewer.locator("body").press("Escape")
     assert sorted(keys_listed(viewer)) == sorted([*everywhere, *asking])  # no deck here

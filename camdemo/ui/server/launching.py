@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .. import examples, seams
+from .. import seams
 from . import journal
 from .gate import Gate, SecurityHeaders, nothing
 from .presence import Presence
@@ -28,12 +28,8 @@ _THREADS = 256
 _FORM = 100_000  # bytes that a form adds to the file in it
 
 
-def launch_options(explainer: Explainer, deck: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What `demo.launch` needs for this page: its looks, its photos, its limits and headers.
-
-    Gradio shows no file from outside the working directory, where an installed package's
-    photos or a deck may well lie: they are named here, one by one.
-    """
+def launch_options(explainer: Explainer) -> dict[str, Any]:
+    """What `demo.launch` needs for this page: its looks, its limits and headers."""
     settings = explainer.settings
 
     async def health(_request: Request) -> JSONResponse:
@@ -48,11 +44,10 @@ def launch_options(explainer: Explainer, deck: Mapping[str, str] | None = None) 
         "theme": _theme(),
         "css_paths": [_STATIC / "page.css", seams.CSS],
         "footer_links": ["api"],
-        "allowed_paths": list((examples.photos() if deck is None else deck).values()),
         "max_file_size": most,
-        # Threads that wait for the worker. With as many sweeps waiting as there are threads, no
-        # first map could overtake them.
-        "max_threads": _THREADS,
+        # Each question has a thread while it waits. If those for a turn, or sweeps, had them all,
+        # no page could open and no first map overtake them.
+        "max_threads": _THREADS + settings.max_queue,
         "server_name": settings.host or None,
         "server_port": settings.port or None,
         "root_path": settings.root_path or None,

@@ -18,7 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...engine.protocol import Asker, asker
 
-_LONGEST = 100_000  # bytes of a viewer's question; the largest has a mask of 260 x 260 bits
+_ANOTHER = "another"  # stands for the scene that is asked for
+_LONGEST = 210_000  # bytes of a viewer's question; the largest has a frame, see ui/live.py
 
 
 class Visitors:
@@ -44,10 +45,13 @@ class Visitors:
                 self._events.pop(session, None)
 
     def looks_at(self, session: str, scene: str, left: threading.Event) -> None:
-        """A visitor asks about a scene: what they asked about others they wait for no more."""
+        """A visitor asks about a scene: what they asked about others they wait for no more.
+
+        Whoever asks for another scene waits for that one alone, and may still ask about this one.
+        """
         questions = self._questions.setdefault(session, {})
         for event, other in questions.items():
-            if other != scene:
+            if scene == _ANOTHER or other not in (scene, _ANOTHER):
                 event.set()
         questions[left] = scene
 
@@ -148,4 +152,5 @@ def _session_and_scene(body: bytes | bytearray) -> tuple[str, str]:
         return value if isinstance(value, str) else ""
 
     data = question.get("data") if isinstance(question, dict) else None
-    return text(question, "session_hash"), text(data, "id")
+    opens = text(question, "fn_name") == "scene_open"
+    return text(question, "session_hash"), _ANOTHER if opens else text(data, "id")

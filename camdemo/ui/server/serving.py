@@ -49,7 +49,7 @@ def _serve(explainer: Explainer, deck: Mapping[str, str] | None) -> None:
     # Whoever stops the process wants what Ctrl-C does: the server finishes what runs, and ends.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        demo.launch(prevent_thread_lock=True, quiet=True, **launch_options(explainer, deck))
+        demo.launch(prevent_thread_lock=True, quiet=True, **launch_options(explainer))
     except OSError as error:
         host, port = explainer.settings.host or "this machine", explainer.settings.port or "any"
         raise CamdemoError(

@@ -17,6 +17,17 @@ function labelOf(scene, index) {
   return scene.labels.find((label) => label.index === index);
 }
 
+/** Whether the camera runs. Its frames come and go: only one that is frozen can be asked further. */
+function isLive({ state }) {
+  return Boolean(state.source?.camera);
+}
+
+/** Whether what is shown can be asked further; says what to do where it can't. */
+function canBeAsked(viewer) {
+  if (isLive(viewer)) viewer.say("Freeze the picture first (space), then ask further.");
+  return !isLive(viewer);
+}
+
 /** What of a rectangle lies on a picture: that of "fit" reaches beyond it. */
 function onPicture([left, top, right, bottom], { width, height }) {
   return [Math.max(left, 0), Math.max(top, 0), Math.min(right, width), Math.min(bottom, height)];
@@ -33,8 +44,8 @@ function cellsOnPhoto({ height, width }, { part: [left, top, right, bottom], sid
 
 /** The cell of the map at a place on the canvas, or null. */
 function cellAt(viewer, { x, y }) {
-  const { state, canvas } = viewer;
-  if (x !== within(x, canvas.width) || y !== within(y, canvas.height)) return null;
+  const { state } = viewer;
+  if (x !== within(x, state.photo.width) || y !== within(y, state.photo.height)) return null;
   const map = viewer.mapOf(state.layer, state.target);
   if (!map) return null;
   const [left, top, right, bottom] = state.scene.box;

@@ -14,12 +14,17 @@ function opposite(map) {
   return { ...map, values: map.values.map((value) => -value) };
 }
 
-/** Two sentences: which part speaks for which of the two. */
+/** Two sentences or more: which part speaks for which of the two. */
 function describeDuel(map, label, rival, scene) {
   const sides = [[map, label, rival], [opposite(map), rival, label]];
   const silent = sides.find(([side]) => positiveSum(side) <= 0);
   if (silent) return `Nothing speaks for ${silent[1]} rather than ${silent[2]} at this layer.`;
-  return sides.map(([side, name]) => describePlace(side, `what speaks for ${name}`, scene)).join(" ");
+  const told = ([side, name]) => {
+    const where = placeOf(side, scene);
+    const [first, what] = beforeRest(where, `what speaks for ${name}`);
+    return [...first, ...(where.share > 0 ? [describePlace(where, what)] : [])];
+  };
+  return sides.flatMap(told).join(" ");
 }
 
 /** The labels that the explained one can be compared with; built anew where they have changed. */
@@ -37,6 +42,7 @@ function buildRivals(viewer) {
 
 /** Compare with the most probable other label, or with none any more. */
 function toggleDuel(viewer) {
+  if (!canBeAsked(viewer)) return;
   const { scene, target, versus } = viewer.state;
   const rival = scene.labels.find(({ index }) => index !== target);
   viewer.set({ versus: versus === null && rival ? rival.index : null });

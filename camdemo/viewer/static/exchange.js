@@ -72,13 +72,13 @@ function exchangeOf(viewer) {
     const { scene, known, method } = state;
     const question = { layers, targets, method, versus };
     const text = JSON.stringify(question);
-    if (!host.maps || known.asked.has(text)) return false;
+    if (!host.maps || isLive(viewer) || known.asked.has(text)) return false;
     known.asked.add(text);
     const isShown = () => state.known === known; // and no other photo or frame meanwhile
     viewer.wait(1);
     try {
       const answer = await host.maps({ id: scene.id, ...question });
-      if (answer.error) throw new Error(answer.error);
+      if (!answer.maps) throw new Error(answer.error); // in no words where another scene was asked for
       keepMaps(known, answer.maps);
       scene.labels.push(...answer.labels.filter((label) => !labelOf(scene, label.index)));
       if (isShown()) {
@@ -98,55 +98,11 @@ function exchangeOf(viewer) {
 
   /** Put any label on the page: its maps of all stages come in one request. */
   async function addLabel(index) {
+    if (isLive(viewer)) return viewer.set({ pinned: index }); // the next frame has its map
     const { scene } = state;
     if (!labelOf(scene, index)) await ask(null, [index]);
     if (state.scene === scene && labelOf(scene, index)) viewer.chooseLabel(index);
   }
 
   return { askForStages, askForMissing, addLabel };
-}
-
-/** The scenes of a deck: in memory before they are wanted, so that a step needs no wait. */
-function deckOf(viewer) {
-  const { deck } = viewer.host;
-  const scenes = []; // promises, by their places
-  let place = -1;
-
-  /** The scene at a place: asked for once, and again where that failed. */
-  function sceneAt(at) {
-    const ask = async () => {
-      const answer = await deck.scene(at);
-      if (!answer.error) return answer;
-      delete scenes[at];
-      throw new Error(answer.error);
-    };
-    return (scenes[at] ??= ask());
-  }
-
-  async function step(by) {
-    place = within(place + by, deck.size - 1);
-    const wanted = place;
-    try {
-      const scene = await sceneAt(wanted);
-      if (place !== wanted) return; // stepped on meanwhile
-      await viewer.show(scene);
-      viewer.host.changed?.();
-    } catch (error) {
-      viewer.say(error.message);
-    }
-  }
-
-  /** Bring the deck into memory, and its first photo onto the page. */
-  async function load() {
-    try {
-      for (let at = 0; at < deck.size; at++) {
-        await sceneAt(at);
-        if (at === 0 && !viewer.state.scene) step(1);
-      }
-    } catch (error) {
-      viewer.say(error.message); // the rest comes when it is stepped to
-    }
-  }
-
-  return { step, load };
 }

@@ -79,14 +79,7 @@ function framingOf(viewer) {
   let origin = null; // the scene before the frame began to move, and what was known of it
 
   // (Where the model sees more than the photo, the frame begins at the photo's edges.)
-  const frameNow = () => state.frame ?? onPicture(state.scene.box, canvas);
-
-  /** What is asked of another frame: the same as now, but for the label, which nobody chose. */
-  function questionNow() {
-    const { scene, layer, method, target, versus, pinned } = state;
-    const chosen = pinned !== null || versus !== null;
-    return { id: scene.id, layer, method, target: chosen ? target : null, versus };
-  }
+  const frameNow = () => state.frame ?? onPicture(state.scene.box, state.photo);
 
   async function look(frame) {
     next = frame;
@@ -97,9 +90,10 @@ function framingOf(viewer) {
         const { scene } = state;
         const box = framePixels(next, canvas);
         next = null;
-        const answer = await host.look({ ...questionNow(), framing: box.join(",") });
+        const { layer, method, target, versus } = questionOf(state, {});
+        const answer = await host.look({ id: scene.id, layer, method, target, versus, framing: box.join(",") });
         if (state.scene?.id !== scene.id || !state.frame) return; // explained or left meanwhile
-        if (answer.error) {
+        if (!answer.maps) {
           viewer.say(answer.error);
           return;
         }
@@ -119,26 +113,17 @@ function framingOf(viewer) {
 
   /** Explain the photo in this frame: the text of a box in pixels of the photo, or a name. */
   async function settle(text) {
-    const { scene } = state;
     next = null;
-    viewer.wait(1);
-    const answer = await host.reframe({ ...questionNow(), framing: text });
-    viewer.wait(-1);
-    if (state.scene?.id !== scene.id) return;
-    if (answer.error) {
-      await leave();
-      viewer.say(answer.error);
-      return;
-    }
-    await viewer.show(answer);
-    host.changed?.();
+    const { scene } = state;
+    if (await viewer.open({ framing: text })) return;
+    if (state.frame && state.scene.id === scene.id) await viewer.show(origin.scene, { known: origin.known });
   }
 
   /** Back to where the frame was before it moved; the maps from there are still here. */
   async function leave() {
     clearTimeout(rest);
     next = null;
-    if (state.frame) await viewer.show(origin.scene, origin.known);
+    if (state.frame) await viewer.show(origin.scene, { known: origin.known });
   }
 
   function settleHere() {
@@ -170,6 +155,7 @@ function framingOf(viewer) {
   };
 
   const step = (change) => {
+    if (!canBeAsked(viewer)) return;
     moveTo(change(frameNow()));
     rest = setTimeout(settleHere, 400);
   };
@@ -181,7 +167,8 @@ function framingOf(viewer) {
     leave,
     reset: () => {
       clearTimeout(rest);
-      if (state.frame || state.scene.framing !== "crop") settle("crop");
+      // Only a frame that was moved by hand: what was chosen from the list stays.
+      if (state.frame || !valuesOf("framing").includes(state.scene.framing)) settle(optionOf("framing").default);
     },
   };
 }

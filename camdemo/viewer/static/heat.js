@@ -15,7 +15,7 @@ function paintTile(canvas, map, range, { evidence, pixels }) {
   const context = canvas.getContext("2d");
   if (range) {
     now.indices = sameValues ? before.indices : indicesOf(map, range, evidence, all, all);
-    context.putImageData(coloured(now.indices, { evidence, pixels, strongest: 100 }, height, width), 0, 0);
+    context.putImageData(coloured(now.indices, pixels, height, width), 0, 0);
   } else {
     context.clearRect(0, 0, width, height);
   }
@@ -25,14 +25,14 @@ function paintTile(canvas, map, range, { evidence, pixels }) {
 /** What paints the heat of a viewer; only what has changed is computed again. */
 function heatOfViewer(viewer) {
   const { state } = viewer;
-  const done = { values: "", colours: "" }; // what was computed last
+  const done = { values: "", area: "" }; // what was computed last
   let indices = null; // of the palette, one a pixel of the box on the photo: other colours need no new ones
-  let picture = null; // ImageData of that size
+  let weakest = 0; // the strength from which on they are painted
 
   /** What the ends of the palette stand for, or null when the map says nothing. */
   function rangeFor(layer, target) {
     const map = viewer.mapOf(layer, target);
-    if (!map) return null;
+    if (!map || !displayRange(ownRange(map), evidence())) return null;
     const shared = state.shared && state.versus === null;
     const all = () => state.scene.labels.map(({ index }) => viewer.mapOf(layer, index)).filter(Boolean);
     return displayRange(rangeOf(shared ? all() : [map]), evidence());
@@ -43,7 +43,7 @@ function heatOfViewer(viewer) {
 
   function settings() {
     const name = evidence() === "signed" ? "signed" : state.colormap;
-    return { evidence: evidence(), pixels: viewer.palettes[name], strongest: state.strongest };
+    return { evidence: evidence(), pixels: viewer.palettes[name] };
   }
 
   /** Changes whenever the heat would have other values. */
@@ -52,27 +52,35 @@ function heatOfViewer(viewer) {
     return [revision, method, layer, target, versus, evidence(), shared].join("|");
   }
 
-  /** Changes whenever the heat would look different. */
-  const key = () => [valuesKey(), state.colormap, state.strongest].join("|");
+  /** Changes whenever a small map would look different. */
+  const key = () => [valuesKey(), state.colormap].join("|");
 
-  /** The heat at the size of the box as far as it lies on the photo, or null when the map says nothing. */
-  function current() {
+  /** The palette indices of the current map on a box, as far as it lies on a picture; null when it says nothing. */
+  function indicesIn(box, picture) {
     const range = rangeFor(state.layer, state.target);
-    if (!range) return null;
-    const { box } = state.scene;
-    const seen = onPicture(box, viewer.canvas);
-    const [left, top, right, bottom] = seen;
-    const [height, width] = [bottom - top, right - left];
-    if (done.values !== valuesKey()) {
-      indices = indicesOf(viewer.mapOf(state.layer, state.target), range, evidence(), box, seen);
-      done.values = valuesKey();
-    }
-    if (done.colours !== key()) {
-      picture = coloured(indices, settings(), height, width);
-      done.colours = key();
-    }
-    return picture;
+    const map = viewer.mapOf(state.layer, state.target);
+    return range && indicesOf(map, range, evidence(), box, onPicture(box, picture));
   }
 
-  return { rangeFor, evidence, settings, key, current };
+  /** The heat on another picture than the canvas, such as the photo itself, as `paint` wants it. */
+  function inBox(box, picture) {
+    const found = indicesIn(box, picture);
+    return found && { ...settings(), indices: found, weakest: weakestOf(found, evidence(), state.strongest) };
+  }
+
+  /** The same on the canvas, where it is painted again and again. */
+  function current() {
+    if (done.values !== valuesKey()) {
+      indices = indicesIn(state.scene.box, state.photo);
+      done.values = valuesKey();
+    }
+    const area = [valuesKey(), state.strongest].join("|");
+    if (indices && done.area !== area) {
+      weakest = weakestOf(indices, evidence(), state.strongest);
+      done.area = area;
+    }
+    return indices && { ...settings(), indices, weakest };
+  }
+
+  return { rangeFor, evidence, settings, key, current, inBox };
 }

@@ -6,10 +6,16 @@ function regionsNow({ history, at }) {
   return history[at];
 }
 
+/** A history that begins with regions that are hidden already. */
+function historyOf(regions) {
+  return regions.length ? { history: [[], regions], at: 1 } : { history: [[]], at: 0 };
+}
+
 /** A list of regions in place of the present one. */
 function changeRegions(viewer, regions) {
+  if (!canBeAsked(viewer)) return;
   const { state } = viewer;
-  const history = [...state.history.slice(0, state.at + 1), regions];
+  const history = [...state.history.slice(0, state.at + 1), regions.map(roundedRegion)];
   viewer.set({ history, at: history.length - 1, draft: null });
   viewer.askBack();
 }
@@ -28,17 +34,17 @@ function toggleCell(viewer, cell) {
   const { state } = viewer;
   const map = viewer.mapOf(state.layer, state.target);
   if (!map) return;
-  const rect = rectOf(map, state.scene.box, cell, viewer.canvas);
+  const region = roundedRegion({ rects: [rectOf(map, state.scene.box, cell, state.photo)] });
   const regions = regionsNow(state);
-  const others = regions.filter(({ rects }) => String(rects) !== String([rect]));
-  changeRegions(viewer, others.length < regions.length ? others : [...regions, { rects: [rect] }]);
+  const others = regions.filter(({ rects }) => String(rects) !== String(region.rects));
+  changeRegions(viewer, others.length < regions.length ? others : [...regions, region]);
 }
 
 /** How much the button "Hide the hottest" hides: the threshold, or 20 % without one. */
 const hottestShare = ({ strongest }) => (strongest < 100 ? strongest : 20);
 
 /** The cells with the most evidence, as one region: the map's own claim, put to the test. */
-function hottestRegion({ state, mapOf, canvas }) {
+function hottestRegion({ state, mapOf }) {
   const map = mapOf(state.layer, state.target);
   if (!map) return null;
   const weights = weightsOf(map, state.scene);
@@ -47,14 +53,14 @@ function hottestRegion({ state, mapOf, canvas }) {
   const count = Math.max(1, Math.round((order.length * hottestShare(state)) / 100));
   const hottest = order.slice(0, count).filter((cell) => map.values[cell] > 0);
   const rects = hottest.map((cell) =>
-    rectOf(map, state.scene.box, { row: Math.floor(cell / map.width), column: cell % map.width }, canvas));
+    rectOf(map, state.scene.box, { row: Math.floor(cell / map.width), column: cell % map.width }, state.photo));
   return rects.length ? { rects } : null;
 }
 
 function hideHottest(viewer) {
   const region = hottestRegion(viewer);
   if (region) changeRegions(viewer, [...regionsNow(viewer.state), region]);
-  else viewer.say("Nothing speaks for this label at this layer.");
+  else viewer.say("Nothing speaks for this label at this layer.", "hide");
 }
 
 /** The tools with which a region is drawn: what a pointer does that goes down, moves and goes up. */
@@ -65,8 +71,9 @@ function hidingTools(viewer) {
     box: {
       down: ({ x, y }) => ({ x, y }),
       move: (start, { x, y }) => {
-        const [left, right] = [Math.min(start.x, x), Math.max(start.x, x)].map((edge) => within(edge, canvas.width));
-        const [top, bottom] = [Math.min(start.y, y), Math.max(start.y, y)].map((edge) => within(edge, canvas.height));
+        // Whole pixels, so that Python's Box says the same.
+        const [left, right] = [Math.min(start.x, x), Math.max(start.x, x)].map((edge) => within(Math.round(edge), canvas.width));
+        const [top, bottom] = [Math.min(start.y, y), Math.max(start.y, y)].map((edge) => within(Math.round(edge), canvas.height));
         viewer.set({ draft: { rects: [[left, top, right, bottom]] }, cell: null });
       },
       up: () => {
@@ -82,7 +89,10 @@ function hidingTools(viewer) {
         return {};
       },
       move: (_start, { x, y }) => {
-        state.draft.points.push([x, y]);
+        const { points, radius } = state.draft;
+        const [lastX, lastY] = points.at(-1);
+        if (Math.hypot(x - lastX, y - lastY) < radius / 8) return; // the address need not hold them all
+        points.push([x, y]);
         viewer.set({});
       },
       up: () => commit(state.draft),
@@ -109,7 +119,7 @@ function askingBack(viewer) {
     const mask = regions.length ? maskOf(regions, scene) : null;
     if (!mask) {
       viewer.set({ answer: null });
-      if (regions.length) viewer.say("The model does not see this part: nothing changes.");
+      if (regions.length) viewer.say("The model does not see this part: nothing changes.", "canvas");
       return;
     }
     viewer.say("");
@@ -119,34 +129,48 @@ function askingBack(viewer) {
       for (const [name, ask] of [["now", host.hide], ["elsewhere", host.hideElsewhere]]) {
         const answer = await ask(question);
         if (stale()) return;
-        if (answer.error) throw new Error(answer.error);
+        if (!answer.probabilities) throw new Error(answer.error);
         const floats = (text) => new Float32Array(bytesOf(text).buffer);
         const more = name === "now"
           ? { first: answer.first, keep: question.keep }
           : { ...state.answer, errors: floats(answer.errors), overlap: answer.overlap };
         viewer.set({ answer: { ...more, [name]: floats(answer.probabilities) } });
+        showResult(viewer);
       }
     } catch (error) {
       viewer.set({ answer: null });
-      viewer.say(error.message);
+      viewer.say(error.message, "hide");
     } finally {
       viewer.wait(-1);
     }
   };
 }
 
+/** The next action in words. `part` is what of the photo speaks for the label at first sight. */
 const HINTS = {
-  read: "Point at the photo to read a cell of the map.",
-  box: "Drag on the photo: what does the model answer without that part?",
-  brush: "Paint on the photo: what does the model answer without that part?",
-  cell: "Click a cell of the map: what does the model answer without it?",
-  frame: "Drag the frame or its grips: what does the model see there? Double-click for the default.",
+  read: () => "Point at the picture: what does each cell of the map say?",
+  box: (label, part) => `Drag a box over ${part}: does "${label}" survive?`,
+  brush: (label, part) => `Paint over ${part}: does "${label}" survive?`,
+  cell: (label) => `Click a cell of the map: does "${label}" survive without it?`,
+  frame: () => "Drag the frame or its grips: what does the model see there? Double-click to leave a frame of your own.",
 };
 
+/** What can be done while the camera runs; `label` is the one that the map stays with. */
+function describeLive(label) {
+  const freeze = "Press space to freeze this picture: then every layer can be looked at, and parts of it hidden.";
+  return label === null ? freeze : `The map stays with "${label}" until you click it again. ${freeze}`;
+}
+
 /** The answer in a few sentences; before there is one, how to get it. */
-function describeAnswer({ answer, scene, target, tool }) {
-  if (!answer) return HINTS[tool];
+function describeAnswer(state) {
+  const { answer, scene, target, tool, examples, pinned } = state;
   const { label, probability } = labelOf(scene, target);
+  if (isLive({ state })) return describeLive(pinned === target ? label : null);
+  if (!answer) {
+    const isFirst = target === scene.labels[0].index;
+    const part = (isFirst && examples.find(({ name }) => name === scene.example)?.part) || "what glows";
+    return HINTS[tool](label, part);
+  }
   const [after, elsewhere, error] = [answer.now, answer.elsewhere, answer.errors].map((values) => values?.[target]);
   const { keep, overlap } = answer;
   const sentences = describeHiding({ label, keep, before: probability, after, elsewhere, error, overlap });
@@ -174,10 +198,15 @@ function hidingActions(viewer) {
 }
 
 /** The controls of this part show the state. */
-function drawHidingControls({ state, find }) {
+function drawHidingControls({ root, state, find, host }) {
+  if (!host.hide) return;
   const act = state.keep ? "Keep only" : "Hide";
   find("[data-action=hottest]").textContent = `${act} the hottest ${hottestShare(state)} %`;
-  find("[data-action=undo]").disabled = state.at === 0;
-  find("[data-action=redo]").disabled = state.at === state.history.length - 1;
-  find("[data-action=clear]").disabled = regionsNow(state).length === 0;
+  find("[data-action=hottest]").title = "Key h";
+  const disable = (action, isOff) => {
+    for (const button of root.querySelectorAll(`[data-action=${action}]`)) button.disabled = isOff;
+  };
+  disable("undo", state.at === 0);
+  disable("redo", state.at === state.history.length - 1);
+  disable("clear", regionsNow(state).length === 0);
 }

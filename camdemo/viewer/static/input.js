@@ -24,6 +24,7 @@ function listenToPointer(viewer) {
   const { canvas, state } = viewer;
   const tools = { ...hidingTools(viewer), frame: viewer.framing.tool };
   const NEAR = 16; // CSS pixels at which the divider is gripped
+  const HOLD = 350; // milliseconds
 
   const divider = {
     down: () => ({}),
@@ -56,11 +57,22 @@ function listenToPointer(viewer) {
   });
   canvas.addEventListener("pointercancel", () => cancel(viewer));
   canvas.addEventListener("dblclick", () => {
-    if (state.scene && viewer.host.reframe) viewer.framing.reset();
+    if (state.scene && viewer.host.open) viewer.framing.reset();
   });
-  canvas.addEventListener("pointerleave", () => {
+  canvas.addEventListener("pointerleave", (event) => {
+    if (event.pointerType === "touch") return; // what a tap reads stays until the next
     if (state.cell && !state.reading) viewer.set({ cell: null });
   });
+  let hold; // a finger that stays sees the photo alone
+  const letGo = () => {
+    clearTimeout(hold);
+    if (state.plain) viewer.set({ plain: false });
+  };
+  canvas.addEventListener("pointerdown", ({ pointerType }) => {
+    if (pointerType === "touch" && state.tool === "read") hold = setTimeout(() => viewer.set({ plain: true }), HOLD);
+  });
+  for (const kind of ["pointerup", "pointercancel", "pointerleave"]) canvas.addEventListener(kind, letGo);
+  canvas.addEventListener("contextmenu", (event) => state.plain && event.preventDefault());
 
   function point(event) {
     if (!state.scene) return;
@@ -69,61 +81,61 @@ function listenToPointer(viewer) {
   }
 }
 
-/** Listen to the controls. */
+/** Listen to the controls that are made from options; see combobox.js for those that are searched. */
 function listenToControls(viewer) {
-  viewer.root.addEventListener("input", ({ target }) => {
-    const { control } = target.dataset;
-    if (target.type === "radio") viewer.set({ [target.name.replace("cam-", "")]: target.value });
-    if (!(control in viewer.state)) return; // the two fields that search have listeners of their own
-    const values = { checkbox: target.checked, range: Number(target.value) };
-    const index = target.value === "" ? null : Number(target.value);
-    viewer.set({ [control]: control === "versus" ? index : (values[target.type] ?? target.value) });
-    if (control === "fill" || control === "keep") viewer.askBack();
-  });
-}
-
-/** The field that finds a layer: by its name, or by a part that only one name has. */
-function listenToFind(viewer) {
-  const field = viewer.find("[data-control=find]");
-  field.addEventListener("change", () => {
-    const typed = field.value.trim();
-    const names = [...viewer.find("[data-control=layer]").options].map((option) => option.value);
-    const found = names.includes(typed) ? [typed] : names.filter((name) => name.includes(typed));
-    if (!typed) return;
-    if (found.length === 1) {
-      field.value = "";
-      viewer.say("");
-      viewer.set({ layer: found[0] });
-    } else {
-      viewer.say(`${found.length || "No"} layers have "${typed}" in their names. Choose one of the list.`);
-    }
-  });
-}
-
-/** The field that adds any label; its list is fetched when it is needed first. */
-function listenToAdd(viewer) {
-  const field = viewer.find("[data-control=add]");
-  let names = null;
-  const load = async () => {
-    if (names) return;
-    const answer = await viewer.host.labels();
-    if (answer.error) {
-      viewer.say(answer.error); // the next time it is asked for again
-      return;
-    }
-    names = answer;
-    viewer.find("#cam-all-labels").replaceChildren(...names.map((value) => make("option", { value })));
+  const { state } = viewer;
+  const choose = {
+    "cam-use": (use) => ({ tool: use === "hide" ? state.hider : use }),
+    hider: (hider) => ({ hider, tool: hider }),
+    versus: (index) => ({ versus: index === "" ? null : Number(index) }),
   };
-  field.addEventListener("focus", load);
-  field.addEventListener("change", async () => {
-    await load();
-    if (!names) return;
-    const typed = field.value.trim();
-    const exact = names.indexOf(typed); // "Cardigan" is a dog, "cardigan" a garment
-    const index = exact >= 0 ? exact : names.findIndex((name) => name.toLowerCase() === typed.toLowerCase());
-    viewer.say(index < 0 && typed ? `There is no label "${typed}". Choose one of the list.` : "");
-    if (index < 0) return;
-    field.value = "";
-    viewer.addLabel(index);
+  viewer.root.addEventListener("input", ({ target }) => {
+    const name = target.dataset.control ?? target.name.replace(/^cam-(?!use)/, "");
+    if (name === "cam-use" || name === "tool" || name === "framing") showResult(viewer);
+    if (name === "framing") return chooseFraming(viewer, target.value);
+    if (!(name in state || name in choose)) return; // a field that searches listens itself
+    const value = { checkbox: target.checked, range: Number(target.value) }[target.type] ?? target.value;
+    viewer.set(choose[name]?.(value) ?? { [name]: value });
+    if (name === "fill" || name === "keep") viewer.askBack();
   });
+}
+
+/** What the model is shown: one of the framings, or a frame that is moved on the photo. */
+function chooseFraming(viewer, framing) {
+  if (framing === OWN_FRAME) return viewer.set({ tool: "frame" });
+  Object.assign(viewer.state, { framing, tool: viewer.state.tool === "frame" ? "read" : viewer.state.tool });
+  return viewer.open({ framing });
+}
+
+/** The fields that are searched: model, layer, method, and any label to be added. */
+function choicesOf(viewer) {
+  const { find, host } = viewer;
+  const choice = (name, facts) => comboboxOf(find(`[data-choice=${name}]`) ?? make("div", {}), facts);
+  const optional = (name, choose) => {
+    const { title, help } = optionOf(name);
+    return choice(name, { title, help, choose });
+  };
+  const add = choice("add", {
+    title: "Add a label",
+    empty: "any of all labels",
+    choose: async (index) => {
+      await viewer.addLabel(index);
+      add.set(null);
+    },
+  });
+  let asked = false;
+  add.input.addEventListener("focus", async () => {
+    if (asked || !host.labels) return;
+    asked = true;
+    const names = await host.labels();
+    asked = !names.error; // else the next time it is asked for again
+    if (names.error) viewer.say(names.error, "add");
+    else add.fill(names.map((title, value) => ({ value, title })));
+  });
+  return {
+    model: optional("model", (model) => viewer.open({ model }, { at: "model" })),
+    layer: optional("layer", (layer) => viewer.set({ layer })),
+    method: optional("method", (method) => viewer.set({ method })),
+    add,
+  };
 }

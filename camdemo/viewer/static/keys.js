@@ -26,15 +26,6 @@ function moveCell(viewer, rows, columns) {
   viewer.set({ cell: { row: kept(row + rows, seen.down), column: kept(column + columns, seen.across) } });
 }
 
-/** Fill the screen with the viewer, or leave it. */
-function stageMode(viewer, on) {
-  viewer.cam.classList.toggle("cam-fills-screen", on);
-  if (on) viewer.cam.requestFullscreen?.().catch(() => {}); // the class alone fills the window
-  else if (document.fullscreenElement) document.exitFullscreen();
-  viewer.set({});
-  showInStrip(viewer); // which has another width now
-}
-
 /** The next value of an option. */
 function stepOption(viewer, name, names = valuesOf(name)) {
   viewer.set({ [name]: nextOf(viewer.state[name], names) });
@@ -50,6 +41,18 @@ function chooseByPlace(viewer, place) {
   return viewer.chooseLabel(label.index);
 }
 
+/** The photo before or after this one among the examples, or in the deck. */
+function stepExample(viewer, by) {
+  const { examples, scene } = viewer.state;
+  if (!examples.length) return false;
+  const names = examples.map(({ name }) => name);
+  const at = names.indexOf(viewer.wantedExample ?? scene?.example);
+  const next = at < 0 ? 0 : within(at + by, names.length - 1);
+  if (next === at) return true;
+  viewer.wantedExample = names[next];
+  return openExample(viewer, examples[next]);
+}
+
 /** Read the map cell by cell, or no more. */
 function toggleReading(viewer) {
   const { state } = viewer;
@@ -58,10 +61,11 @@ function toggleReading(viewer) {
   else viewer.set({ cell: null });
 }
 
-/** Leave what is being drawn, or else the full screen. */
+/** Leave what is being drawn, or else what stands before the page, or the full screen. */
 function leaveByEscape(viewer) {
   if (viewer.state.draft || viewer.state.frame) return cancel(viewer);
-  if (viewer.cam.classList.contains("cam-fills-screen")) return stageMode(viewer, false);
+  if (viewer.cam.dataset.sheet) return showSheet(viewer, "");
+  if (isOnStage(viewer)) return stageMode(viewer, false);
   return false;
 }
 
@@ -88,8 +92,13 @@ const KEYS = [
   },
   {
     name: "space",
-    words: "photo or overlay",
-    keys: { " ": (viewer) => viewer.set({ view: viewer.state.view === "photo" ? "overlay" : "photo" }) },
+    words: "photo or overlay; of the camera, freeze",
+    keys: {
+      " ": (viewer) => {
+        if (isLive(viewer)) return viewer.live.freeze();
+        return viewer.set({ view: viewer.state.view === "photo" ? "overlay" : "photo" });
+      },
+    },
   },
   {
     name: "+ −",
@@ -100,6 +109,7 @@ const KEYS = [
       "-": (viewer) => changeOpacity(viewer, -1),
     },
   },
+  { name: "n", words: "look: glow or notebook", keys: { n: (viewer) => stepOption(viewer, "look") } },
   { name: "c", words: "colour map", keys: { c: (viewer) => stepOption(viewer, "colormap") } },
   { name: "e", words: "evidence", keys: { e: (viewer) => stepOption(viewer, "evidence") } },
   { name: "d", words: "against the strongest other label, or not", keys: { d: toggleDuel } },
@@ -128,7 +138,7 @@ const KEYS = [
   {
     name: "shift ← → ↑ ↓",
     words: "move the frame",
-    needs: "reframe",
+    needs: "open",
     keys: {
       "shift ArrowLeft": moveFrame(-1, 0),
       "shift ArrowRight": moveFrame(1, 0),
@@ -139,19 +149,20 @@ const KEYS = [
   {
     name: "[ ] 0",
     words: "frame smaller, larger, as before",
-    needs: "reframe",
+    needs: "open",
     keys: { "[": growFrame(1 / 1.05), "]": growFrame(1.05), 0: (viewer) => viewer.framing.reset() },
   },
   {
     name: "f",
     words: "fill the screen; Escape leaves",
-    keys: { f: (viewer) => stageMode(viewer, !viewer.cam.classList.contains("cam-fills-screen")), Escape: leaveByEscape },
+    keys: { f: (viewer) => stageMode(viewer, !isOnStage(viewer)), Escape: leaveByEscape },
   },
+  { name: "b", words: "on stage: black, and back", keys: { b: toggleBlank } },
   {
     name: "Page Up, Page Down",
-    words: "previous and next photo of a deck",
-    needs: "deck",
-    keys: { PageUp: (viewer) => viewer.deck.step(-1), PageDown: (viewer) => viewer.deck.step(1) },
+    words: "previous and next photo",
+    needs: "open",
+    keys: { PageUp: (viewer) => stepExample(viewer, -1), PageDown: (viewer) => stepExample(viewer, 1) },
   },
   { name: "?", words: "this list", keys: { "?": (viewer) => viewer.find(".cam-help").showModal() } },
 ];
@@ -178,16 +189,14 @@ function listenToKeys(viewer) {
     const { scene } = viewer.state;
     if (!viewer.root.isConnected || event.ctrlKey || event.metaKey || event.altKey) return;
     if (viewer.find(".cam-help").open) return;
-    if (event.key !== "Escape" && at(TYPING)) return;
-    if (at("input") && /^( |Arrow|Page|[+-])/.test(event.key)) return; // they move it or tick it
+    // A field that has just brought another model has no use for these while its list is closed.
+    const isFree = event.key.startsWith("Page") && at("[role=combobox][aria-expanded=false]");
+    if (!isFree && event.key !== "Escape" && at(TYPING)) return;
+    if (!isFree && at("input") && /^( |Arrow|Page|[+-])/.test(event.key)) return; // they move it or tick it
     // Space presses what was reached by Tab; after a click with the mouse it is ours.
     if (event.key === " " && byTab && at("button, summary, a")) return;
-    if (!scene && !event.key.startsWith("Page")) return; // a deck may be stepped to
+    if (!scene && !event.key.startsWith("Page")) return; // another photo may be stepped to
     const key = event.shiftKey && event.key.startsWith("Arrow") ? `shift ${event.key}` : event.key;
     if (keys[key] && keys[key](viewer) !== false) event.preventDefault();
-  });
-  document.addEventListener("fullscreenchange", () => {
-    if (!document.fullscreenElement) viewer.cam.classList.remove("cam-fills-screen");
-    showInStrip(viewer);
   });
 }

@@ -132,17 +132,34 @@ function pixelsOfPalette(base64) {
   return pixels;
 }
 
-/** The palette with only the colours of the strongest `percent` of the pixels; the rest clear. */
-function strongestOf(pixels, indices, evidence, percent) {
-  if (percent >= 100) return pixels;
-  // For signed evidence strong is far from the neutral middle, on either side.
-  const strength = (index) => (evidence === "signed" ? Math.abs(2 * index - 255) : index);
+/** How strong each index of the palette is, 0 to 255; signed: how far from the neutral middle. */
+function strengthsOf(evidence) {
+  return Array.from({ length: 256 }, (_, index) => (evidence === "signed" ? Math.abs(2 * index - 255) : index));
+}
+
+/** The strength from which on a pixel is one of the strongest `percent`. */
+function weakestOf(indices, evidence, percent) {
+  if (percent >= 100) return 0;
+  const ofIndex = new Uint32Array(256);
+  for (let i = 0; i < indices.length; i++) ofIndex[indices[i]]++;
   const counts = new Uint32Array(256);
-  for (let i = 0; i < indices.length; i++) counts[strength(indices[i])]++;
+  strengthsOf(evidence).forEach((strength, index) => { counts[strength] += ofIndex[index]; });
   let left = (indices.length * percent) / 100;
   let from = 256;
   while (from > 1 && left > 0) left -= counts[--from];
-  return pixels.map((pixel, index) => (strength(index) >= from ? pixel : 0));
+  return from;
+}
+
+const ALL = 32768; // the share of a pixel that is wholly covered, as in picture.py
+
+/** How much of the photo each index of the palette covers, 0 to ALL; picture.covers has the curve. */
+function coversOf({ look, opacity }, { evidence, weakest }) {
+  const share = (strength) => {
+    if (strength < weakest) return 0;
+    const s = strength / 255;
+    return Math.floor((look === "glow" ? opacity * s * s * (3 - 2 * s) : opacity) * ALL + 0.5);
+  };
+  return Int32Array.from(strengthsOf(evidence), share);
 }
 
 /** A map as palette indices 0..255: it lies on a box, and `seen` of it; `range` comes from displayRange. */
@@ -150,17 +167,10 @@ function indicesOf(map, range, evidence, box, seen) {
   return upsample(scaled(map, range, evidence), map.height, map.width, box, seen, bendOf(evidence));
 }
 
-/** Palette indices as a coloured picture; `strongest` hides all but that percentage of the area. */
-function coloured(indices, { evidence, pixels, strongest }, height, width) {
-  const colours = strongestOf(pixels, indices, evidence, strongest);
+/** Palette indices as a picture of their colours alone. */
+function coloured(indices, pixels, height, width) {
   const image = new ImageData(width, height);
   const target = new Uint32Array(image.data.buffer);
-  for (let i = 0; i < target.length; i++) target[i] = colours[indices[i]];
+  for (let i = 0; i < target.length; i++) target[i] = pixels[indices[i]];
   return image;
-}
-
-/** A map as a coloured picture: the two steps above. */
-function heatOf(map, range, settings, box, seen) {
-  const indices = indicesOf(map, range, settings.evidence, box, seen);
-  return coloured(indices, settings, seen[3] - seen[1], seen[2] - seen[0]);
 }

@@ -16,9 +16,20 @@ function defaultsOf(options) {
   return Object.fromEntries(options.map((option) => [option.name, option.default]));
 }
 
+/** How the picture is painted: {option: value}. */
+function lookOf(state) {
+  return Object.fromEntries(Object.keys(OPTIONS.look).map((name) => [name, state[name]]));
+}
+
 /** A method by its name: {name, title, linear, paper, formula}. */
 function methodOf(name) {
   return optionOf("method").values.find((method) => method.name === name);
+}
+
+/** Changes of what is chosen; a look brings its own colours and opacity, unless others come with it. */
+function withBrought(changes) {
+  const chosen = optionOf("look").values.find(({ name }) => name === changes.look);
+  return { ...chosen?.brings, ...changes };
 }
 
 /** The entries of a dropdown. */
@@ -51,6 +62,8 @@ function controlOf({ name, title, default: first, low, high, step, values = [] }
 function buildOptions(root) {
   for (const place of root.querySelectorAll("[data-option]")) {
     const option = optionOf(place.dataset.option);
+    // A frame of one's own is chosen from the list, and then moved on the photo.
+    if (option.name === "framing") option.values = [...option.values.filter(({ name }) => name !== "own"), { name: "own", title: "A frame of my own" }];
     place.title = option.help;
     place.replaceChildren(...(place.tagName === "FIELDSET" ? radiosOf(option) : controlOf(option)));
   }

@@ -1,25 +1,33 @@
 // The viewer in the page: what it asks goes to the server (camdemo/ui/viewer.py). Gradio runs this with
-// the element, its properties, the server's functions, and a way to tell and to be told of changes.
+// the element, the server's functions, and a way to send a file.
 
 const NO_ANSWER = { error: "The server does not answer. Is it still running?" };
-const ask = async (name, question) => {
+const ask = (name) => async (question = {}) => {
   try {
     return (await server[name](question)) ?? NO_ANSWER; // of a request that failed Gradio gives nothing
   } catch {
     return NO_ANSWER;
   }
 };
-const viewer = mountViewer(element, {
-  maps: (question) => ask("scene_maps", question),
-  hide: (question) => ask("scene_hide", question),
-  hideElsewhere: (question) => ask("scene_hide_elsewhere", question),
-  look: (question) => ask("scene_look", question),
-  reframe: (question) => ask("scene_reframe", question),
-  changed: () => trigger("select"),
-  page: (question) => ask("scene_page", question),
-  labels: () => ask("scene_labels", {}),
-  deck: DECK_SIZE ? { size: DECK_SIZE, scene: (place) => ask("scene_of_deck", { place }) } : null,
+mountViewer(element, {
+  start: ask("page_start"),
+  open: ask("scene_open"),
+  waiting: ask("page_waiting"),
+  download: ask("model_download"),
+  downloadState: ask("model_download_state"),
+  cancelDownload: ask("model_download_cancel"),
+  maps: ask("scene_maps"),
+  hide: ask("scene_hide"),
+  hideElsewhere: ask("scene_hide_elsewhere"),
+  look: ask("scene_look"),
+  live: ask("scene_live"),
+  page: ask("scene_page"),
+  labels: ask("scene_labels"),
+  upload: async (file) => {
+    try {
+      return await upload(file);
+    } catch (error) {
+      return { error: `The photo can't be sent: ${error.message}` };
+    }
+  },
 });
-const shown = () => viewer.show(props.value ? JSON.parse(props.value) : null);
-watch("value", shown);
-if (props.value) shown();

@@ -8,29 +8,57 @@ function miniature(size, data) {
   return mini;
 }
 
+/** A layer in plain words and by its name: "Last · bn2 · 7 x 7". */
+function layerTitle(layers, { name, stage, shape: [, height, width] }) {
+  const stages = layers.filter((layer) => layer.stage);
+  const place = stages.findIndex((layer) => layer.name === name);
+  const ends = { 0: "First", [stages.length - 1]: "Last" };
+  const plain = stage ? [ends[place] ?? `${place + 1} of ${stages.length}`] : [];
+  return [...plain, name, `${height} x ${width}`].join(" · ");
+}
+
 /** The filmstrip of the stages, and the list of all layers. */
 function buildLayers(viewer) {
   const { layers } = viewer.state.scene;
   const stages = layers.filter((layer) => layer.stage);
-  const group = (label, members) =>
-    make("optgroup", { label }, ...members.map(({ name, shape }) =>
-      make("option", { value: name, textContent: `${name} · ${shape.join(" x ")}` })));
   // A finer layer is computed on request, which needs a server; without one its map must be here.
-  const here = ({ name }) => viewer.host.maps || viewer.mapOf(name, viewer.state.target);
-  const finer = layers.filter((layer) => !layer.stage && here(layer));
-  const groups = [group("Stages", stages), group("Every finer layer", finer)];
-  viewer.find("[data-control=layer]").replaceChildren(...groups.slice(0, finer.length ? 2 : 1));
-  const names = [...stages, ...finer].map(({ name }) => make("option", { value: name }));
-  viewer.find("#cam-all-layers").replaceChildren(...names);
+  const here = (layer) => layer.stage || viewer.host.maps || viewer.mapOf(layer.name, viewer.state.target);
+  const entry = (layer) => ({
+    value: layer.name,
+    title: layerTitle(layers, layer),
+    group: layer.stage ? "Stages, from the photo to the answer" : "Finer layers",
+  });
+  viewer.choices.layer.fill([...stages, ...layers.filter((layer) => !layer.stage && here(layer))].map(entry));
   viewer.find(".cam-strip").replaceChildren(
-    ...stages.map(({ name }) => {
-      const mini = miniature(48, { layer: name });
-      const button = make("button", { type: "button", title: name }, mini, make("span", { textContent: name }));
+    ...stages.map((layer) => {
+      const { name } = layer;
+      const button = make("button", { type: "button", title: layerTitle(layers, layer) }, miniature(48, { layer: name }),
+        make("span", { textContent: shortNames(stages)[name] }));
+      button.setAttribute("aria-label", button.title);
       button.dataset.layer = name;
       button.addEventListener("click", () => viewer.set({ layer: name }));
       return button;
     }),
   );
+}
+
+/** The names of layers without what they share: "features.18" is "18" among its like. */
+function shortNames(layers) {
+  const starts = layers.map(({ name }) => name.slice(0, name.lastIndexOf(".") + 1));
+  const shared = starts.every((start) => start === starts[0]) ? starts[0].length : 0;
+  return Object.fromEntries(layers.map(({ name }) => [name, name.slice(shared)]));
+}
+
+/** The list of the models; what is not on the machine says how large it is. */
+function buildModels({ state, choices }) {
+  const ready = ({ ready: isReady }) => isReady;
+  const entry = ({ name, title, megabytes, ready: isReady }) => ({
+    value: name,
+    title,
+    note: isReady ? "" : `${Math.round(megabytes)} MB`,
+    group: isReady ? "On this machine" : "To be downloaded",
+  });
+  choices.model.fill([...state.models.filter(ready), ...state.models.filter((each) => !ready(each))].map(entry));
 }
 
 /** The methods that can be chosen: all where a server computes their maps, else those that are here. */
@@ -41,7 +69,7 @@ function methodsHere({ host, state }) {
 
 /** The list of the methods. */
 function buildMethods(viewer) {
-  viewer.find("[data-control=method]").replaceChildren(...entriesOf(methodsHere(viewer)));
+  viewer.choices.method.fill(methodsHere(viewer).map(({ name, title }) => ({ value: name, title })));
 }
 
 /** Whether two maps are the same but for the last digits. */
@@ -73,7 +101,7 @@ function buildLabels(viewer) {
         make("span", { className: "cam-change" }),
       );
       button.dataset.target = index;
-      button.addEventListener("click", () => viewer.chooseLabel(index));
+      button.addEventListener("click", () => viewer.chooseLabel(Number(button.dataset.target))); // live it changes
       return button;
     }),
   );
@@ -107,6 +135,9 @@ function drawMinis(viewer) {
   }
 }
 
+// What the ends of the colours mean, beside their values.
+const ENDS = { positive: ["none", "most evidence"], signed: ["against", "for the label"], minmax: ["least", "most"] };
+
 /** The colours and the values they stand for; of a duel also whom either end speaks for. */
 function drawLegend(viewer) {
   const { scene, layer, target, versus } = viewer.state;
@@ -117,77 +148,111 @@ function drawLegend(viewer) {
   const image = context.createImageData(256, 1);
   new Uint32Array(image.data.buffer).set(viewer.heat.settings().pixels);
   context.putImageData(image, 0, 0);
-  const [rival, own] = versus === null ? ["", ""] : [versus, target].map((index) => ` ${labelOf(scene, index).label}`);
-  viewer.find(".cam-legend-from").textContent = valueText(range.from) + rival;
-  viewer.find(".cam-legend-to").textContent = valueText(range.to) + own;
+  const [from, to] = versus === null ? ENDS[viewer.heat.evidence()] : [versus, target].map((index) => labelOf(scene, index).label);
+  viewer.find(".cam-legend-from").textContent = `${valueText(range.from)} ${from}`;
+  viewer.find(".cam-legend-to").textContent = `${valueText(range.to)} ${to}`;
   const zero = -range.from / (range.to - range.from);
   const mark = viewer.find(".cam-legend-zero");
   mark.textContent = zero > 0.08 && zero < 0.92 ? "0" : ""; // at an end it is written already
   mark.style.left = `${100 * zero}%`;
 }
 
-/** Title, caveat, description, read-out. */
+const ONE_COLUMN = "(max-width: 900px)"; // as viewer.css has it
+
+/** Title, description, read-out: what is said must be what is seen. */
 function drawWords(viewer) {
   const { state, canvas } = viewer;
-  const map = viewer.mapOf(state.layer, state.target);
-  const label = labelOf(state.scene, state.target);
-  const rival = state.versus === null ? null : labelOf(state.scene, state.versus);
-  let words = "";
-  if (map) words = rival ? describeDuel(map, label.label, rival.label, state.scene) : describe(map, label.label, state.scene);
-  let note = rival ? `against ${rival.label} · ${percentText(rival.probability)}` : "";
-  if (!map) note = "This map is being computed …";
-  else if (!viewer.heat.rangeFor(state.layer, state.target)) {
-    note = describeNothing(viewer.heat.evidence(), label.label);
-  }
-  viewer.write(".cam-title", `${label.label} · ${percentText(label.probability)}`);
-  viewer.write(".cam-note", note);
-  viewer.write(".cam-words", words);
+  const { scene, layer, method, versus, answer, cell } = state;
+  const map = viewer.mapOf(layer, state.target);
+  const { index, label, probability } = labelOf(scene, state.target);
+  const rival = versus === null ? null : labelOf(scene, versus);
+  // Where there is no room beside the picture the answer to hiding stands below it.
+  const below = answer && matchMedia(ONE_COLUMN).matches;
+  viewer.write(".cam-words", below ? describeAnswer(state) : wordsOf(viewer, map, label, rival));
+  const now = answer ? `${percentText(probability)} → ${percentText(answer.now[index])}` : percentText(probability);
+  const against = rival ? ` against ${rival.label} · ${percentText(answer ? answer.now[rival.index] : rival.probability)}` : "";
+  viewer.write(".cam-title", `${label} · ${now}${against}`);
   viewer.write(".cam-asked", describeAnswer(state));
-  viewer.find(".cam-asked").classList.toggle("cam-answered", Boolean(state.answer));
-  viewer.write(".cam-facts", state.scene.facts);
-  const { row, column } = state.cell ?? {};
-  const read = map && state.cell ? describeCell(map, row, column, rival?.label) : "";
+  viewer.find(".cam-asked").classList.toggle("cam-answered", Boolean(answer));
+  const facts = scene.layers.find(({ name }) => name === layer);
+  const place = state.examples.findIndex(({ name }) => name === scene.example);
+  viewer.write(".cam-count", place < 0 ? "" : `${place + 1} / ${state.examples.length}`);
+  viewer.write(".cam-facts", [scene.model.title, layerTitle(scene.layers, facts), methodOf(method).title].join(" · "));
+  const read = map && cell ? describeCell(map, cell.row, cell.column, rival?.label) : "";
   viewer.write(".cam-readout", read || describeSameMaps(viewer));
-  canvas.setAttribute("aria-label", `${state.scene.name || "Photo"}. ${words}`);
+  canvas.setAttribute("aria-label", `${scene.name || "Photo"}. ${label} · ${now}${against}. ${viewer.find(".cam-words").textContent}`);
+}
+
+/** What the map says, or why it says nothing. */
+function wordsOf({ heat, state }, map, label, rival) {
+  if (!map) return "This map is being computed …";
+  if (!heat.rangeFor(state.layer, state.target)) return describeNothing(heat.evidence(), label);
+  const weak = describeWeak(map, heat.rangeFor(state.layer, state.target));
+  return [rival ? describeDuel(map, label, rival.label, state.scene) : describe(map, label, state.scene), ...(weak ? [weak] : [])].join(" ");
+}
+
+const OWN_FRAME = "own"; // in the list of framings: one that is moved on the photo
+
+/** What stands in the controls that are no values of the state by themselves. */
+function standsIn({ tool, scene }, name) {
+  if (name === "cam-use") return ["read", "frame"].includes(tool) ? tool : "hide";
+  if (name === "framing") return tool !== "frame" && valuesOf("framing").includes(scene?.framing) ? scene.framing : OWN_FRAME;
+  return undefined;
 }
 
 /** The controls show the state, whoever changed it. */
 function drawControls(viewer) {
-  const { root, state, find } = viewer;
-  if (state.scene) buildRivals(viewer);
+  const { root, state, find, choices, host } = viewer;
+  const { scene } = state;
+  if (scene) buildRivals(viewer); // what is chosen must be in the list first
   for (const input of root.querySelectorAll("[data-control]")) {
-    const value = state[input.dataset.control] ?? "";
+    const { control } = input.dataset;
+    const value = standsIn(state, control) ?? state[control] ?? "";
     if (input.type === "checkbox") input.checked = value;
-    else if (input.dataset.control in state && input.value !== String(value)) input.value = value;
+    else if (input.value !== String(value)) input.value = value;
     if (input.type === "range") {
       input.setAttribute("aria-valuetext", percentText(input.max === "1" ? value : value / 100));
     }
   }
   for (const input of root.querySelectorAll("[type=radio]")) {
-    input.checked = input.value === state[input.name.replace("cam-", "")];
+    input.checked = input.value === (standsIn(state, input.name) ?? state[input.name.replace("cam-", "")]);
   }
   viewer.cam.dataset.tool = state.tool;
-  for (const button of root.querySelectorAll(".cam-strip button")) {
-    button.setAttribute("aria-pressed", String(button.dataset.layer === state.layer));
-  }
-  for (const button of root.querySelectorAll(".cam-labels button")) {
-    button.setAttribute("aria-pressed", String(Number(button.dataset.target) === state.target));
-  }
-  // What would change nothing can't be used.
-  find("[data-control=method]").disabled = find("[data-control=method]").options.length < 2;
-  find("[data-control=evidence]").disabled = find("[data-control=shared]").disabled = state.versus !== null;
-  find("[data-control=colormap]").disabled = viewer.heat.evidence() === "signed";
-  find("[data-control=opacity]").disabled = state.view === "heat" || state.view === "photo";
-  find("[data-control=strongest]").disabled = state.view === "photo";
-  find(".cam-split").hidden = state.view !== "split";
+  press(root, ".cam-examples button", ({ dataset }) => dataset.example === scene?.example);
   find(".cam-busy").hidden = state.waiting === 0;
   drawHidingControls(viewer);
-  find("[data-action=unframe]").disabled = (state.scene?.framing ?? "crop") === "crop";
+  viewer.live?.draw();
+  find(".cam-canvas [data-control=split]").hidden = state.view !== "split" || !scene;
+  if (!scene) return;
+  if (host.open) choices.model.set(scene.model.name);
+  choices.layer.set(state.layer);
+  choices.method.set(state.method);
+  press(root, ".cam-strip button", ({ dataset }) => dataset.layer === state.layer);
+  press(root, ".cam-labels button", ({ dataset }) => Number(dataset.target) === state.target);
+  // What would change nothing can't be used.
+  choices.method.input.disabled = methodsHere(viewer).length < 2;
+  find("[data-control=evidence]").disabled = find("[data-control=shared]").disabled = state.versus !== null;
+  find("[data-control=colormap]").disabled = viewer.heat.evidence() === "signed";
+  find("[data-control=opacity]").disabled = find("[data-control=strongest]").disabled = state.view === "photo";
+  find(".cam-chip").textContent = scene.model.title;
+  find(".cam-look-now").textContent = [optionOf("look"), optionOf("colormap")]
+    .map(({ name, values }) => values.find((value) => value.name === state[name]).title).join(", ");
+  const thumb = find(".cam-thumb");
+  if (!thumb) return; // a file has no other photo
+  thumb.replaceChildren();
+  thumb.style.backgroundImage = `url("${scene.photo}")`;
+  thumb.title = scene.name || "Your photo";
+  thumb.setAttribute("aria-label", "Replace the photo");
+}
+
+/** Buttons of which one is chosen say which. */
+function press(root, selector, isChosen) {
+  for (const button of root.querySelectorAll(selector)) button.setAttribute("aria-pressed", String(isChosen(button)));
 }
 
 /** Scroll the filmstrip, and nothing else, until the layer is in the middle of it. */
-function showInStrip(viewer) {
-  const strip = viewer.find(".cam-strip");
+function showInStrip({ find }) {
+  const strip = find(".cam-strip");
   const button = strip.querySelector("[aria-pressed=true]");
   if (button) strip.scrollLeft = button.offsetLeft - (strip.clientWidth - button.clientWidth) / 2;
 }

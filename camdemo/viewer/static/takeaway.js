@@ -20,17 +20,39 @@ function npyOf({ height, width, values }) {
   return new Blob([start, new Float32Array(values)]);
 }
 
+/** The regions that are hidden, in pixels of the photo. */
+function regionsTaken({ scene, photo, ...state }) {
+  const [width, height] = scene.size;
+  return regionsInPhoto(regionsNow(state), width / photo.width, height / photo.height);
+}
+
+/** The lines of Python that hide what is hidden; what they can't say is said in words. */
+function pythonOfHiding(state) {
+  const regions = regionsTaken(state);
+  const boxes = regions.flatMap((region) => region.boxes ?? []);
+  const strokes = regions.filter(({ points }) => points).length;
+  const box = ({ left, top, right, bottom }) => `Box(${left}, ${top}, ${right}, ${bottom})`;
+  const how = [`fill="${state.fill}"`, ...(state.keep ? ["keep=True"] : [])].join(", ");
+  const call = boxes.length === 1
+    ? [`explanation.hide(${box(boxes[0])}, ${how})`]
+    : ["explanation.hide(", "    [", ...boxes.map((each) => `        ${box(each)},`), `    ], ${how},`, ")"];
+  const more = `# On the page ${strokes === 1 ? "a stroke" : `${strokes} strokes`} of the brush ${state.keep ? "kept" : "hid"} more: no boxes say that.`;
+  return [...(boxes.length ? call : []), ...(strokes ? [more] : [])];
+}
+
 /** The lines of Python that compute this very map, and draw it as far as Python does. */
 function pythonOf(scene, state) {
   const text = (value) => JSON.stringify(value);
-  const { layer, method, target, versus, colormap, opacity, evidence } = state;
-  const drawn = { colormap, opacity, evidence: versus === null ? evidence : "signed" };
+  const hiding = pythonOfHiding(state);
+  const { layer, method, target, versus, colormap, opacity, evidence, look } = state;
+  const drawn = { colormap, opacity, evidence: versus === null ? evidence : "signed", look };
   const settings = Object.entries(drawn).map(([name, value]) => `${name}=${text(value)}`);
-  // What the canvas alone can do is said where it is done.
-  const rest = Object.values(OPTIONS.look).filter(({ name, default: usual }) => !(name in drawn) && state[name] !== usual);
+  // What the canvas alone can do is said where it is done; one scale does nothing to a difference.
+  const usual = { ...defaultsOf(Object.values(OPTIONS.look)), shared: versus !== null && state.shared };
+  const rest = Object.keys(usual).filter((name) => !(name in drawn) && state[name] !== usual[name]);
   return [
     ...scene.code.imports,
-    "from camdemo import Explainer",
+    `from camdemo import ${hiding.some((line) => line.includes("Box(")) ? "Box, " : ""}Explainer`,
     "",
     "explanation = Explainer().explain(",
     `    ${scene.code.photo},`,
@@ -43,14 +65,41 @@ function pythonOf(scene, state) {
     ")",
     "explanation.cam  # the signed map, float32",
     `explanation.overlay(${settings.join(", ")})`,
-    ...(rest.length ? [`# On the page also: ${rest.map(({ name }) => `${name} ${state[name]}`).join(", ")}.`] : []),
+    ...(rest.length ? [`# On the page also: ${rest.map((name) => `${name} ${state[name]}`).join(", ")}.`] : []),
+    ...hiding,
     "",
   ].join("\n");
+}
+
+/** A label's probability; with a part hidden that before and after. */
+function shareText({ answer }, { index, probability }) {
+  return [probability, ...(answer ? [answer.now[index]] : [])].map(percentText).join(" → ");
+}
+
+/** What is hidden, in a few words; none where nothing is. */
+function hidingText(state) {
+  if (!regionsNow(state).length) return [];
+  const { title } = optionOf("fill").values.find(({ name }) => name === state.fill);
+  return [`${state.keep ? "all but a part" : "a part"} hidden by ${title}`];
+}
+
+/** What the model was shown, where that is not the usual. */
+function framingText({ framing }) {
+  const { values, default: usual } = optionOf("framing");
+  if (framing === usual) return [];
+  return [values.find(({ name }) => name === framing)?.title.toLowerCase() ?? `frame ${framing}`];
 }
 
 /** The explained label, and the one that it is compared with. */
 function namesOf(scene, { target, versus }) {
   return [target, versus].filter((index) => index !== null).map((index) => labelOf(scene, index).label).join(" against ");
+}
+
+/** The look and its colours: "Glow, Inferno, 85 %"; those of a signed map are always the same. */
+function lookText(state) {
+  const title = (name) => optionOf(name).values.find((value) => value.name === state[name]).title;
+  const isSigned = state.versus !== null || state.evidence === "signed";
+  return [title("look"), ...(isSigned ? [] : [title("colormap")]), percentText(state.opacity)].join(", ");
 }
 
 /** What the picture shows, in one line of plain text. */
@@ -60,9 +109,12 @@ function captionOf(scene, state) {
   const kind = state.versus === null ? title.toLowerCase() : "difference of two logits";
   const strongest = state.strongest < 100 ? [`strongest ${state.strongest} %`] : [];
   return [
-    `${namesOf(scene, state)} ${percentText(label.probability)}`,
+    `${namesOf(scene, state)} ${shareText(state, label)}`,
     `${scene.model.title}, ${state.layer}`,
     [methodOf(state.method).title, kind, ...strongest].join(", "),
+    lookText(state),
+    ...framingText(scene),
+    ...hidingText(state),
     scene.versions,
   ].join(" · ");
 }
@@ -87,17 +139,20 @@ function figureOf(scene, state, photo, overlay, legend) {
   context.textBaseline = "middle";
   context.font = "600 44px system-ui, sans-serif";
   const label = labelOf(scene, state.target);
-  context.fillText(`${label.label} · ${percentText(label.probability)}`, 30, 58);
+  context.fillText(`${label.label} · ${shareText(state, label)}`, 30, 58, 1540);
   context.font = "22px system-ui, sans-serif";
   scene.labels.forEach((entry, i) => {
     if (i > 7) return;
     const top = 140 + 64 * i;
     context.fillStyle = entry.index === state.target ? "#0f766e" : "#6b7280";
-    context.fillRect(1280, top + 16, Math.max(2, 290 * entry.probability), 10);
+    const now = state.answer ? state.answer.now[entry.index] : entry.probability;
+    context.fillRect(1280, top + 16, Math.max(2, 290 * now), 10);
     context.fillStyle = "#111827";
-    context.fillText(entry.label, 1280, top, 220);
+    if (state.answer) context.fillRect(1278 + 290 * entry.probability, top + 14, 3, 14); // where it ended before
+    const share = shareText(state, entry);
+    context.fillText(entry.label, 1280, top, 270 - context.measureText(share).width);
     context.textAlign = "right";
-    context.fillText(percentText(entry.probability), 1570, top);
+    context.fillText(share, 1570, top);
     context.textAlign = "left";
   });
   if (legend) {
@@ -110,26 +165,23 @@ function figureOf(scene, state, photo, overlay, legend) {
   }
   context.fillStyle = "#4b5563";
   context.font = "20px system-ui, sans-serif";
-  context.fillText(captionOf(scene, state), 30, 850, 1540);
+  const parts = captionOf(scene, state).split(" · ");
+  const place = context.measureText(parts.join(" · ")).width > 1540 ? parts.length >> 1 : parts.length; // one line, or two
+  [parts.slice(0, place), parts.slice(place)].forEach((line, i) => context.fillText(line.join(" · "), 30, 835 + 30 * i, 1540));
   return canvas;
-}
-
-/** The address that opens this very view; only for an example, never for an upload. */
-function linkOf(scene, state) {
-  const nameOf = (index) => (index === null ? null : labelOf(scene, index).label);
-  const asked = { model: scene.model.name, layer: state.layer, method: state.method, framing: scene.framing };
-  const labels = { target: nameOf(state.target), versus: nameOf(state.versus) };
-  const look = Object.keys(OPTIONS.look).map((name) => [name, state[name]]);
-  const all = Object.entries({ example: scene.example, ...asked, ...labels, ...Object.fromEntries(look) });
-  const query = new URLSearchParams(all.filter(([, value]) => value !== null).map(([name, value]) => [name, String(value)]));
-  return `${location.origin}${location.pathname}?${query}`;
 }
 
 /** A name for a file of this view. */
 function fileName(state) {
   const { scene, layer, method } = state;
-  const unusual = method === optionOf("method").default ? [] : [method];
+  const unusual = [[method, optionOf("method")], [scene.framing, optionOf("framing")]]
+    .flatMap(([value, option]) => (value === option.default ? [] : [value]));
   return [namesOf(scene, state), scene.model.name, layer, ...unusual].join("-").replace(/[^\w.-]+/g, "-");
+}
+
+/** Nothing is taken away while the model only glances. */
+function checkFrame({ frame }) {
+  if (frame) throw new Error("The frame still moves. Try again when it rests.");
 }
 
 /** What a map lost on its way here: "averaged" to fewer cells, "rounded" to 16 bits, or nothing. */
@@ -143,7 +195,7 @@ function lossOf(map, { shape: [, height, width] }) {
  * whole, a file only those of the view that it was saved with.
  */
 async function wholeMap({ state, host, mapOf }) {
-  if (state.frame) throw new Error("The frame still moves. Try again when it rests.");
+  checkFrame(state);
   const { scene, layer, method, target, versus } = state;
   const facts = scene.layers.find(({ name }) => name === layer);
   const map = mapOf(layer, target);
@@ -180,6 +232,14 @@ function describeDrawn(map, scene, { target, versus }) {
   return told.map(([bars, what]) => describeBars(bars, what)).join(" ");
 }
 
+/** What is hidden, and what the model says to that; null where nothing is. */
+function hiddenNumbers(state) {
+  const { scene, fill, keep, answer } = state;
+  if (!regionsNow(state).length) return null;
+  const predictions = answer && scene.labels.map((label) => ({ ...label, probability: answer.now[label.index] }));
+  return { regions: regionsTaken(state), fill, keep, predictions };
+}
+
 /** The map and all that belongs to it, under the names of Explanation.summary(). */
 function numbersOf({ state, heat }, { values, height, width }, loss) {
   const { scene, layer, method, target, versus } = state;
@@ -200,6 +260,8 @@ function numbersOf({ state, heat }, { values, height, width }, loss) {
     note: heat.rangeFor(layer, target)
       ? describeDrawn({ values, height, width }, scene, state)
       : describeNothing(heat.evidence(), labelOf(scene, target).label),
+    look: lookOf(state),
+    hidden: hiddenNumbers(state),
     averaged: loss === "averaged",
     rounded: loss === "rounded",
     versions: scene.versions,
@@ -223,20 +285,31 @@ async function originalOf({ original, size: [width, height] }) {
 /** What is seen, painted on the photo at its own resolution, or on the copy where that can't be read. */
 async function fullSize(viewer) {
   const { state, canvas } = viewer;
-  if (state.frame) throw new Error("The frame still moves. Try again when it rests.");
+  checkFrame(state);
   const { scene } = state;
-  const original = await originalOf(scene);
-  const photo = original ?? state.photo;
-  const picture = make("canvas", { width: photo.width, height: photo.height });
-  const box = original ? scene.natural_box : scene.box;
-  const range = viewer.heat.rangeFor(state.layer, state.target);
-  const map = viewer.mapOf(state.layer, state.target);
-  const heat = range && heatOf(map, range, viewer.heat.settings(), box, onPicture(box, picture));
+  const photo = (await originalOf(scene)) ?? state.photo;
+  const [width, height] = scene.size;
+  const isSmaller = photo.width * photo.height < width * height; // the copy of a large photo
+  const size = isSmaller ? { width: photo.width, height: photo.height } : { width, height };
+  const picture = make("canvas", size);
+  const box = isSmaller ? scene.box : scene.natural_box;
   const context = picture.getContext("2d");
-  paint(context, state, photo, box, heat);
+  paint(context, state, photo, box, viewer.heat.inBox(box, picture));
   context.scale(picture.width / canvas.width, picture.height / canvas.height);
   if (regionsNow(state).length) paintHidden(context, state, regionsNow(state));
   return picture;
+}
+
+/** What is asked of the server for a file that opens as this is seen. */
+function pageQuestion(state) {
+  const { scene, layer, method, target, versus, split, fill, keep, answer } = state;
+  const labels = scene.labels.map(({ index }) => index);
+  const of = (values) => (values ? labels.map((index) => values[index]) : null);
+  const said = answer && {
+    labels, now: of(answer.now), elsewhere: of(answer.elsewhere), errors: of(answer.errors), overlap: answer.overlap, first: answer.first,
+  };
+  const hidden = regionsNow(state).length ? { regions: regionsNow(state), fill, keep, answer: said } : null;
+  return { id: scene.id, layer, method, target, versus, look: lookOf(state), split, hidden };
 }
 
 /** What is said beside a picture that is smaller than the photo. */
@@ -257,28 +330,36 @@ async function copy(viewer, text, done) {
     document.execCommand("copy");
     field.remove();
   }
-  viewer.say(done);
+  viewer.say(done, "save");
 }
 
 /** What each button of the viewer does. */
 function actionsOf(viewer) {
   const { state, canvas, find } = viewer;
   const sayLoss = (loss) =>
-    viewer.say(describeLoss(loss, state.scene.layers.find(({ name }) => name === state.layer)));
+    viewer.say(describeLoss(loss, state.scene.layers.find(({ name }) => name === state.layer)), "save");
   return {
     stage: () => stageMode(viewer, true),
+    leave: () => stageMode(viewer, false),
     help: () => find(".cam-help").showModal(),
+    upload: () => find(".cam-file").click(),
+    camera: () => viewer.open({ source: { camera: true } }, { at: "photo" }),
+    freeze: () => viewer.live.freeze(),
+    stop: () => viewer.live.stop(),
+    cancel: () => viewer.cancelDownload(),
     png: async () => {
       const { scene } = state;
       const name = fileName(state);
       const picture = await fullSize(viewer);
       picture.toBlob((blob) => save(blob, `${name}.png`));
-      viewer.say(describeSize(picture, scene.size));
+      viewer.say(describeSize(picture, scene.size), "save");
     },
     figure: () => {
+      checkFrame(state);
       const overlay = make("canvas", { width: canvas.width, height: canvas.height });
       const seen = { ...state, view: "overlay" };
       paint(overlay.getContext("2d"), seen, state.photo, state.scene.box, viewer.heat.current());
+      if (regionsNow(state).length) paintHidden(overlay.getContext("2d"), state, regionsNow(state));
       const range = viewer.heat.rangeFor(state.layer, state.target);
       const ends = range && { from: valueText(range.from), to: valueText(range.to) };
       const legend = range && { canvas: find(".cam-legend-bar"), ...ends };
@@ -297,30 +378,32 @@ function actionsOf(viewer) {
       sayLoss(loss);
     },
     page: async () => {
-      const { scene, layer, method, target, versus } = state;
+      checkFrame(state);
       const name = fileName(state);
-      const answer = await viewer.host.page({ id: scene.id, layer, method, target, versus });
+      const answer = await viewer.host.page(pageQuestion(state));
       if (answer.error) throw new Error(answer.error);
       save(new Blob([answer.html], { type: "text/html" }), `${name}.html`);
     },
     python: () => copy(viewer, pythonOf(state.scene, state), "The Python lines are copied."),
     link: () => {
-      if (!state.scene.example) viewer.say("Only an example has a link: an uploaded photo stays yours.");
-      else return copy(viewer, linkOf(state.scene, state), "The link is copied.");
+      if (!state.scene.example) viewer.say("Only an example has a link: an uploaded photo stays yours.", "save");
+      else return copy(viewer, linkOf(viewer), "The link is copied.");
     },
   };
 }
 
+const WITHOUT_SCENE = ["help", "upload", "camera", "cancel", "leave"];
+
 /** Listen to the buttons; what goes wrong is said beside them. */
 function listenToActions(viewer) {
-  const actions = { ...actionsOf(viewer), ...hidingActions(viewer), unframe: viewer.framing.reset };
+  const actions = { ...actionsOf(viewer), ...hidingActions(viewer) };
   viewer.root.addEventListener("click", async ({ target }) => {
-    const action = target.dataset?.action;
-    if (!action || !(viewer.state.scene || action === "help")) return;
+    const button = target.closest("[data-action]");
+    if (!button || !(viewer.state.scene || WITHOUT_SCENE.includes(button.dataset.action))) return;
     try {
-      await actions[action]();
+      await actions[button.dataset.action]();
     } catch (error) {
-      viewer.say(error.message);
+      viewer.say(error.message, button.closest("#cam-menu-save") ? "save" : "canvas");
     }
   });
 }

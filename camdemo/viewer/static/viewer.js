@@ -5,15 +5,18 @@
  * Bring a viewer to life inside `root`, which holds viewer.html.
  *
  * `host` is what differs between the page and a file, where all of it is absent:
- *   maps           async ({id, layers, targets, method, versus, exact}) -> {maps, labels} or {error}
- *   hide           async ({id, mask, fill, keep}) -> {probabilities, first} or {error}
- *   hideElsewhere  the same, on average over random places
- *   look           async ({id, framing, layer, method, target, versus}) -> {labels, maps, target} or {error}
- *   reframe        the same question -> a scene or {error}
- *   changed        () -> tells the page that the viewer shows another scene by itself
- *   labels         async () -> the names of all labels that can be added
- *   page           async ({id, layer, method, target, versus}) -> {html} of the file to take away, or {error}
- *   deck           {size, scene: async (place) -> scene} for Page Up and Page Down
+ *   start            async () -> {models, examples, note, state}: what the page can be asked
+ *   open             async (question) -> a scene or {error}; see questionOf in asking.js
+ *   upload           async (file) -> {path} or {error}
+ *   waiting          async () -> {before}: how many are answered first
+ *   download, downloadState, cancelDownload   async ({model}) -> {state, received, total, error}
+ *   maps             async ({id, layers, targets, method, versus, exact}) -> {maps, labels} or {error}
+ *   hide             async ({id, mask, fill, keep}) -> {probabilities, first} or {error}
+ *   hideElsewhere    the same, on average over random places
+ *   look             async ({id, framing, layer, method, target, versus}) -> {labels, maps, target} or {error}
+ *   live             async ({frame, model, layer, method, target, framing}) -> what changes of a scene, or {error}
+ *   labels           async () -> the names of all labels that can be added
+ *   page             async (question) -> {html} of the file to take away, or {error}; see pageQuestion in takeaway.js
  * Returns the viewer; `show(scene)` puts an explanation into it, `show(null)` empties it.
  */
 function mountViewer(root, host) {
@@ -25,13 +28,20 @@ function mountViewer(root, host) {
     Object.entries(PALETTES).map(([name, base64]) => [name, pixelsOfPalette(base64)]),
   );
   buildOptions(root);
+  for (const part of root.querySelectorAll("[data-needs]")) {
+    if (!host[part.dataset.needs]) part.remove();
+  }
 
   const state = {
+    models: [], // that can be chosen
+    examples: [], // photos that can be: {name, icon, part}
+    server: "", // how far it is: "starting", "ready" or "failed"
     scene: null,
+    source: null, // where its photo is: {example}, {path} or, while it moves, {camera}
     photo: null, // the decoded display copy
     known: null, // its maps, and what has been asked for; see exchange.js
     revision: 0, // counts the changes of scene, maps and box
-    ...defaultsOf(Object.values(OPTIONS.look)), // view, colormap, opacity, evidence, strongest, shared
+    ...defaultsOf(Object.values(OPTIONS.look)), // view, colormap, opacity, evidence, strongest, shared, look
     ...defaultsOf([OPTIONS.question.method, OPTIONS.fill, OPTIONS.keep]),
     layer: "",
     target: 0,
@@ -39,9 +49,12 @@ function mountViewer(root, host) {
     pinned: null, // the label that a person chose for this photo
     split: 0.5, // where the divider is
     cell: null, // {row, column} that is read out
+    plain: false, // a finger that holds the picture sees the photo alone
+    framing: defaultsOf([OPTIONS.question.framing]).framing, // the one that a person chose for any photo
     reading: false, // the arrow keys move the cell
     // A finger that drags scrolls the page, unless another tool is chosen.
     tool: host.hide && !matchMedia("(pointer: coarse)").matches ? "box" : "read",
+    hider: "box", // the tool that "Hide" means
     history: [[]], // lists of hidden regions, for undo and redo
     at: 0, // the place in it
     draft: null, // the region that is being drawn
@@ -54,7 +67,7 @@ function mountViewer(root, host) {
 
   let frames = 0;
   let wanted = null; // the scene that is to be shown, while its photo is decoded
-  const painted = { minis: "", layer: "" }; // what was painted last, to paint it once
+  const painted = { minis: "", heat: "", layer: "" }; // what was painted last, to paint it once
   const differences = { revision: 0, maps: new Map() }; // of two maps, computed once
 
   /** The map of a label at a layer; of the explained label it may be that of two logits. */
@@ -78,8 +91,13 @@ function mountViewer(root, host) {
     if (state.scene) {
       const context = canvas.getContext("2d");
       const map = mapOf(state.layer, state.target);
-      paint(context, state, state.photo, state.scene.box, viewer.heat.current());
-      if (map && state.cell && state.view !== "photo") outline(context, rectOf(map, state.scene.box, state.cell, canvas));
+      if (painted.heat !== viewer.heat.key()) {
+        if (painted.heat && !viewer.drag && !isLive(viewer)) fadeFrom(canvas, find(".cam-before"));
+        painted.heat = viewer.heat.key();
+      }
+      const zoom = zoomTo(viewer);
+      paint(context, { ...state, zoom, ...(state.plain ? { view: "photo" } : {}) }, state.photo, state.scene.box, viewer.heat.current());
+      if (map && state.cell && state.view !== "photo") outline(context, rectOf(map, state.scene.box, state.cell, state.photo));
       const regions = [...regionsNow(state), ...(state.draft ? [state.draft] : [])];
       if (regions.length) paintHidden(context, state, regions);
       if (state.tool === "frame" || state.frame) paintFrame(context, viewer.framing.now());
@@ -93,6 +111,7 @@ function mountViewer(root, host) {
       if (!map && !state.frame) viewer.askForMissing();
     }
     drawControls(viewer);
+    viewer.address?.write();
     if (painted.layer !== state.layer) {
       painted.layer = state.layer;
       showInStrip(viewer);
@@ -102,7 +121,7 @@ function mountViewer(root, host) {
 
   /** Change the state and paint. */
   function set(changes) {
-    Object.assign(state, changes);
+    Object.assign(state, withBrought(changes));
     draw();
   }
 
@@ -112,13 +131,30 @@ function mountViewer(root, host) {
     if (place.textContent !== text) place.textContent = text;
   }
 
-  /** Say what happened: beside the buttons, or where there are none yet, under the title. */
-  const say = (text) => write(state.scene ? ".cam-said" : ".cam-note", text);
+  /** Say what happened, beside what caused it: "photo", "model", "canvas", "add", "hide" or "save". */
+  function say(text, at = "canvas") {
+    const places = [...root.querySelectorAll(".cam-said")];
+    const place = places.find(({ dataset }) => dataset.at === at && !outOfSight(root, dataset.at)) ?? find("[data-at=canvas]");
+    for (const each of places) {
+      const said = each === place ? text : "";
+      if (each.textContent !== said) each.textContent = said;
+    }
+  }
 
   /** A request more (1) or less (-1) is under way. */
   function wait(by) {
     state.waiting += by;
     drawControls(viewer);
+  }
+
+  /** Tell on the canvas what is waited for; `share` of a download is there, and it may be cancelled. */
+  function doing(text, { share = null, cancels = false } = {}) {
+    write(".cam-doing", text);
+    const bar = find(".cam-busy progress");
+    bar.hidden = share === null;
+    if (share === null) bar.removeAttribute("value");
+    else bar.value = share;
+    find("[data-action=cancel]").hidden = !cancels;
   }
 
   // ---- scenes ----
@@ -128,16 +164,17 @@ function mountViewer(root, host) {
     Object.assign(state, { scene: null, known: null, frame: null, draft: null });
     cam.dataset.empty = "true";
     write(".cam-title", "Choose a photo");
-    write(".cam-note", "Upload one, take one, or click an example.");
     for (const selector of [".cam-words", ".cam-readout", ".cam-asked"]) write(selector, "");
     draw();
   }
 
   /**
    * Show another explanation, or one that was shown before and of which much is `known`. What a
-   * person chose stays chosen where it still makes sense.
+   * person chose stays chosen where it still makes sense. `source` is where its photo is, `decoded` the
+   * photo itself where it is here; `isNew` tells whether this is a step of a person's, to which Back
+   * should lead.
    */
-  async function show(scene, known = null) {
+  async function show(scene, { known = null, source = state.source, decoded = null, isNew = known === null } = {}) {
     wanted = scene;
     if (!scene?.labels) {
       clear();
@@ -145,38 +182,41 @@ function mountViewer(root, host) {
     }
     const before = state.scene;
     const samePhoto = before?.photo === scene.photo;
-    let { photo } = state;
+    let photo = decoded ?? state.photo;
     if (!samePhoto) {
-      photo = new Image();
-      photo.src = scene.photo;
-      await photo.decode();
+      photo = decoded ?? make("img", { src: scene.photo });
+      await photo.decode?.();
       if (wanted !== scene) return; // a later one was faster
       Object.assign(state, { history: [[]], at: 0, keep: false });
     }
     const { layer, versus } = state;
-    const pinned = samePhoto ? state.pinned : null;
+    const pinned = samePhoto && isNew ? state.pinned : null;
     viewer.drag = null; // of another photo, or of another map
-    Object.assign(state, { scene, photo, pinned, cell: null, draft: null, answer: null, frame: null });
-    Object.assign(state, known ? {} : scene.wanted);
+    const { hidden, answer = null, ...wantedLook } = known ? {} : withBrought(scene.wanted);
+    Object.assign(state, { scene, source, photo, pinned, cell: null, draft: null, answer, frame: null });
+    Object.assign(state, wantedLook, hidden && historyOf(hidden));
+    if (known === null) viewer.wantedExample = scene.example;
     state.known = known ?? knownOf(scene);
     state.revision++;
-    if (!before || !methodsHere(viewer).includes(methodOf(state.method))) state.method = scene.method;
-    const stays = before?.model.name === scene.model.name && scene.layers.some(({ name }) => name === layer);
+    if (!isNew || !before || !methodsHere(viewer).includes(methodOf(state.method))) state.method = scene.method;
+    const stays = isNew && before?.model.name === scene.model.name && scene.layers.some(({ name }) => name === layer);
     state.layer = stays ? layer : scene.layer;
     state.target = labelOf(scene, pinned)?.index ?? scene.target;
-    const rival = samePhoto ? (labelOf(scene, versus)?.index ?? null) : null;
+    const rival = samePhoto && isNew ? (labelOf(scene, versus)?.index ?? null) : null;
     state.versus = known ? rival : (scene.versus ?? rival);
     if (state.versus === state.target) state.versus = null;
-    canvas.width = photo.naturalWidth;
-    canvas.height = photo.naturalHeight;
+    canvas.width = photo.width;
+    canvas.height = photo.height;
     cam.dataset.empty = "false";
     say("");
     buildLayers(viewer);
     buildMethods(viewer);
     buildLabels(viewer);
-    painted.minis = painted.layer = "";
+    painted.minis = painted.heat = painted.layer = "";
+    viewer.address?.write(isNew && Boolean(before));
     draw();
-    if (regionsNow(state).length) viewer.askBack();
+    showResult(viewer);
+    if (regionsNow(state).length && !answer) viewer.askBack();
     await new Promise(requestAnimationFrame); // the first map is on the screen before the rest
     if (state.scene !== scene) return;
     await viewer.askForStages();
@@ -195,25 +235,65 @@ function mountViewer(root, host) {
   }
 
   function chooseLabel(index) {
-    const { target, versus } = state;
-    set({ target: index, pinned: index, versus: index === versus ? target : versus });
+    const { target, versus, pinned } = state;
+    const isAgain = isLive(viewer) && index === pinned; // then the most probable one is followed again
+    set({ target: index, pinned: isAgain ? null : index, versus: index === versus ? target : versus });
   }
 
-  Object.assign(viewer, { mapOf, set, write, say, wait, show, glance, chooseLabel });
+  Object.assign(viewer, { mapOf, set, write, say, wait, doing, show, glance, chooseLabel });
   viewer.heat = heatOfViewer(viewer);
-  Object.assign(viewer, exchangeOf(viewer), { askBack: askingBack(viewer), framing: framingOf(viewer), deck: deckOf(viewer) });
-  if (host.labels) listenToAdd(viewer);
-  else find(".cam-add").remove();
-  if (!host.page) find("[data-action=page]").remove();
-  if (!host.maps) find("[data-action=link]").remove();
-  if (!host.hide) find(".cam-ask").hidden = true;
+  Object.assign(viewer, exchangeOf(viewer), { askBack: askingBack(viewer), framing: framingOf(viewer) });
+  viewer.choices = choicesOf(viewer);
   listenToControls(viewer);
-  listenToFind(viewer);
   listenToActions(viewer);
   listenToPointer(viewer);
+  listenToMenus(viewer);
+  listenToStage(viewer);
+  buildTabs(viewer);
   buildHelp(viewer);
   listenToKeys(viewer);
   drawControls(viewer);
-  if (host.deck) viewer.deck.load();
+  new ResizeObserver(() => zoomTo(viewer)).observe(canvas.parentElement);
+  // A frame of a Space follows our height, so that ours can't follow the window's.
+  cam.classList.toggle("cam-framed", Boolean(host.open) && window.self !== window.top);
+  if (host.open) openPage(viewer);
   return viewer;
+}
+
+/** What there is and can be said once the first model is ready. */
+async function refresh(viewer) {
+  const answer = await viewer.host.start();
+  if (answer.error) return;
+  Object.assign(viewer.state, { models: answer.models, server: answer.state });
+  sayWhy(viewer, answer.note);
+  buildModels(viewer);
+}
+
+/** Why this model answers, behind a quiet button. */
+function sayWhy(viewer, note) {
+  viewer.write(".cam-note", note);
+  viewer.find(".cam-noted").hidden = !note;
+}
+
+/** Ask what there is, and show what the address asks for, or the first of the examples. */
+async function openPage(viewer) {
+  const { state, host } = viewer;
+  Object.assign(viewer, askingOf(viewer), { address: addressOf(viewer), live: liveOf(viewer) });
+  listenToPhotos(viewer);
+  viewer.wait(1);
+  const late = setTimeout(() => viewer.doing(STARTING), PATIENCE);
+  const answer = await host.start();
+  clearTimeout(late);
+  viewer.doing("");
+  viewer.wait(-1);
+  if (answer.error) return viewer.say(answer.error);
+  Object.assign(state, { models: answer.models, examples: answer.examples, server: answer.state });
+  sayWhy(viewer, answer.note);
+  buildModels(viewer);
+  buildExamples(viewer);
+  if (state.scene || (await viewer.address.restore(history.state)) || state.scene) return;
+  const said = viewer.find("[data-at=canvas]").textContent; // why a link can't be shown
+  await openExample(viewer, state.examples.find(({ name }) => name === answer.opening), { isNew: false });
+  if (said) viewer.say(said);
+  if (answer.state === "starting") refresh(viewer);
 }

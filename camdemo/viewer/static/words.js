@@ -48,11 +48,14 @@ const PLACES = [
   ...["in the lower left", "in the lower centre", "in the lower right"],
 ];
 
+const WORTH_SAYING = 0.1; // of the evidence, in the bars; that of explanation.py
+
 /**
- * Where most positive evidence lies: the best of nine equal parts of the seen area in words, how
- * much of what lies on the photo lies there (`share`), and how much of all lies in bars beside the
- * photo. The seen area is of the photo: bars are not in it. A cell that lies in several parts, or in
- * a bar, counts for each by its area.
+ * Where most positive evidence lies: the share of it in the best of nine equal parts of the frame,
+ * and that part in words. A cell that lies in several of them, or in a bar beside the photo, counts for
+ * each by its area. `bars` is how much lies in bars: where that is worth saying, `share` is of the rest.
+ * Without a place where several have as much; `even` where each has from 10 to 12.5 % of what is on
+ * the photo.
  */
 function placeOf(map, scene) {
   const seen = cellsOnPhoto(map, scene);
@@ -63,35 +66,29 @@ function placeOf(map, scene) {
     const [rows, columns] = [down[Math.floor(i / map.width)], across[i % map.width]];
     for (let zone = 0; zone < 9; zone++) zones[zone] += value * rows[Math.floor(zone / 3)] * columns[zone % 3];
   });
+  const [total, onPhoto] = [positiveSum(map), positiveSum(map, weightsOf(map, scene))];
   const largest = Math.max(...zones);
-  const onPhoto = positiveSum(map, weightsOf(map, scene));
-  const share = onPhoto > 0 ? largest / onPhoto : 0;
-  return { share, place: PLACES[zones.indexOf(largest)], bars: 1 - onPhoto / positiveSum(map) };
+  const best = PLACES.filter((_, zone) => zones[zone] > largest * (1 - 1e-9)); // sums are rounded
+  const even = largest <= 0.125 * onPhoto && Math.min(...zones) >= 0.1 * onPhoto;
+  const bars = 1 - onPhoto / total;
+  const counted = bars > WORTH_SAYING ? onPhoto : total;
+  return { bars, share: counted > 0 ? largest / counted : 0, place: best.length === 1 ? best[0] : null, even };
 }
-
-const WORTH_SAYING = 0.1; // of the evidence, in the bars; that of explanation.py
 
 /** That much of the evidence lies where nothing is painted; the sentence of Explanation.caveat. */
 const describeBars = (bars, what) => `${percentText(bars)} of ${what} lies in the bars, outside of the photo.`;
 
-/**
- * Where most of it lies, "Most" only of more than half; `what` is "the evidence for lion". Where much
- * lies in the bars that comes first, and the shares are of the rest; else they are of all.
- */
-function describePlace(map, what, scene) {
-  const { share: ofRest, place, bars } = placeOf(map, scene);
-  const isEven = ofRest < 0.125; // a ninth is 0.111
-  const isRest = bars > WORTH_SAYING;
-  const share = isRest ? ofRest : ofRest * (1 - bars);
+/** What is said first, and what the next sentences are about: `what`, or the rest of it. */
+function beforeRest({ bars }, what) {
+  return bars > WORTH_SAYING ? [[describeBars(bars, what)], "the rest"] : [[], what];
+}
+
+/** Where most of it lies, "Most" only of more than half; `what` is "it", or "what speaks for lion". */
+function describePlace({ share, place, even }, what) {
+  if (even) return `${what[0].toUpperCase()}${what.slice(1)} is spread evenly.`;
+  if (!place) return `The largest parts of ${what} have ${percentText(share)} each.`;
   const part = share >= 0.505 ? "Most" : "The largest part"; // the number beside it is above 50
-  const number = `(${percentText(share)})`;
-  if (isRest && ofRest === 0) return describeBars(bars, what);
-  if (isRest) {
-    const rest = isEven ? "all parts of the seen area have about as much" : `${part.toLowerCase()} ${number} lies ${place}`;
-    return `${describeBars(bars, what)} Of the rest, ${rest}.`;
-  }
-  if (isEven) return `All parts of the seen area have about as much of ${what}.`;
-  return `${part} ${number} of ${what} lies ${place}.`;
+  return `${part} of ${what} (${percentText(share)}) lies ${place}.`;
 }
 
 /** What a person must know of a map that can't be drawn; the sentence of Explanation.caveat. */
@@ -101,26 +98,41 @@ function describeNothing(evidence, label) {
     : `The map of ${label} is the same everywhere at this layer.`;
 }
 
-/** A few sentences about a whole map. */
-function describe(map, label, scene) {
-  const total = positiveSum(map);
-  if (total <= 0) return describeNothing("positive", label);
-  const where = describePlace(map, `the evidence for ${label}`, scene);
-  const weights = weightsOf(map, scene);
-  const onPhoto = positiveSum(map, weights);
-  if (onPhoto <= 0) return where;
-  const isRest = 1 - onPhoto / total > WORTH_SAYING;
-  const half = (isRest ? onPhoto : total) / 2;
+const WEAK = 1 / 3; // of the scale: up to there Glow is hardly seen
+
+/** How weak a map is that one scale for all labels leaves pale; empty where it is not. */
+function describeWeak(map, range) {
+  if (!range) return "";
+  const { low, high } = ownRange(map);
+  const strongest = range.from < 0 ? Math.max(high, -low) : high; // what is against is seen, too
+  const share = strongest / Math.max(range.to, -range.from);
+  return share < WEAK ? `A weak map: its strongest cell has ${percentText(share)} of the scale.` : "";
+}
+
+/** How much of the frame the strongest cells cover that have this much of the evidence, by what lies on the photo. */
+function areaWith(map, weights, evidence) {
   const positive = Array.from(map.values.keys()).filter((cell) => map.values[cell] > 0);
   positive.sort((a, b) => map.values[b] - map.values[a]);
   let [sum, area] = [0, 0];
   for (const cell of positive) {
-    if (sum >= half) break;
+    if (sum >= evidence) break;
     sum += map.values[cell] * weights[cell];
     area += weights[cell];
   }
-  const all = weights.reduce((one, other) => one + other);
-  return `${where} Half of ${isRest ? "the rest" : "all evidence"} lies in ${percentText(area / all)} of the seen area.`;
+  return area / weights.reduce((one, other) => one + other);
+}
+
+/** Sentences about a whole map: what lies in bars, in how much of the frame half lies, and where most. */
+function describe(map, label, scene) {
+  const total = positiveSum(map);
+  if (total <= 0) return describeNothing("positive", label);
+  const where = placeOf(map, scene);
+  const [first, what] = beforeRest(where, `the evidence for ${label}`);
+  const weights = weightsOf(map, scene);
+  const onPhoto = positiveSum(map, weights);
+  if (onPhoto <= 0) return first.join(" ");
+  const area = percentText(areaWith(map, weights, (first.length ? onPhoto : total) / 2));
+  return [...first, `Half of ${what} lies in ${area} of the frame.`, describePlace(where, "it")].join(" ");
 }
 
 /** One sentence about one cell; in a duel `rival` is the other label. */

@@ -1,0 +1,160 @@
+"""Downloads of weights that viewers watch: one for each model, however many wait for it."""
+
+from __future__ import annotations
+
+import errno
+import threading
+import urllib.error
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..engine.protocol import asker
+from ..errors import Abandoned, CamdemoError, ChoiceError, WeightsError
+from ..records import ModelSpec
+from .server.journal import SORRY, answers, note, request
+
+if TYPE_CHECKING:
+    from ..explainer import Explainer
+
+_MOST = 16  # downloads at once
+_MOST_WAITING = 4096  # visitors for one of them
+_LONGEST = 64  # characters of a visitor's name that are kept
+
+
+@dataclass(eq=False)
+class _Download:
+    """A download, and the visitors who wait for it or have heard how it ended."""
+
+    spec: ModelSpec
+    waiting: set[str] = field(default_factory=set)
+    state: str = "running"
+    received: int = 0
+    total: int = 0
+    error: str = ""
+
+
+class Downloads:
+    """Answers {"model": a name} by how far its download is, for whoever asks (see `asker`):
+
+        {"state": "running", "ready", "failed" or "stopped",
+         "received": bytes, "total": bytes (0: unknown), "error": a sentence or ""}
+
+    "stopped" means that the weights are not here, and this visitor does not wait for them. A
+    question that can't be answered gets {"error": a sentence}. Safe to share between threads.
+    """
+
+    def __init__(self, explainer: Explainer) -> None:
+        self._explainer = explainer
+        self._downloads: dict[str, _Download] = {}  # running, and how the last of a model ended
+        self._lock = threading.Lock()
+
+    @answers("download")
+    def start(self, question: Any) -> dict[str, Any]:
+        """Wait for a model's weights; the first who does starts their download."""
+        spec = self._find(question)
+        with self._lock:
+            download = self._downloads.get(spec.name)
+            if download is None or download.state != "running":
+                if spec.ready:
+                    return _seen(spec, None)
+                running = sum(one.state == "running" for one in self._downloads.values())
+                if running >= _MOST:
+                    raise CamdemoError(
+                        f"{running} models are being downloaded. Wait for one of them, or choose "
+                        "a model that is ready."
+                    )
+                download = self._downloads[spec.name] = _Download(spec)
+                threading.Thread(target=self._run, args=(download,), daemon=True).start()
+            if len(download.waiting) >= _MOST_WAITING:
+                raise CamdemoError("Too many people wait for this model. Try again in a minute.")
+            download.waiting.add(_visitor())
+            return _seen(spec, download)
+
+    def state(self, question: Any) -> dict[str, Any]:
+        """How far it is. It is asked again and again, and so not in the log."""
+        try:
+            spec = self._find(question)
+        except CamdemoError as error:
+            return {"error": str(error)}
+        with self._lock:
+            return _seen(spec, self._downloads.get(spec.name))
+
+    @answers("cancel download")
+    def cancel(self, question: Any) -> dict[str, Any]:
+        """Wait no longer. When nobody does, the download stops and leaves nothing behind."""
+        spec = self._find(question)
+        with self._lock:
+            download = self._downloads.get(spec.name)
+            if download:
+                download.waiting.discard(_visitor())
+            return _seen(spec, download)
+
+    def _find(self, question: Any) -> ModelSpec:
+        name = question.get("model") if isinstance(question, dict) else None
+        if not isinstance(name, str):
+            raise CamdemoError("The model must be a name.")
+        specs = {spec.name: spec for spec in self._explainer.models()}
+        if name not in specs:
+            raise ChoiceError("model", name, list(specs))
+        return specs[name]
+
+    def _run(self, download: _Download) -> None:
+        """Fetch the weights, until they are here or nobody waits. A thread does nothing else."""
+        name = download.spec.name
+
+        def progress(received: int, total: int) -> None:
+            with self._lock:
+                if not download.waiting:
+                    del self._downloads[name]  # who asks now starts another one
+                    raise Abandoned("Nobody waits for this download any more.")
+                download.received, download.total = received, total
+
+        state, error = "failed", SORRY
+        with suppress(Exception), request("fetch"):  # which writes it into the log
+            note(model=name)
+            try:
+                self._explainer.fetch(name, progress)
+                state, error = "ready", ""
+            except WeightsError as failed:
+                note(reason=str(failed.__cause__ or failed))
+                error = _sentence(download.spec, failed.__cause__)
+                raise
+        with self._lock:
+            download.state, download.error = state, error
+
+
+def _visitor() -> str:
+    """Who asks: the session of a page."""
+    one = asker.get()
+    return one.name[:_LONGEST] if one else ""
+
+
+def _seen(spec: ModelSpec, download: _Download | None) -> dict[str, Any]:
+    """What whoever asks is told of a download, which may be another's."""
+    if download is None or _visitor() not in download.waiting:
+        download = _Download(spec, state="ready" if spec.ready else "stopped")
+    return {name: getattr(download, name) for name in ("state", "received", "total", "error")}
+
+
+def _sentence(spec: ModelSpec, cause: BaseException | None) -> str:
+    """Why the weights can't be had, for strangers: no address, path or number of an error."""
+    return (
+        f"The weights of {spec.title} ({spec.megabytes:.0f} MB) can't be downloaded: "
+        f"{_reason(cause)}. Try again later, or choose a model that is ready."
+    )
+
+
+def _reason(cause: BaseException | None) -> str:
+    if isinstance(cause, TimeoutError):
+        return "their host does not answer"
+    if isinstance(cause, urllib.error.HTTPError):
+        return "their host does not give them"
+    if isinstance(cause, ValueError):
+        return "what arrived is not the file that was published"
+    if isinstance(cause, OSError):
+        if cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return "the server's disk is full"
+        stored = cause.filename is not None
+        return "the server can't store them" if stored else "their host can't be reached"
+    return "they are missing on the server"

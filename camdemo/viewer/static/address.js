@@ -1,0 +1,129 @@
+// The view in the address of the page, so that a link, a reload and Back bring it again. An uploaded
+// photo is in no address: where it lies is kept with this tab's own history.
+
+const KEPT = ["__theme"]; // what else may stand in the address
+const SETTLE = 300; // milliseconds after which a change of the view is written
+
+/** Regions as a text: "12,30,200,180;b9:40,50,60,70", a brush with its radius before its points. */
+function textOfRegions(regions) {
+  return regions.map(({ rects, points, radius }) => (points ? `b${radius}:${points}` : rects.join("+"))).join(";");
+}
+
+/** The number that a text is, in tens and not more; NaN for all else. */
+function numberFrom(text) {
+  return /^\s*-?[\d.]+(e-?\d+)?\s*$/i.test(text) ? Number(text) : NaN;
+}
+
+/** Regions from such a text; what is none is left out. */
+function regionsFrom(text) {
+  const numbers = (part) => part.split(",").map(numberFrom);
+  const inFours = (rects) => rects.length > 0 && rects.every((rect) => rect.length === 4 && rect.every(Number.isFinite));
+  return (text ? text.split(";") : []).flatMap((part) => {
+    const [, radius, places] = part.match(/^b([\d.]+):(.+)$/) ?? [];
+    if (!radius) {
+      const rects = part.split("+").map(numbers);
+      return inFours(rects) ? [{ rects }] : [];
+    }
+    const flat = numbers(places);
+    if (flat.length < 2 || ![numberFrom(radius), ...flat].every(Number.isFinite)) return [];
+    return [{ radius: Number(radius), points: Array.from({ length: flat.length >> 1 }, (_, i) => flat.slice(2 * i, 2 * i + 2)) }];
+  });
+}
+
+/** Everything that is seen, as texts by their names; `example` only where there is one. */
+function viewOf({ state }) {
+  const { scene, layer, method, target, versus, tool, fill, keep } = state;
+  const asked = { model: scene.model.name, layer, method, framing: scene.framing };
+  const labels = { target: labelText(scene, target), versus: labelText(scene, versus) };
+  const hidden = textOfRegions(regionsNow(state));
+  const divider = state.view === "split" ? { split: state.split } : {};
+  const view = { example: scene.example, ...asked, ...labels, ...lookOf(state), ...divider, tool, ...(hidden ? { hidden, fill, keep } : {}) };
+  return Object.fromEntries(Object.entries(view).filter(([, value]) => value !== null && value !== "").map(([name, value]) => [name, String(value)]));
+}
+
+const SWITCHED = { __proto__: null, true: true, yes: true, 1: true, false: false, no: false, 0: false };
+
+/** The value that a text of an address means; undefined where the option has no such value. */
+function valueFrom({ default: usual, values, low, high }, text) {
+  if (typeof usual === "boolean") return SWITCHED[text];
+  const number = numberFrom(text);
+  if (high !== undefined) return number >= low && number <= high ? number : undefined;
+  return values.some(({ name }) => name === text) ? text : undefined;
+}
+
+/** What an address asks for: {question, wanted}. Of the question the server checks every value. */
+function askedBy(given) {
+  const texts = { target: given.label, ...given }; // as links of earlier versions called it
+  if (texts.view === "heat") Object.assign(texts, { view: "overlay", look: "notebook", opacity: "1" }); // there was one
+  if (valueFrom(OPTIONS.look.colormap, texts.colormap) && !texts.look) texts.look = "notebook"; // before there was another
+  const pick = (names) => Object.fromEntries(names.filter((name) => texts[name]).map((name) => [name, texts[name]]));
+  const read = (option) => [option.name, texts[option.name] === undefined ? undefined : valueFrom(option, texts[option.name])];
+  const divider = { name: "split", low: 0, high: 1 };
+  const options = [...Object.values(OPTIONS.look), divider, OPTIONS.fill, OPTIONS.keep];
+  const look = Object.fromEntries(options.map(read).filter(([, value]) => value !== undefined));
+  const tool = ["read", "box", "brush", "cell", "frame"].includes(texts.tool) ? { tool: texts.tool } : {};
+  if (["box", "brush", "cell"].includes(texts.tool)) tool.hider = texts.tool;
+  return {
+    question: pick(["model", "layer", "method", "target", "versus", "framing"]),
+    wanted: { ...look, ...tool, hidden: regionsFrom(texts.hidden) },
+  };
+}
+
+/** The address that opens this very view; only for an example, never for an upload. */
+function linkOf(viewer) {
+  const { example, ...view } = viewOf(viewer);
+  const kept = [...new URLSearchParams(location.search)].filter(([name]) => KEPT.includes(name));
+  const query = new URLSearchParams([...kept, ...(example ? Object.entries({ example, ...view }) : [])]);
+  return `${location.origin}${location.pathname}${query.size ? `?${query}` : ""}`;
+}
+
+/** What keeps the address true, and brings a view again. */
+function addressOf(viewer) {
+  const { state } = viewer;
+  let written = "";
+  let timer;
+  let pending = null; // what the timer will write
+
+  function flush() {
+    clearTimeout(timer);
+    pending?.();
+    pending = null;
+  }
+
+  /** Write the view into the tab's history: as a new entry after another question, else in place. */
+  function write(isNew = false) {
+    if (!state.scene || !state.source || isLive(viewer)) return; // a reload starts no camera
+    const entry = { source: state.source, view: viewOf(viewer) };
+    const text = JSON.stringify(entry);
+    if (text === written) return;
+    written = text;
+    const link = linkOf(viewer);
+    if (isNew) {
+      flush(); // of the view that is left
+      history.pushState(entry, "", link);
+      return;
+    }
+    clearTimeout(timer);
+    pending = () => history.replaceState(entry, "", link);
+    timer = setTimeout(flush, SETTLE);
+  }
+
+  /** Bring the view of an entry of the history, or of a link; false where there is none. */
+  async function restore(entry) {
+    const given = entry?.view ?? Object.fromEntries(new URLSearchParams(location.search));
+    const offered = state.examples.some(({ name }) => name === given.example);
+    const source = entry?.source ?? (offered ? { example: given.example } : null);
+    if (!source) return false;
+    const { question, wanted } = askedBy(given);
+    clearTimeout(timer);
+    pending = null;
+    if (await viewer.open({ source, ...question }, { wanted, isNew: false })) return true;
+    written = ""; // what is still shown is what stands in the address
+    write();
+    return false;
+  }
+
+  window.addEventListener("pagehide", flush);
+  window.addEventListener("popstate", ({ state: entry }) => restore(entry));
+  return { write, restore };
+}

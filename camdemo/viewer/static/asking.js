@@ -1,0 +1,115 @@
+// What is asked as a whole: another photo, model or framing. Whatever asked it, there is one way to the
+// answer; a newer question makes an older one void, and one that fails leaves all as it was.
+
+const PATIENCE = 1000; // milliseconds after which a person is told what is waited for
+const GLANCE = 300; // milliseconds between two looks at a download
+const STARTING = "Starting the model, about 5 s";
+
+const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+/** The name of a label, by which other models know it too; null for none. */
+function labelText(scene, index) {
+  return index === null ? null : labelOf(scene, index).label;
+}
+
+/** What is asked when nothing but `changes` becomes other than it is. */
+function questionOf({ scene, source, framing, layer, method, target, versus, pinned }, changes) {
+  if (!scene) return { source, method, ...changes };
+  const chosen = pinned !== null || versus !== null; // a label that nobody chose may be another now
+  const asked = {
+    source,
+    model: scene.model.name,
+    layer,
+    method,
+    target: chosen ? labelText(scene, target) : null,
+    versus: labelText(scene, versus),
+    framing: scene.framing,
+    ...changes,
+  };
+  if (asked.model !== scene.model.name && !changes.layer) asked.layer = null;
+  // A label and a frame of one's own belong to the photo on which they were chosen.
+  if (changes.source) Object.assign(asked, { target: null, versus: null, framing }, changes);
+  return asked;
+}
+
+/** What asks for another scene. */
+function askingOf(viewer) {
+  const { state, host } = viewer;
+  let newest = 0;
+  let stop = null; // what ends the download that is waited for
+
+  /** Tell what is waited for, where that takes long; `waits` says whether it still is. */
+  async function tellOfWaiting(waits) {
+    const isCold = state.server === "starting";
+    if (isCold) viewer.doing(STARTING);
+    await pause(PATIENCE);
+    while (waits()) {
+      const { before } = await host.waiting();
+      if (waits()) viewer.doing(before ? `Your turn comes: ${before} before you` : isCold ? STARTING : "Explaining");
+      await pause(PATIENCE);
+    }
+  }
+
+  /**
+   * Ask, and show the answer. True where it came.
+   * `at` is where it is said what went wrong, `wanted` what a link asks of the viewer.
+   */
+  async function open(changes, { at = "canvas", wanted = {}, ...how } = {}) {
+    const number = ++newest;
+    const question = questionOf(state, changes);
+    const isCamera = Boolean(question.source?.camera);
+    let pending = true;
+    viewer.wait(1);
+    viewer.say("");
+    if (!isCamera) tellOfWaiting(() => pending && number === newest);
+    try {
+      if (!(await fetchModel(question.model, at)) || number !== newest) return false;
+      if (isCamera) return await viewer.live.start(question, () => number !== newest);
+      const scene = await host.open(question);
+      pending = false;
+      if (number !== newest) return false;
+      if (scene.error) throw new Error(scene.error);
+      viewer.live.end();
+      await viewer.show({ ...scene, wanted }, { source: question.source, ...how });
+      return true;
+    } catch (error) {
+      if (number === newest) viewer.say(error.message, at);
+      return false;
+    } finally {
+      pending = false;
+      viewer.wait(-1);
+      if (number === newest) viewer.doing("");
+    }
+  }
+
+  /** Wait until the weights of a model are there: at once where they are. */
+  async function fetchModel(name, at) {
+    const model = state.models.find((each) => each.name === name);
+    if (!model || model.ready) return true;
+    let canceled = false;
+    stop = () => {
+      canceled = true;
+      host.cancelDownload({ model: name });
+    };
+    let answer = await host.download({ model: name });
+    while (answer.state === "running" && !canceled) {
+      const size = (bytes) => Math.round(bytes / 2 ** 20);
+      const { received, total } = answer;
+      viewer.doing(`Weights of ${model.title}: ${size(received)} of ${size(total || model.megabytes * 2 ** 20)} MB`, {
+        share: total ? received / total : 0,
+        cancels: true,
+      });
+      await pause(GLANCE);
+      answer = await host.downloadState({ model: name });
+    }
+    stop = null;
+    viewer.doing("");
+    if (canceled) return false;
+    if (answer.error) throw new Error(answer.error);
+    model.ready = true;
+    buildModels(viewer);
+    return true;
+  }
+
+  return { open, cancelDownload: () => stop?.() };
+}
