@@ -317,7 +317,7 @@ def seen(page: Page) -> Page:
     choose(page, "Method", "LayerCAM")
     settled(page)
     set_controls(page, colormap="viridis", opacity=0.7, evidence="minmax", strongest=40)
-    page.get_by_label("Fill with").select_option("noise")
+    set_controls(page, fill="noise")
     drag(page, (0.2, 0.2), (0.5, 0.6))
     drag(page, (0.6, 0.6), (0.8, 0.9))
     expect(page.locator(ASKED)).to_have_text(YARDSTICK)

@@ -62,7 +62,6 @@ function askedBy(given) {
   const options = [...Object.values(OPTIONS.look), divider, OPTIONS.fill, OPTIONS.keep];
   const look = Object.fromEntries(options.map(read).filter(([, value]) => value !== undefined));
   const tool = ["read", "box", "brush", "cell", "frame"].includes(texts.tool) ? { tool: texts.tool } : {};
-  if (["box", "brush", "cell"].includes(texts.tool)) tool.hider = texts.tool;
   return {
     question: pick(["model", "layer", "method", "target", "versus", "framing"]),
     wanted: { ...look, ...tool, hidden: regionsFrom(texts.hidden) },

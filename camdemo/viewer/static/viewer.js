@@ -195,6 +195,7 @@ function mountViewer(root, host) {
     const { hidden, answer = null, ...wantedLook } = known ? {} : withBrought(scene.wanted);
     Object.assign(state, { scene, source, photo, pinned, cell: null, draft: null, answer, frame: null });
     Object.assign(state, wantedLook, hidden && historyOf(hidden));
+    if (!["read", "frame"].includes(state.tool)) state.hider = state.tool;
     if (known === null) viewer.wantedExample = scene.example;
     state.known = known ?? knownOf(scene);
     state.revision++;
