@@ -183,6 +183,20 @@ def test_space_freezes_the_frame_that_is_seen_and_explains_it_in_full(page: Page
     assert {"scene_maps", "scene_hide"} <= set(names)
 
 
+def test_where_a_frame_cannot_be_sent_the_camera_goes_on(page: Page) -> None:
+    start(page)
+    page.route(re.compile("/upload"), lambda route: route.abort())
+    page.keyboard.press(" ")
+    said = page.locator(f"{VIEWER} [data-at=canvas]")
+    expect(said).to_contain_text("The photo can't be sent")
+    painted(page, 3)
+    assert states(page) == ["live"]
+    page.unroute(re.compile("/upload"))
+    page.keyboard.press(" ")
+    expect(page.locator(LIVE)).to_be_hidden()
+    expect(said).to_have_text("")
+
+
 def test_the_picture_is_the_frame_that_was_explained_and_late_answers_are_dropped(
     page: Page,
 ) -> None:

@@ -41,9 +41,9 @@ function free(stream) {
   for (const track of stream.getTracks()) track.stop();
 }
 
-/** A copy that is no larger than that on its shorter and its longer side. */
-function smallerCopy(image, shorter, longer) {
-  const { width, height } = image;
+/** A copy, no larger than that on its shorter and its longer side. */
+function copyOf(image, shorter = Infinity, longer = Infinity) {
+  const [width, height] = image.videoWidth ? [image.videoWidth, image.videoHeight] : [image.width, image.height];
   const factor = Math.min(1, shorter / Math.min(width, height), longer / Math.max(width, height));
   const size = { width: Math.max(1, Math.round(width * factor)), height: Math.max(1, Math.round(height * factor)) };
   const canvas = make("canvas", size);
@@ -126,18 +126,17 @@ function liveOf(viewer) {
       await pause(at - now);
     } while (run === mine && (mine.held || document.hidden));
     if (run !== mine) return;
-    const full = await createImageBitmap(mine.video);
-    const photo = smallerCopy(full, Infinity, MOST_SHOWN);
-    const sent = smallerCopy(photo, SENT, MOST_SENT);
+    const full = copyOf(mine.video);
+    const photo = copyOf(full, Infinity, MOST_SHOWN);
+    const sent = copyOf(photo, SENT, MOST_SENT);
     const address = sent.toDataURL("image/jpeg", 0.8);
     const number = ++mine.sent;
     const start = performance.now();
     const answer = await host.live({ ...questionNow(mine), frame: address.slice(address.indexOf(",") + 1) });
     mine.took = performance.now() - start;
-    if (run !== mine) return full.close();
+    if (run !== mine) return;
     if (answer.error !== undefined) throw new Error(answer.error);
-    if (number < mine.shown || mine.held) return full.close();
-    mine.full?.close();
+    if (number < mine.shown || mine.held) return;
     Object.assign(mine, { shown: number, full });
     count(mine);
     await show(answer, photo, sent, address);
@@ -184,8 +183,7 @@ function liveOf(viewer) {
     const mine = run;
     if (!mine?.full || mine.held) return;
     mine.held = true;
-    const picture = smallerCopy(mine.full, Infinity, Infinity);
-    const photo = await new Promise((done) => picture.toBlob(done, "image/jpeg", 0.95));
+    const photo = await new Promise((done) => mine.full.toBlob(done, "image/jpeg", 0.95));
     const { target } = questionNow(mine);
     await openFile(viewer, new File([photo], "camera.jpg", { type: photo.type }), "canvas", { target });
     mine.held = false; // where that failed the camera goes on
@@ -195,7 +193,6 @@ function liveOf(viewer) {
   function end() {
     if (!run) return;
     free(run.stream);
-    run.full?.close();
     state.tool = run.before.tool;
     run = null;
   }
