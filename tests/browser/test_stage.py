@@ -64,7 +64,8 @@ RECTS = """() => {
   const seen = [];
   let part = 0; // one text may be in several rectangles
   const add = (name, { left, top, right, bottom }) => {
-    if (right - left > 0.5 && bottom - top > 0.5) seen.push({ part, name, left, top, right, bottom });
+    if (right - left < 0.5 || bottom - top < 0.5) return;
+    seen.push({ part, name, left, top, right, bottom });
   };
   const cut = (a, b) => ({
     left: Math.max(a.left, b.left), top: Math.max(a.top, b.top),
