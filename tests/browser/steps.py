@@ -144,6 +144,11 @@ def drag(page: Page, *places: tuple[float, float], release: bool = True) -> None
         page.mouse.up()
 
 
+def show_view(page: Page, name: str) -> None:
+    """What is painted: "overlay", "photo" or "split"."""
+    page.locator(f"[name=cam-view][value={name}]").check()
+
+
 def choose_tool(page: Page, name: str) -> None:
     """What dragging does: "read", "frame", or "box", "brush", "cell" of hiding."""
     if name in ("read", "frame"):

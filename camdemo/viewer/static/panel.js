@@ -159,6 +159,14 @@ function drawLegend(viewer) {
 
 const ONE_COLUMN = "(max-width: 900px)"; // as viewer.css has it
 
+/** The title: names, which may be cut off, and behind each what must be read to its end. */
+function writeTitle({ find }, parts) {
+  const title = find(".cam-title");
+  if (title.textContent === parts.flat().join("")) return;
+  const span = (textContent) => make("span", { textContent });
+  title.replaceChildren(...parts.map((part) => make("span", {}, ...part.map(span))));
+}
+
 /** Title, description, read-out: what is said must be what is seen. */
 function drawWords(viewer) {
   const { state, canvas } = viewer;
@@ -170,8 +178,9 @@ function drawWords(viewer) {
   const below = answer && matchMedia(ONE_COLUMN).matches;
   viewer.write(".cam-words", below ? describeAnswer(state) : wordsOf(viewer, map, label, rival));
   const now = answer ? `${percentText(probability)} → ${percentText(answer.now[index])}` : percentText(probability);
-  const against = rival ? ` against ${rival.label} · ${percentText(answer ? answer.now[rival.index] : rival.probability)}` : "";
-  viewer.write(".cam-title", `${label} · ${now}${against}`);
+  const theirs = rival && percentText(answer ? answer.now[rival.index] : rival.probability);
+  const title = [[label, ` · ${now}`], ...(rival ? [[` against ${rival.label}`, ` · ${theirs}`]] : [])];
+  writeTitle(viewer, title);
   viewer.write(".cam-asked", describeAnswer(state));
   viewer.find(".cam-asked").classList.toggle("cam-answered", Boolean(answer));
   const facts = scene.layers.find(({ name }) => name === layer);
@@ -180,7 +189,7 @@ function drawWords(viewer) {
   viewer.write(".cam-facts", [scene.model.title, layerTitle(scene.layers, facts), methodOf(method).title].join(" · "));
   const read = map && cell ? describeCell(map, cell.row, cell.column, rival?.label) : "";
   viewer.write(".cam-readout", read || describeSameMaps(viewer));
-  canvas.setAttribute("aria-label", `${scene.name || "Photo"}. ${label} · ${now}${against}. ${viewer.find(".cam-words").textContent}`);
+  canvas.setAttribute("aria-label", `${scene.name || "Photo"}. ${title.flat().join("")}. ${viewer.find(".cam-words").textContent}`);
 }
 
 /** What the map says, or why it says nothing. */
