@@ -8,6 +8,7 @@
 Importing this package loads no torch; the first explanation does.
 """
 
+from .comparison import Comparison, compare
 from .errors import (
     CamdemoError,
     ChoiceError,
@@ -28,6 +29,7 @@ __all__ = [
     "Box",
     "CamdemoError",
     "ChoiceError",
+    "Comparison",
     "Explainer",
     "Explanation",
     "ImageError",
@@ -40,4 +42,5 @@ __all__ = [
     "SettingError",
     "Settings",
     "WeightsError",
+    "compare",
 ]

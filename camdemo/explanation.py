@@ -15,7 +15,7 @@ from .records import Evidence, LookName, Prediction, percent
 from .viewer import bundle
 from .viewer.scene import Scene, display_size
 
-_WORTH_SAYING = 0.1  # of the evidence, in the bars
+WORTH_SAYING = 0.1  # of the evidence, in the bars
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -131,7 +131,7 @@ class Explanation(Finding):
         return " ".join(
             f"{percent(share)} of {what} lies in the bars, outside of the photo."
             for cam, what in sides
-            if (share := self.in_bars(cam)) > _WORTH_SAYING
+            if (share := self.in_bars(cam)) > WORTH_SAYING
         )
 
     def summary(self, evidence: Evidence | None = None) -> dict[str, Any]:

@@ -324,7 +324,8 @@ def test_layers_that_are_none_are_refused(answers, token, layers, message):
         (291, "a list of label indices"),
         ("291", "a list of label indices"),
         ({"291": 1}, "a list of label indices"),
-        (["291"], "a list of label indices"),
+        (["291"], "There is no label '291'"),  # a text is a name
+        (["x" * 100_000], "There is no label"),
         ([None], "a list of label indices"),
         ([291.0], "a list of label indices"),
         ([math.nan], "a list of label indices"),
@@ -346,6 +347,12 @@ def test_targets_that_are_none_are_refused(answers, token, targets, message):
     assert list(answer) == ["error"]
     assert message in answer["error"]
     assert len(answer["error"]) < 400
+
+
+def test_targets_go_by_their_names_too(answers, token):
+    by_name = answers.maps({"id": token, "layers": [STAGE], "targets": ["tiger", 291, "lion"]})
+    assert by_name == answers.maps({"id": token, "layers": [STAGE], "targets": [292, 291]})
+    assert [one["label"] for one in by_name["labels"]] == ["tiger", "lion"]
 
 
 def test_a_refusal_does_no_harm(answers, token):

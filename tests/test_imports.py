@@ -34,8 +34,11 @@ LEVELS: list[dict[str, set[str]]] = [
         "warmup": WORDS | {"models", "engine"},
     },
     {"explanation": WORDS | CRAFTS | {"engine", "viewer", "finding"}},
-    {"explainer": WORDS | CRAFTS | {"settings", "engine", "warmup", "finding", "explanation"}},
-    {"__init__": {"errors", "records", "settings", "explanation", "explainer"}},
+    {
+        "comparison": WORDS | CRAFTS | {"explanation"},
+        "explainer": WORDS | CRAFTS | {"settings", "engine", "warmup", "finding", "explanation"},
+    },
+    {"__init__": {"errors", "records", "settings", "explanation", "comparison", "explainer"}},
     {"ui": WORDS | {"settings", "engine", "viewer", "__init__"}},
     {"cli": WORDS | {"settings", "models", "methods", "engine", "explainer", "ui"}},
     {"__main__": {"cli"}, "app": {"cli"}},
@@ -142,6 +145,7 @@ def test_what_is_public_is_this_and_no_more():
         "Box",
         "CamdemoError",
         "ChoiceError",
+        "Comparison",
         "Explainer",
         "Explanation",
         "ImageError",
@@ -154,5 +158,6 @@ def test_what_is_public_is_this_and_no_more():
         "SettingError",
         "Settings",
         "WeightsError",
+        "compare",
     ]
     assert all(hasattr(camdemo, name) for name in camdemo.__all__)

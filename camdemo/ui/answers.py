@@ -167,15 +167,16 @@ class Answers:
         """Maps for a browser: {"maps": [...], "labels": [...]}, or {"error": a sentence}.
 
         The question comes from outside: {"id": token, "layers": names or None for every stage,
-        "targets": indices or None for those on the page, "method": its name or None for the
-        scene's, "versus": index of the label whose logit is subtracted, or None, "exact": whether
-        whole}.
+        "targets": indices or names, None for those on the page, "method": its name or None for
+        the scene's, "versus": index of the label whose logit is subtracted, or None, "exact":
+        whether whole}.
         """
         finding = self._find(question).finding
         asked = questions.maps(question)
         found = finding.maps(**asked)
         targets, method = asked["targets"], asked["method"] or finding.method
-        shown = finding.labels_shown() if targets is None else map(finding.prediction, targets)
+        named = map(finding.prediction, (target for _layer, target in found))
+        shown = finding.labels_shown() if targets is None else named
         exact = question.get("exact") is True and len(found) == 1
         sent = packets(found, method, asked["versus"], exact)
         return {"maps": sent, "labels": labels(shown)}

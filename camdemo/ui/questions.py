@@ -23,8 +23,8 @@ _MOST = 8  # layers or targets in one question; None asks for every stage at onc
 def maps(question: Mapping[str, Any]) -> dict[str, Any]:
     """Layers, targets, method and versus as arguments for `Finding.maps`.
 
-    The layers are a short list of names or None for every stage, the targets one of indices or
-    None for those on the page; method and versus may be None, too.
+    The layers are a short list of names or None for every stage, the targets one of indices and
+    names or None for those on the page; method and versus may be None, too.
 
     Raises:
         CamdemoError, RangeError: something else.
@@ -32,8 +32,8 @@ def maps(question: Mapping[str, Any]) -> dict[str, Any]:
     layers, targets = question.get("layers"), question.get("targets")
     if not _is_list_of(layers, str):
         raise CamdemoError("The layers must be a list of names.")
-    if not _is_list_of(targets, int):
-        raise CamdemoError("The targets must be a list of label indices.")
+    if not _is_list_of(targets, int, str):
+        raise CamdemoError("The targets must be a list of label indices or names.")
     for kind, values in (("layers", layers), ("targets", targets)):
         if values is not None and not 1 <= len(values) <= _MOST:
             raise RangeError(f"number of {kind}", len(values), 1, _MOST)
@@ -225,7 +225,7 @@ def mask(question: Mapping[str, Any], side: int) -> np.ndarray:
     raise CamdemoError(f"The mask must be base64 of {side} x {side} bits.")
 
 
-def _is_list_of(values: Any, kind: type) -> bool:
+def _is_list_of(values: Any, *kinds: type) -> bool:
     return values is None or (
-        isinstance(values, list) and all(type(value) is kind for value in values)
+        isinstance(values, list) and all(type(value) in kinds for value in values)
     )

@@ -18,8 +18,8 @@ STATIC = Path(__file__).parent / "static"
 SCRIPTS = (
     *("basics.js", "options.js", "combobox.js", "maps.js", "heat.js", "paint.js", "words.js"),
     *("duel.js", "regions.js", "menus.js", "hiding.js", "panel.js", "exchange.js", "asking.js"),
-    *("framing.js", "photos.js", "live.js", "address.js", "input.js", "stage.js", "keys.js"),
-    *("takeaway.js", "viewer.js"),
+    *("framing.js", "photos.js", "live.js", "halves.js", "difference.js", "compare.js"),
+    *("address.js", "input.js", "stage.js", "keys.js", "takeaway.js", "viewer.js"),
 )
 
 

@@ -30,6 +30,21 @@ function regionsFrom(text) {
   });
 }
 
+/** What of B differs from A, under the names of A's with "b_" before them. */
+function textsOfB({ other }) {
+  const { source, ...names } = other?.differs ?? {};
+  return Object.fromEntries(Object.entries({ example: source?.example, ...names }).filter(([, text]) => text).map(([name, text]) => [`b_${name}`, text]));
+}
+
+/** The same from an address: the `other` of a state, or null. A photo that was sent has no name: it is given. */
+function differingFrom(texts, examples, sent = null) {
+  const offered = examples.some(({ name }) => name === texts.b_example);
+  const source = sent ?? (offered ? { example: texts.b_example } : null);
+  const all = { source, model: texts.b_model, layer: texts.b_layer, method: texts.b_method };
+  const differs = Object.fromEntries(Object.entries(all).filter(([, value]) => value));
+  return Object.keys(differs).length ? { differs, opened: null } : null;
+}
+
 /** Everything that is seen, as texts by their names; `example` only where there is one. */
 function viewOf({ state }) {
   const { scene, layer, method, target, versus, tool, fill, keep } = state;
@@ -37,7 +52,7 @@ function viewOf({ state }) {
   const labels = { target: labelText(scene, target), versus: labelText(scene, versus) };
   const hidden = textOfRegions(regionsNow(state));
   const divider = state.view === "split" ? { split: state.split } : {};
-  const view = { example: scene.example, ...asked, ...labels, ...lookOf(state), ...divider, tool, ...(hidden ? { hidden, fill, keep } : {}) };
+  const view = { example: scene.example, ...asked, ...labels, ...lookOf(state), ...divider, ...textsOfB(state), tool, ...(hidden ? { hidden, fill, keep } : {}) };
   return Object.fromEntries(Object.entries(view).filter(([, value]) => value !== null && value !== "").map(([name, value]) => [name, String(value)]));
 }
 
@@ -70,7 +85,10 @@ function askedBy(given) {
 
 /** The address that opens this very view; only for an example, never for an upload. */
 function linkOf(viewer) {
-  const { example, ...view } = viewOf(viewer);
+  const { example, ...all } = viewOf(viewer);
+  // Of two, only what is an example, too, is in a link.
+  const isSent = viewer.state.other?.differs.source?.path;
+  const view = Object.fromEntries(Object.entries(all).filter(([name]) => !isSent || !name.startsWith("b_")));
   const kept = [...new URLSearchParams(location.search)].filter(([name]) => KEPT.includes(name));
   const query = new URLSearchParams([...kept, ...(example ? Object.entries({ example, ...view }) : [])]);
   return `${location.origin}${location.pathname}${query.size ? `?${query}` : ""}`;
@@ -92,7 +110,7 @@ function addressOf(viewer) {
   /** Write the view into the tab's history: as a new entry after another question, else in place. */
   function write(isNew = false) {
     if (!state.scene || !state.source || isLive(viewer)) return; // a reload starts no camera
-    const entry = { source: state.source, view: viewOf(viewer) };
+    const entry = { source: state.source, sent: state.other?.differs.source, view: viewOf(viewer) };
     const text = JSON.stringify(entry);
     if (text === written) return;
     written = text;
@@ -116,7 +134,8 @@ function addressOf(viewer) {
     const { question, wanted } = askedBy(given);
     clearTimeout(timer);
     pending = null;
-    if (await viewer.open({ source, ...question }, { wanted, isNew: false })) return true;
+    const other = differingFrom(given, state.examples, entry?.sent);
+    if (await viewer.open({ source, ...question }, { wanted: { ...wanted, other }, isNew: false })) return true;
     written = ""; // what is still shown is what stands in the address
     write();
     return false;

@@ -114,5 +114,5 @@ function askingOf(viewer) {
     return true;
   }
 
-  return { open, cancelDownload: () => stop?.() };
+  return { open, fetchModel, cancelDownload: () => stop?.() };
 }

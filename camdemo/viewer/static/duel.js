@@ -14,6 +14,11 @@ function opposite(map) {
   return { ...map, values: map.values.map((value) => -value) };
 }
 
+/** The explained label, and the one that it is compared with. */
+function namesOf(scene, { target, versus }) {
+  return [target, versus].filter((index) => index !== null).map((index) => labelOf(scene, index).label).join(" against ");
+}
+
 /** Two sentences or more: which part speaks for which of the two. */
 function describeDuel(map, label, rival, scene) {
   const sides = [[map, label, rival], [opposite(map), rival, label]];

@@ -21,6 +21,22 @@ function keepMaps(known, packets) {
   }
 }
 
+/** What finds a map of a state: of a label at a layer; of the explained label it may be that of two logits. */
+function mapsOf(state) {
+  const differences = { revision: 0, maps: new Map() }; // of two maps, computed once
+  return (layer, target, method = state.method) => {
+    const map = (index, ...versus) => state.known.maps.get(mapKey(method, layer, index, ...versus));
+    const { versus } = state;
+    if (versus === null || target !== state.target) return map(target);
+    if (!methodOf(method).linear) return map(target, versus);
+    if (differences.revision !== state.revision) Object.assign(differences, { revision: state.revision, maps: new Map() });
+    const key = mapKey(method, layer, target, versus);
+    const [own, rival] = [map(target), map(versus)];
+    if (own && rival && !differences.maps.has(key)) differences.maps.set(key, differenceOf(own, rival));
+    return differences.maps.get(key);
+  };
+}
+
 /** What asks the server for maps. */
 function exchangeOf(viewer) {
   const { state, host } = viewer;
@@ -65,8 +81,8 @@ function exchangeOf(viewer) {
   }
 
   /**
-   * Ask for maps; null means every stage, or the labels on the page. Each question is asked once a
-   * scene; one that failed is asked again when a person does something. True if the answer came.
+   * Ask for maps; null means every stage, or the labels on the page, which go by their indices or
+   * names. Each question is asked once a scene; one that failed is asked again when a person does something. True if the answer came.
    */
   async function ask(layers, targets, versus = null) {
     const { scene, known, method } = state;
@@ -77,13 +93,13 @@ function exchangeOf(viewer) {
     const isShown = () => state.known === known; // and no other photo or frame meanwhile
     viewer.wait(1);
     try {
-      const answer = await host.maps({ id: scene.id, ...question });
+      const answer = await host.maps({ id: scene.id, ...question, beside: viewer.beside() });
       if (!answer.maps) throw new Error(answer.error); // in no words where another scene was asked for
       keepMaps(known, answer.maps);
       scene.labels.push(...answer.labels.filter((label) => !labelOf(scene, label.index)));
       if (isShown()) {
         state.revision++;
-        buildLabels(viewer);
+        buildLabels(viewer.main);
         viewer.set({});
       }
       return true;
@@ -104,5 +120,5 @@ function exchangeOf(viewer) {
     if (state.scene === scene && labelOf(scene, index)) viewer.chooseLabel(index);
   }
 
-  return { askForStages, askForMissing, addLabel };
+  return { sweep, askForStages, askForMissing, askForLabels: (labels) => ask(null, labels), addLabel };
 }

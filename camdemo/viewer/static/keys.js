@@ -76,7 +76,8 @@ const growFrame = (by) => (viewer) => viewer.framing.grow(by);
 
 /**
  * All keys: how they are called, what they do in words, and what each of them does (false: nothing
- * here, so that the browser may do what it does). `needs` is what a host must have for them.
+ * here, so that the browser may do what it does). `needs` is what a host must have for them; those that
+ * are `alone` ask of one picture, and rest while two are compared.
  */
 const KEYS = [
   {
@@ -122,6 +123,7 @@ const KEYS = [
     name: "h",
     words: "hide the cell that is read, else the hottest ones",
     needs: "hide",
+    alone: true,
     keys: {
       h: (viewer) => {
         const { reading, cell } = viewer.state;
@@ -133,12 +135,14 @@ const KEYS = [
     name: "z y x",
     words: "undo, redo, clear",
     needs: "hide",
+    alone: true,
     keys: { z: (viewer) => stepHistory(viewer, -1), y: (viewer) => stepHistory(viewer, 1), x: clearRegions },
   },
   {
     name: "shift ← → ↑ ↓",
     words: "move the frame",
     needs: "open",
+    alone: true,
     keys: {
       "shift ArrowLeft": moveFrame(-1, 0),
       "shift ArrowRight": moveFrame(1, 0),
@@ -150,6 +154,7 @@ const KEYS = [
     name: "[ ] 0",
     words: "frame smaller, larger, as before",
     needs: "open",
+    alone: true,
     keys: { "[": growFrame(1 / 1.05), "]": growFrame(1.05), 0: (viewer) => viewer.framing.reset() },
   },
   {
@@ -180,13 +185,16 @@ function buildHelp(viewer) {
 
 /** Listen to the keyboard: anywhere on the page, but never while somebody types. */
 function listenToKeys(viewer) {
-  const keys = Object.assign({}, ...keysHere(viewer).map((entry) => entry.keys));
+  const keysOf = (entries) => Object.assign({}, ...entries.map((entry) => entry.keys));
+  const all = keysOf(keysHere(viewer));
+  const shared = keysOf(keysHere(viewer).filter(({ alone }) => !alone));
   let byTab = false; // how the focus came to where it is
   document.addEventListener("pointerdown", () => { byTab = false; });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Tab") byTab = true;
     const at = (selector) => event.target.closest?.(selector);
-    const { scene } = viewer.state;
+    const { scene, other } = viewer.state;
+    const keys = other ? shared : all;
     if (!viewer.root.isConnected || event.ctrlKey || event.metaKey || event.altKey) return;
     if (viewer.find(".cam-help").open) return;
     // A field that has just brought another model has no use for these while its list is closed.

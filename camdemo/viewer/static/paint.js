@@ -62,6 +62,22 @@ function paint(context, { view, look, opacity, split, zoom = 1 }, photo, box, he
   }
 }
 
+/** Give a canvas a size: what has it already is not cleared. */
+function fitCanvas(canvas, { width, height }) {
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
+}
+
+/** Paint what a viewer shows of its photo, and the cell that is read out. */
+function paintView({ state, heat, mapOf }, context, zoom = 1) {
+  const { scene, photo, layer, target, cell, plain } = state;
+  const view = plain ? "photo" : state.view;
+  const seen = Object.create(state, { view: { value: view }, zoom: { value: zoom } });
+  paint(context, seen, photo, scene.box, heat.current());
+  const map = mapOf(layer, target);
+  if (map && cell && view !== "photo") outline(context, rectOf(map, scene.box, cell, photo));
+}
+
 /** What was painted fades into what is painted now: for an eye that must see what has changed. */
 function fadeFrom(canvas, before) {
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -80,14 +96,14 @@ const AROUND = 1.15; // how much of the photo is left about it
 
 /** Bring a small frame nearer, unless it is being moved; how much. (By a style: no pixel is painted anew.) */
 function zoomTo({ canvas, state, find }) {
-  const { scene, tool, frame } = state;
+  const { scene, tool, frame, other } = state;
   if (!scene) return 1;
   const [left, top, right, bottom] = onPicture(scene.box, state.photo);
   const [width, height] = [right - left, bottom - top];
   const room = canvas.parentElement;
   const fitted = Math.min(room.clientWidth / canvas.width, room.clientHeight / canvas.height);
   const near = Math.min(room.clientWidth / width, room.clientHeight / height) / (AROUND * fitted);
-  const zooms = width * height < ZOOMS * canvas.width * canvas.height && tool !== "frame" && !frame;
+  const zooms = width * height < ZOOMS * canvas.width * canvas.height && tool !== "frame" && !frame && !other;
   const zoom = zooms ? Math.max(1, near) : 1;
   const shift = (size, middle, seen) => {
     const most = Math.max(0, (size * fitted * zoom - seen) / 2); // no emptiness beside the photo

@@ -142,6 +142,10 @@ const ENDS = { positive: ["none", "most evidence"], signed: ["against", "for the
 function drawLegend(viewer) {
   const { scene, layer, target, versus } = viewer.state;
   const range = viewer.heat.rangeFor(layer, target);
+  const told = (end) => viewer.comparing.each((side) => {
+    const its = side.heat.rangeFor(side.state.layer, side.state.target);
+    return its ? valueText(its[end]) : "…";
+  });
   viewer.find(".cam-legend").hidden = !range;
   if (!range) return;
   const context = viewer.find(".cam-legend-bar").getContext("2d");
@@ -149,8 +153,8 @@ function drawLegend(viewer) {
   new Uint32Array(image.data.buffer).set(viewer.heat.settings().pixels);
   context.putImageData(image, 0, 0);
   const [from, to] = versus === null ? ENDS[viewer.heat.evidence()] : [versus, target].map((index) => labelOf(scene, index).label);
-  viewer.find(".cam-legend-from").textContent = `${valueText(range.from)} ${from}`;
-  viewer.find(".cam-legend-to").textContent = `${valueText(range.to)} ${to}`;
+  viewer.find(".cam-legend-from").textContent = `${told("from")} ${from}`;
+  viewer.find(".cam-legend-to").textContent = `${told("to")} ${to}`;
   const zero = -range.from / (range.to - range.from);
   const mark = viewer.find(".cam-legend-zero");
   mark.textContent = zero > 0.08 && zero < 0.92 ? "0" : ""; // at an end it is written already
@@ -172,14 +176,17 @@ function drawWords(viewer) {
   const { state, canvas } = viewer;
   const { scene, layer, method, versus, answer, cell } = state;
   const map = viewer.mapOf(layer, state.target);
+  const compared = viewer.comparing.said();
   const { index, label, probability } = labelOf(scene, state.target);
   const rival = versus === null ? null : labelOf(scene, versus);
   // Where there is no room beside the picture the answer to hiding stands below it.
   const below = answer && matchMedia(ONE_COLUMN).matches;
-  viewer.write(".cam-words", below ? describeAnswer(state) : wordsOf(viewer, map, label, rival));
+  const own = () => (below ? describeAnswer(state) : wordsOf(viewer, map, label, rival));
+  viewer.write(".cam-words", compared?.words.replaceAll(" %", "\u00a0%") ?? own());
   const now = answer ? `${percentText(probability)} → ${percentText(answer.now[index])}` : percentText(probability);
   const theirs = rival && percentText(answer ? answer.now[rival.index] : rival.probability);
-  const title = [[label, ` · ${now}`], ...(rival ? [[` against ${rival.label}`, ` · ${theirs}`]] : [])];
+  const alone = [[label, ` · ${now}`], ...(rival ? [[` against ${rival.label}`, ` · ${theirs}`]] : [])];
+  const title = compared ? [[compared.title, ""]] : alone;
   writeTitle(viewer, title);
   viewer.write(".cam-asked", describeAnswer(state));
   viewer.find(".cam-asked").classList.toggle("cam-answered", Boolean(answer));
@@ -187,8 +194,8 @@ function drawWords(viewer) {
   const place = state.examples.findIndex(({ name }) => name === scene.example);
   viewer.write(".cam-count", place < 0 ? "" : `${place + 1} / ${state.examples.length}`);
   viewer.write(".cam-facts", [scene.model.title, layerTitle(scene.layers, facts), methodOf(method).title].join(" · "));
-  const read = map && cell ? describeCell(map, cell.row, cell.column, rival?.label) : "";
-  viewer.write(".cam-readout", read || describeSameMaps(viewer));
+  const read = compared?.read ?? (map && cell ? describeCell(map, cell.row, cell.column, rival?.label) : "");
+  viewer.write(".cam-readout", read || (compared ? "" : describeSameMaps(viewer)));
   canvas.setAttribute("aria-label", `${scene.name || "Photo"}. ${title.flat().join("")}. ${viewer.find(".cam-words").textContent}`);
 }
 
@@ -231,6 +238,7 @@ function drawControls(viewer) {
   find(".cam-busy").hidden = state.waiting === 0;
   drawHidingControls(viewer);
   viewer.live?.draw();
+  viewer.comparing.draw();
   find(".cam-canvas [data-control=split]").hidden = state.view !== "split" || !scene;
   if (!scene) return;
   if (host.open) choices.model.set(scene.model.name);

@@ -21,7 +21,8 @@ function npyOf({ height, width, values }) {
 }
 
 /** The regions that are hidden, in pixels of the photo. */
-function regionsTaken({ scene, photo, ...state }) {
+function regionsTaken(state) {
+  const { scene, photo } = state;
   const [width, height] = scene.size;
   return regionsInPhoto(regionsNow(state), width / photo.width, height / photo.height);
 }
@@ -40,31 +41,51 @@ function pythonOfHiding(state) {
   return [...(boxes.length ? call : []), ...(strokes ? [more] : [])];
 }
 
-/** The lines of Python that compute this very map, and draw it as far as Python does. */
-function pythonOf(scene, state) {
-  const text = (value) => JSON.stringify(value);
-  const hiding = pythonOfHiding(state);
-  const { layer, method, target, versus, colormap, opacity, evidence, look } = state;
+/** A value as Python writes it. */
+const asPython = (value) => JSON.stringify(value);
+
+/** The lines of Python that explain a photo as a state shows it; `start` is what explains. */
+function pythonOfQuestion(start, { scene, layer, method, target, versus }) {
+  return [
+    `${start}.explain(`,
+    `    ${scene.code.photo},`,
+    `    model=${asPython(scene.model.name)},`,
+    `    layer=${asPython(layer)},`,
+    `    method=${asPython(method)},`,
+    `    target=${target},  # ${labelOf(scene, target).label}`,
+    ...(versus === null ? [] : [`    versus=${versus},  # ${labelOf(scene, versus).label}`]),
+    `    framing=${asPython(scene.framing)},`,
+    ")",
+  ];
+}
+
+/** The lines of Python that compute this very map, or these two, and draw it as far as Python does. */
+function pythonOf(state, other) {
+  const hiding = other ? [] : pythonOfHiding(state);
+  const { scene, versus, colormap, opacity, evidence, look } = state;
   const drawn = { colormap, opacity, evidence: versus === null ? evidence : "signed", look };
-  const settings = Object.entries(drawn).map(([name, value]) => `${name}=${text(value)}`);
+  const settings = Object.entries(drawn).map(([name, value]) => `${name}=${asPython(value)}`).join(", ");
   // What the canvas alone can do is said where it is done; one scale does nothing to a difference.
   const usual = { ...defaultsOf(Object.values(OPTIONS.look)), shared: versus !== null && state.shared };
   const rest = Object.keys(usual).filter((name) => !(name in drawn) && state[name] !== usual[name]);
   return [
-    ...scene.code.imports,
-    `from camdemo import ${hiding.some((line) => line.includes("Box(")) ? "Box, " : ""}Explainer`,
+    ...new Set([...scene.code.imports, ...(other ? other.scene.code.imports : [])]),
+    `from camdemo import ${hiding.some((line) => line.includes("Box(")) ? "Box, " : ""}Explainer${other ? ", compare" : ""}`,
     "",
-    "explanation = Explainer().explain(",
-    `    ${scene.code.photo},`,
-    `    model=${text(scene.model.name)},`,
-    `    layer=${text(layer)},`,
-    `    method=${text(method)},`,
-    `    target=${target},  # ${labelOf(scene, target).label}`,
-    ...(versus === null ? [] : [`    versus=${versus},  # ${labelOf(scene, versus).label}`]),
-    `    framing=${text(scene.framing)},`,
-    ")",
-    "explanation.cam  # the signed map, float32",
-    `explanation.overlay(${settings.join(", ")})`,
+    ...(other
+      ? [
+          "explainer = Explainer()",
+          ...pythonOfQuestion("a = explainer", state),
+          ...pythonOfQuestion("b = explainer", other),
+          "comparison = compare(a, b)",
+          "print(comparison.text)",
+          `comparison.figure(${settings})`,
+        ]
+      : [
+          ...pythonOfQuestion("explanation = Explainer()", state),
+          "explanation.cam  # the signed map, float32",
+          `explanation.overlay(${settings})`,
+        ]),
     ...(rest.length ? [`# On the page also: ${rest.map((name) => `${name} ${state[name]}`).join(", ")}.`] : []),
     ...hiding,
     "",
@@ -88,11 +109,6 @@ function framingText({ framing }) {
   const { values, default: usual } = optionOf("framing");
   if (framing === usual) return [];
   return [values.find(({ name }) => name === framing)?.title.toLowerCase() ?? `frame ${framing}`];
-}
-
-/** The explained label, and the one that it is compared with. */
-function namesOf(scene, { target, versus }) {
-  return [target, versus].filter((index) => index !== null).map((index) => labelOf(scene, index).label).join(" against ");
 }
 
 /** The look and its colours: "Glow, Inferno, 85 %"; those of a signed map are always the same. */
@@ -173,9 +189,9 @@ function figureOf(scene, state, photo, overlay, legend) {
 
 /** A name for a file of this view. */
 function fileName(state) {
-  const { scene, layer, method } = state;
-  const unusual = [[method, optionOf("method")], [scene.framing, optionOf("framing")]]
-    .flatMap(([value, option]) => (value === option.default ? [] : [value]));
+  const { scene, layer, method, other } = state;
+  const unusual = [[method, optionOf("method")], [scene.framing, optionOf("framing")], [other && "compared", {}]]
+    .flatMap(([value, option]) => (value && value !== option.default ? [value] : []));
   return [namesOf(scene, state), scene.model.name, layer, ...unusual].join("-").replace(/[^\w.-]+/g, "-");
 }
 
@@ -312,6 +328,20 @@ function pageQuestion(state) {
   return { id: scene.id, layer, method, target, versus, look: lookOf(state), split, hidden };
 }
 
+/** What is compared must be here. */
+function checkBoth(comparing) {
+  if (!comparing.isReady()) throw new Error("What is compared is still being computed. Try again when it is here.");
+}
+
+/** B's own numbers, and what it has in common with A, as Comparison has it. */
+async function numbersCompared({ comparing }) {
+  checkBoth(comparing);
+  const { second } = comparing;
+  const { map, loss } = await wholeMap(second);
+  const { overlap, chance } = comparing.overlap() ?? { overlap: null, chance: null };
+  return { ...numbersOf(second, map, loss), overlap, chance, text: comparing.said().words };
+}
+
 /** What is said beside a picture that is smaller than the photo. */
 function describeSize(picture, [width, height]) {
   if (picture.width === width && picture.height === height) return "";
@@ -336,6 +366,13 @@ async function copy(viewer, text, done) {
 /** What each button of the viewer does. */
 function actionsOf(viewer) {
   const { state, canvas, find } = viewer;
+  const sides = () => [viewer, viewer.comparing.second];
+  /** The two that are compared, each on its photo at its own resolution. */
+  const bothFullSize = (view = state.view) => {
+    checkBoth(viewer.comparing);
+    const seen = (side) => Object.assign(Object.create(side), { state: Object.create(side.state, { view: { value: view } }) });
+    return Promise.all(sides().map((side) => fullSize(seen(side))));
+  };
   const sayLoss = (loss) =>
     viewer.say(describeLoss(loss, state.scene.layers.find(({ name }) => name === state.layer)), "save");
   return {
@@ -347,15 +384,25 @@ function actionsOf(viewer) {
     freeze: () => viewer.live.freeze(),
     stop: () => viewer.live.stop(),
     cancel: () => viewer.cancelDownload(),
+    uncompare: () => viewer.comparing.end(),
     png: async () => {
       const { scene } = state;
       const name = fileName(state);
-      const picture = await fullSize(viewer);
+      const area = { width: canvas.clientWidth, height: canvas.clientHeight };
+      const picture = state.other
+        ? joined(await bothFullSize(), viewer.comparing.facts(), area)
+        : await fullSize(viewer);
       picture.toBlob((blob) => save(blob, `${name}.png`));
-      viewer.say(describeSize(picture, scene.size), "save");
+      viewer.say(state.other ? "" : describeSize(picture, scene.size), "save");
     },
-    figure: () => {
+    figure: async () => {
       checkFrame(state);
+      if (state.other) {
+        const { said, facts } = viewer.comparing;
+        const pictures = await bothFullSize("overlay");
+        const figure = figureOfTwo(sides().map((side) => side.state), said(), facts(), pictures, captionOf);
+        return figure.toBlob((blob) => save(blob, `${fileName(state)}-figure.png`));
+      }
       const overlay = make("canvas", { width: canvas.width, height: canvas.height });
       const seen = { ...state, view: "overlay" };
       paint(overlay.getContext("2d"), seen, state.photo, state.scene.box, viewer.heat.current());
@@ -373,7 +420,9 @@ function actionsOf(viewer) {
     },
     json: async () => {
       const [name, { map, loss }] = [fileName(state), await wholeMap(viewer)];
-      const text = JSON.stringify(numbersOf(viewer, map, loss));
+      const numbers = numbersOf(viewer, map, loss);
+      const compared = state.other ? { compared: await numbersCompared(viewer) } : {};
+      const text = JSON.stringify({ ...numbers, ...compared });
       save(new Blob([text], { type: "application/json" }), `${[name, ...(loss ? [loss] : [])].join("-")}.json`);
       sayLoss(loss);
     },
@@ -384,9 +433,10 @@ function actionsOf(viewer) {
       if (answer.error) throw new Error(answer.error);
       save(new Blob([answer.html], { type: "text/html" }), `${name}.html`);
     },
-    python: () => copy(viewer, pythonOf(state.scene, state), "The Python lines are copied."),
+    python: () => copy(viewer, pythonOf(state, state.other && viewer.comparing.second.state), "The Python lines are copied."),
     link: () => {
       if (!state.scene.example) viewer.say("Only an example has a link: an uploaded photo stays yours.", "save");
+      else if (state.other?.differs.source?.path) return copy(viewer, linkOf(viewer), "The link is copied, of A alone: an uploaded photo stays yours.");
       else return copy(viewer, linkOf(viewer), "The link is copied.");
     },
   };

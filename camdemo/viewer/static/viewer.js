@@ -59,29 +59,18 @@ function mountViewer(root, host) {
     at: 0, // the place in it
     draft: null, // the region that is being drawn
     answer: null, // what the model says without them
+    other: null, // what is compared with it; see stateOfB in compare.js
     frame: null, // where the outline is while it moves
     waiting: 0, // requests under way
   };
   // `drag` is what a pointer is doing: {move, up, start} of a tool.
   const viewer = { root, host, cam, canvas, find, state, palettes, drag: null };
+  viewer.main = viewer; // also of the one that is compared with it
 
   let frames = 0;
   let wanted = null; // the scene that is to be shown, while its photo is decoded
   const painted = { minis: "", heat: "", layer: "" }; // what was painted last, to paint it once
-  const differences = { revision: 0, maps: new Map() }; // of two maps, computed once
-
-  /** The map of a label at a layer; of the explained label it may be that of two logits. */
-  function mapOf(layer, target, method = state.method) {
-    const map = (index, ...versus) => state.known.maps.get(mapKey(method, layer, index, ...versus));
-    const { versus } = state;
-    if (versus === null || target !== state.target) return map(target);
-    if (!methodOf(method).linear) return map(target, versus);
-    if (differences.revision !== state.revision) Object.assign(differences, { revision: state.revision, maps: new Map() });
-    const key = mapKey(method, layer, target, versus);
-    const [own, rival] = [map(target), map(versus)];
-    if (own && rival && !differences.maps.has(key)) differences.maps.set(key, differenceOf(own, rival));
-    return differences.maps.get(key);
-  }
+  const mapOf = mapsOf(state);
 
   // ---- painting ----
 
@@ -89,26 +78,23 @@ function mountViewer(root, host) {
     outside.dataset.framing = state.scene?.framing ?? "";
     outside.dataset.example = state.scene?.example ?? "";
     if (state.scene) {
-      const context = canvas.getContext("2d");
-      const map = mapOf(state.layer, state.target);
-      if (painted.heat !== viewer.heat.key()) {
+      const looks = viewer.heat.key() + (state.other ? viewer.comparing.key() : "");
+      if (painted.heat !== looks) {
         if (painted.heat && !viewer.drag && !isLive(viewer)) fadeFrom(canvas, find(".cam-before"));
-        painted.heat = viewer.heat.key();
+        painted.heat = looks;
       }
-      const zoom = zoomTo(viewer);
-      paint(context, { ...state, zoom, ...(state.plain ? { view: "photo" } : {}) }, state.photo, state.scene.box, viewer.heat.current());
-      if (map && state.cell && state.view !== "photo") outline(context, rectOf(map, state.scene.box, state.cell, state.photo));
-      const regions = [...regionsNow(state), ...(state.draft ? [state.draft] : [])];
-      if (regions.length) paintHidden(context, state, regions);
-      if (state.tool === "frame" || state.frame) paintFrame(context, viewer.framing.now());
+      if (state.other) viewer.comparing.paint();
+      else paintAlone();
       if (painted.minis !== viewer.heat.key()) {
         painted.minis = viewer.heat.key();
         drawMinis(viewer);
       }
       drawLabels(viewer);
+      viewer.comparing.drawBars();
       drawLegend(viewer);
       drawWords(viewer);
-      if (!map && !state.frame) viewer.askForMissing();
+      if (!mapOf(state.layer, state.target) && !state.frame) viewer.askForMissing();
+      if (state.other) viewer.comparing.askForMissing();
     }
     drawControls(viewer);
     viewer.address?.write();
@@ -117,6 +103,16 @@ function mountViewer(root, host) {
       showInStrip(viewer);
     }
     outside.dataset.frame = String(++frames);
+  }
+
+  /** The one picture, what is hidden of it, and the frame. */
+  function paintAlone() {
+    const context = canvas.getContext("2d");
+    fitCanvas(canvas, state.photo);
+    paintView(viewer, context, zoomTo(viewer));
+    const regions = [...regionsNow(state), ...(state.draft ? [state.draft] : [])];
+    if (regions.length) paintHidden(context, state, regions);
+    if (state.tool === "frame" || state.frame) paintFrame(context, viewer.framing.now());
   }
 
   /** Change the state and paint. */
@@ -206,8 +202,6 @@ function mountViewer(root, host) {
     const rival = samePhoto && isNew ? (labelOf(scene, versus)?.index ?? null) : null;
     state.versus = known ? rival : (scene.versus ?? rival);
     if (state.versus === state.target) state.versus = null;
-    canvas.width = photo.width;
-    canvas.height = photo.height;
     cam.dataset.empty = "false";
     say("");
     buildLayers(viewer);
@@ -218,6 +212,7 @@ function mountViewer(root, host) {
     draw();
     showResult(viewer);
     if (regionsNow(state).length && !answer) viewer.askBack();
+    viewer.comparing.follow();
     await new Promise(requestAnimationFrame); // the first map is on the screen before the rest
     if (state.scene !== scene) return;
     await viewer.askForStages();
@@ -243,7 +238,7 @@ function mountViewer(root, host) {
 
   Object.assign(viewer, { mapOf, set, write, say, wait, doing, show, glance, chooseLabel });
   viewer.heat = heatOfViewer(viewer);
-  Object.assign(viewer, exchangeOf(viewer), { askBack: askingBack(viewer), framing: framingOf(viewer) });
+  Object.assign(viewer, exchangeOf(viewer), { comparing: comparingOf(viewer), askBack: askingBack(viewer), framing: framingOf(viewer) });
   viewer.choices = choicesOf(viewer);
   listenToControls(viewer);
   listenToActions(viewer);
