@@ -84,7 +84,9 @@ def test_a_cold_server_says_so_in_the_canvas_and_a_click_waits_with_feedback(
 def test_the_page_says_where_one_stands_and_that_there_is_no_room(
     patient: Patient, address: str, browser: Browser
 ) -> None:
+    patient.gate.set()
     patient.warm_up()
+    patient.gate.clear()
     with ExitStack() as stack:
 
         def visitor() -> Page:
