@@ -112,9 +112,7 @@ def compare(a: Explanation, b: Explanation) -> Comparison:
     area_a, area_b = float(areas_a[kept_a].sum()), float(areas_b[kept_b].sum())
     if not area_a or not area_b:
         return Comparison(a, b, None, None)
-    down, across = (
-        _common(one, other) for one, other in zip(_edges(a), _edges(b), strict=True)
-    )
+    down, across = (_common(one, other) for one, other in zip(_edges(a), _edges(b), strict=True))
     both = float((kept_a * (down @ kept_b @ across.T)).sum())
     share_a, share_b = area_a / float(areas_a.sum()), area_b / float(areas_b.sum())
     chance = share_a * share_b / (share_a + share_b - share_a * share_b)

@@ -90,6 +90,34 @@ def test_overlap_is_that_of_painted_cells(made: Any) -> None:
         assert found == pytest.approx(expected, abs=1e-12)
 
 
+def test_what_lies_in_bars_does_not_count(made: Any) -> None:
+    """Of "fit": a square of 6 x 6 cells about a photo of 6 x 4; the first and last row are bars."""
+    square = Box(0, -25, 150, 125)
+    upper, fewer, lower = np.zeros((3, 6, 6), np.float32)
+    upper[0] = fewer[0] = lower[0] = 9  # the hottest of all, where nothing is painted
+    upper[1, :5] = fewer[1, :4] = lower[4, :4] = 1  # a fifth of 24 cells is 5
+    assert compare(made(upper, square), made(upper, square)).overlap == 1
+    assert compare(made(upper, square), made(lower, square)).overlap == 0
+    found = compare(made(fewer, square), made(upper, square))
+    assert found.overlap == pytest.approx(4 / 5)
+    p, q = 4 / 24, 5 / 24
+    assert found.chance == pytest.approx(p * q / (p + q - p * q))
+
+
+def test_words_of_what_lies_between_bars(made: Any, explanation: Explanation) -> None:
+    side = explanation.inputs.shape[-1]
+    part = Box(0, side // 4, side, 3 * side // 4)
+    cam = np.zeros((4, 4), np.float32)
+    cam[0] = 1  # half of all lies in a bar
+    cam[1, 0] = 4  # two thirds of this cell lie in the upper third of two rows
+    fitted = made(cam, part=part)
+    assert "A has 67 % in the upper left and half in 13 % of the frame" in (
+        compare(fitted, fitted).text  # one cell of eight
+    )
+    cam = np.where(np.arange(4)[:, None] == 3, 1, np.zeros((4, 4))).astype(np.float32)
+    assert "A has none on the photo, B" in compare(made(cam, part=part), fitted).text
+
+
 def test_no_overlap_of_what_has_none(made: Any) -> None:
     other = Image.fromarray(255 - PHOTO)
     for one in (made(NEGATIVE), made(TOP, image=other), made(TOP, image=other.crop(FRAME_EDGES))):

@@ -157,7 +157,8 @@ function drawLegend(viewer) {
   viewer.find(".cam-legend-to").textContent = `${told("to")} ${to}`;
   const zero = -range.from / (range.to - range.from);
   const mark = viewer.find(".cam-legend-zero");
-  mark.textContent = zero > 0.08 && zero < 0.92 ? "0" : ""; // at an end it is written already
+  const isFree = !viewer.state.other && zero > 0.08 && zero < 0.92;
+  mark.textContent = isFree ? "0" : ""; // at an end it is written already, and between two there is no room
   mark.style.left = `${100 * zero}%`;
 }
 
