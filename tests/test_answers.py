@@ -581,7 +581,8 @@ def test_an_example_is_opened_as_python_explains_it(answers, explainer, lion):
     expected = explainer.explain(LION, **asked | {"versus": 291})
     assert (scene["layer"], scene["target"], scene["versus"]) == (STAGE, 849, 291)
     assert (scene["model"]["name"], scene["method"]) == ("efficientnet_lite1", "layercam")
-    assert (scene["framing"], scene["box"]) == ("20,10,220,240", [20, 10, 220, 240])
+    assert (scene["framing"], scene["natural_box"]) == ("20,10,220,240", [20, 10, 220, 240])
+    assert scene["box"] == [47, 23, 516, 562]  # of a copy with 600 x 600 pixels, where it has 256
     assert same_map(scene["maps"][0], expected.cam)
 
 
@@ -684,7 +685,7 @@ def test_questions_of_another_type_are_refused(answers, token, ask, wrong, messa
         ({"framing": "\ud800"}, "crop, whole, fit, left,top,right,bottom"),
         ({"framing": "0,0,0,0"}, "The frame 0,0,0,0 has no area"),
         ({"framing": "9,0,5,5"}, "The frame 9,0,5,5 has no area"),
-        ({"framing": "0,0,256,257"}, "not within the photo of 256 x 256 pixels"),
+        ({"framing": "0,0,600,601"}, "not within the photo of "),  # nor within its copy
         ({"framing": "999999,0,999999,5"}, "has no area"),
         ({"layer": "__class__"}, "There is no layer '__class__'"),
         ({"layer": ""}, "There is no layer ''"),
@@ -747,7 +748,8 @@ def test_two_sessions_do_not_get_each_others_answers(answers, explainer, lion):
         question = {"id": token, "mask": text_of(PATCH), "fill": "blur"}
         assert (probabilities(answers.hide(question)) == explained.without(PATCH)).all()
         framed = explainer.explain(path, framing="20,10,220,240")
-        answer = answers.look({"id": token, "framing": "20,10,220,240"})
+        edges = [round(edge * 600 / max(explained.image.size)) for edge in (20, 10, 220, 240)]
+        answer = answers.look({"id": token, "framing": ",".join(map(str, edges))})  # of its copy
         assert answer["target"] == framed.target.index
         shown = answer["labels"][0]["probability"]
         assert shown == pytest.approx(framed.target.probability, abs=0.05)  # of a JPEG
