@@ -49,7 +49,7 @@ def script(mount: str | None = None, **constants: Any) -> str:
 
 def options() -> dict[str, Any]:
     """What a person can choose, as the viewer knows it."""
-    facts = ("name", "title", "paper", "formula", "linear")
+    facts = ("name", "title", "paper", "formula", "linear", "knows_label", "note", "reason")
     return question.as_json(
         {name: getattr(method, name) for name in facts} for method in methods.all()
     )
