@@ -186,7 +186,7 @@ add(
         linear=True,
         note="is Grad-CAM times the number of cells",
         where=lambda layer: layer.pooled,
-        reason="a layer of which only a mean over all cells and one linear layer is made",
+        reason="a layer that only a global mean and one linear layer follow",
     )
 )
 add(

@@ -16,8 +16,26 @@ STATIC = Path(__file__).parent / "static"
 # In their order: a script uses only what stands before it. After them comes what mounts the viewer,
 # in the page (page.js) or in a file (file.js).
 SCRIPTS = (
-    *("basics.js", "options.js", "combobox.js", "maps.js", "heat.js", "paint.js", "words.js"),
-    *("duel.js", "regions.js", "menus.js", "hiding.js", "panel.js", "exchange.js", "asking.js"),
+    *(
+        "basics.js",
+        "options.js",
+        "combobox.js",
+        "maps.js",
+        "fused.js",
+        "heat.js",
+        "paint.js",
+        "words.js",
+    ),
+    *(
+        "alike.js",
+        "duel.js",
+        "regions.js",
+        "menus.js",
+        "hiding.js",
+        "panel.js",
+        "exchange.js",
+        "asking.js",
+    ),
     *("framing.js", "photos.js", "live.js", "halves.js", "difference.js", "compare.js"),
     *("address.js", "input.js", "stage.js", "keys.js", "takeaway.js", "viewer.js"),
 )
