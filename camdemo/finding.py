@@ -5,7 +5,7 @@ The photo's pixels are not in it, so that a server can keep many; `Explanation` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -121,7 +121,8 @@ class Finding:
         """More signed maps, all those of stages from one forward pass.
 
         Args:
-            layers: names of layers; None for every stage, and `layer` where it is a finer one.
+            layers: names of layers; None for every stage at which the method is there, and `layer`
+                where it is another.
             targets: labels or their indices, in the order in which they are wanted; None for
                 those on the page.
             method: None for this one's.
@@ -132,11 +133,14 @@ class Finding:
 
         Raises:
             ChoiceError, RangeError: an unknown layer, label, index or method.
+            CamdemoError: a method that is not there at a layer, or that can't compare.
             WeightsError: the weights can't be had any more.
             Abandoned: whoever asked has gone.
         """
         method = methods.find(self.method if method is None else method).name
         rival = naming.find(self.labels, versus)
+        for name in layers or ():
+            methods.check(method, methods.find_layer(self.layers, name), rival, self.layers)
         shown = [self.target, *([self.versus] if self.versus else []), *self.predictions]
         on_page = dict.fromkeys(one.index for one in shown)
         if targets is None:
@@ -167,19 +171,33 @@ class Finding:
 
         if layers is not None:
             names = {methods.find_layer(self.layers, name).name for name in layers}
-            return sweep([one for one in self.layers if one.name in names], Rank.ANSWER)
+            return sweep([one for one in self._offered() if one.name in names], Rank.ANSWER)
         others = [index for index in on_page if index not in asked]
-        stages = [one for one in self.layers if one.stage]
-        maps = sweep(stages, Rank.SWEEP, others)
+        known = methods.find(method)
+        stages = [one for one in self.layers if one.stage and known.is_at(one)]
+        maps = sweep(stages, Rank.SWEEP, others) if stages else {}
+        if self.layer.stage or not known.is_at(self.layer):
+            return maps
+        if self.layer.parts:
+            return maps | {(self.layer.name, target): self._fuse(maps, target) for target in asked}
         # On its own, so that whoever looks at other layers of the same photo shares the stages.
-        return maps if self.layer.stage else maps | sweep([self.layer], Rank.SWEEP)
+        return maps | sweep([self.layer], Rank.SWEEP)
+
+    def _offered(self) -> tuple[LayerInfo, ...]:
+        """What can be chosen as a layer: all of them, and the last stages together."""
+        return (*self.layers, methods.fused(self.layers))
+
+    def _fuse(self, maps: Mapping[MapKey, np.ndarray], target: int) -> np.ndarray:
+        """The map of the fused `layer` from those of the stages."""
+        parts = [maps[part.name, target] for part in self.layer.parts]
+        return methods.fuse(parts, self.layer.height, self.layer.width)
 
     def maps_shown(self) -> dict[MapKey, np.ndarray]:
         """The maps from which the viewer paints this one.
 
-        It subtracts two where labels are compared, if the method is linear: else this is the one.
+        It subtracts two where labels are compared and the map is linear: else this is the one.
         """
-        if self.versus is None or not methods.find(self.method).linear:
+        if self.versus is None or self._rival is not None:
             return {(self.layer.name, self.target.index): self.cam}
         return self.maps([self.layer.name], [self.target.index, self.versus.index])
 
@@ -208,7 +226,8 @@ class Finding:
     @property
     def _rival(self) -> int | None:
         """The label whose logit `cam` has subtracted and no difference of two maps would have."""
-        if self.versus is None or methods.find(self.method).linear:
+        linear = methods.find(self.method).linear and not self.layer.parts
+        if self.versus is None or linear:
             return None
         return self.versus.index
 

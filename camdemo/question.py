@@ -146,7 +146,11 @@ class Question:
         otherwise="MobileNetV2 if its weights are here, else EfficientNet-Lite0",
     )
     layer: str | None = option(
-        None, "Layer", "where in the network to look", kind="name", otherwise="the last stage"
+        None,
+        "Layer",
+        "where in the network to look; all: the last four stages together",
+        kind="name",
+        otherwise="the last stage",
     )
     method: str = option(
         "gradcam", "Method", "how the evidence is computed from the layer", kind="name"

@@ -134,8 +134,11 @@ class ModelSpec:
 class LayerInfo:
     """A layer that can be explained: its name in the network and the shape of its grid.
 
-    `stage` tells the building blocks of the network (what the page offers first) from the
-    finer layers inside them.
+    Attributes:
+        stage: whether it is a building block of the network (what the page offers first), or a
+            finer layer inside one.
+        pooled: whether all that reads it is a mean over its cells and one linear layer.
+        parts: the layers of which this is the mean, see `methods.fused`; none for a layer.
     """
 
     name: str
@@ -143,10 +146,15 @@ class LayerInfo:
     height: int
     width: int
     stage: bool = True
+    pooled: bool = False
+    parts: tuple[LayerInfo, ...] = ()
 
     @property
     def text(self) -> str:
         """Name and shape as the page prints them: "features.18 · 1280 x 7 x 7"."""
+        if self.parts:
+            names = ", ".join(part.name for part in self.parts)
+            return f"{self.name} · {self.height} x {self.width} of {names}"
         return f"{self.name} · {self.channels} x {self.height} x {self.width}"
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import methods
 from ..engine.protocol import asker
 from ..errors import CamdemoError, ImageError
 from ..question import Question, check
@@ -95,7 +96,8 @@ class Answers:
         scene = self._deck[path].scene
         there = {"model": scene.model.name, "method": scene.method, "framing": scene.framing}
         same = all(asked.get(name, value) == value for name, value in there.items())
-        layers = {one.name: one for one in scene.layers if one.stage or one == scene.layer}
+        offered = (*scene.layers, methods.fused(scene.layers))
+        layers = {one.name: one for one in offered if one.stage or one.parts or one == scene.layer}
         name = asked.get("layer", scene.layer.name)
         if not same or asked.keys() & {"target", "versus"} or name not in layers:
             return None

@@ -16,8 +16,26 @@ STATIC = Path(__file__).parent / "static"
 # In their order: a script uses only what stands before it. After them comes what mounts the viewer,
 # in the page (page.js) or in a file (file.js).
 SCRIPTS = (
-    *("basics.js", "options.js", "combobox.js", "maps.js", "heat.js", "paint.js", "words.js"),
-    *("duel.js", "regions.js", "menus.js", "hiding.js", "panel.js", "exchange.js", "asking.js"),
+    *(
+        "basics.js",
+        "options.js",
+        "combobox.js",
+        "maps.js",
+        "fused.js",
+        "heat.js",
+        "paint.js",
+        "words.js",
+    ),
+    *(
+        "alike.js",
+        "duel.js",
+        "regions.js",
+        "menus.js",
+        "hiding.js",
+        "panel.js",
+        "exchange.js",
+        "asking.js",
+    ),
     *("framing.js", "photos.js", "live.js", "halves.js", "difference.js", "compare.js"),
     *("address.js", "input.js", "stage.js", "keys.js", "takeaway.js", "viewer.js"),
 )
@@ -49,7 +67,7 @@ def script(mount: str | None = None, **constants: Any) -> str:
 
 def options() -> dict[str, Any]:
     """What a person can choose, as the viewer knows it."""
-    facts = ("name", "title", "paper", "formula", "linear")
+    facts = ("name", "title", "paper", "formula", "linear", "knows_label", "note", "reason")
     return question.as_json(
         {name: getattr(method, name) for name in facts} for method in methods.all()
     )

@@ -15,10 +15,9 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-import cv2
 import numpy as np
 
-from .. import picture, question
+from .. import methods, picture, question
 from ..question import Look
 from ..records import Box, LayerInfo, ModelSpec, Prediction
 
@@ -28,7 +27,6 @@ MapKey = tuple[str, int]  # name of the layer, index of the label
 _DISPLAY_SIDE = 1280
 _LEAST = 600  # below that a cell's outline or a brush is made of steps
 _LONGEST = 4096  # what every browser and its graphics card can draw
-_LARGEST_GRID = 56
 _EXACT_GRID = 28  # cells a side up to which float32 costs no more than it is worth
 
 
@@ -82,10 +80,7 @@ def is_whole(cam: np.ndarray) -> bool:
 
 
 def _packet(cam: np.ndarray, exact: bool) -> dict[str, Any]:
-    height, width = cam.shape
-    if not exact and max(height, width) > _LARGEST_GRID:
-        size = (min(width, _LARGEST_GRID), min(height, _LARGEST_GRID))
-        cam = cv2.resize(cam, size, interpolation=cv2.INTER_AREA)
+    cam = cam if exact else methods.averaged(cam)
     packet: dict[str, Any] = {"height": cam.shape[0], "width": cam.shape[1]}
     if exact or is_whole(cam):
         return packet | {"type": "f4", "data": base64_of(cam.astype("<f4"))}
@@ -105,10 +100,21 @@ def labels(predictions: Iterable[Prediction]) -> list[dict[str, Any]]:
 
 
 def layers(found: Iterable[LayerInfo]) -> list[dict[str, Any]]:
-    """Layers as they travel, in the order of execution."""
+    """Layers as they travel: in the order of execution, and then the last stages together.
+
+    {"name", "shape", "stage", "parts": the names of those that are fused, "without": the names of
+    the methods that are not there}.
+    """
+    there = tuple(found)
     return [
-        {"name": one.name, "shape": [one.channels, one.height, one.width], "stage": one.stage}
-        for one in found
+        {
+            "name": one.name,
+            "shape": [one.channels, one.height, one.width],
+            "stage": one.stage,
+            "parts": [part.name for part in one.parts],
+            "without": [method.name for method in methods.all() if not method.is_at(one)],
+        }
+        for one in (*there, methods.fused(there))
     ]
 
 

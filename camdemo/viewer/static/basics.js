@@ -17,6 +17,11 @@ function labelOf(scene, index) {
   return scene.labels.find((label) => label.index === index);
 }
 
+/** A layer of a scene, by its name. */
+function layerOf(scene, name) {
+  return scene.layers.find((layer) => layer.name === name);
+}
+
 /** Whether the camera runs. Its frames come and go: only one that is frozen can be asked further. */
 function isLive({ state }) {
   return Boolean(state.source?.camera);

@@ -360,7 +360,7 @@ function comparingOf(viewer) {
     fields.model.fill([asA, ...state.models.map(entry)]);
     const { layers } = second.state.scene ?? { layers: [] };
     fields.layer.fill([asA, ...layers.map((layer) => ({ value: layer.name, title: layerTitle(layers, layer) }))]);
-    fields.method.fill([asA, ...(scene ? methodsHere(viewer).map(entry) : [])]);
+    fields.method.fill([asA, ...(scene ? methodsHere(viewer).map(methodEntry(second.state)) : [])]);
     for (const name of ["model", "layer", "method"]) fields[name].set(other?.differs[name] ?? "");
   }
 

@@ -48,7 +48,9 @@ function buildRivals(viewer) {
 /** Compare with the most probable other label, or with none any more. */
 function toggleDuel(viewer) {
   if (!canBeAsked(viewer)) return;
-  const { scene, target, versus } = viewer.state;
+  const { scene, target, versus, method } = viewer.state;
+  const { title, knows_label: knowsLabel } = methodOf(method);
+  if (!knowsLabel) return viewer.say(`${title} knows no label, so that it can't compare two. Choose another method.`);
   const rival = scene.labels.find(({ index }) => index !== target);
   viewer.set({ versus: versus === null && rival ? rival.index : null });
 }

@@ -8,9 +8,15 @@ function nextOf(value, values) {
   return values[(values.indexOf(value) + 1) % values.length];
 }
 
+/** The methods that can be used at the layer that is shown. */
+function methodNames(viewer) {
+  return methodsHere(viewer).map(({ name }) => name).filter((name) => !refusalOf(viewer.state, name));
+}
+
 /** One layer towards the photo or towards the answer. */
 function stepLayer(viewer, by) {
-  const names = viewer.state.scene.layers.filter((layer) => layer.stage).map((layer) => layer.name);
+  const { scene, method } = viewer.state;
+  const names = stripOf(scene.layers).map((layer) => layer.name).filter((name) => !layerOf(scene, name).without.includes(method));
   const at = names.indexOf(viewer.state.layer);
   viewer.set({ layer: names[at < 0 ? names.length - 1 : within(at + by, names.length - 1)] });
 }
@@ -89,7 +95,7 @@ const KEYS = [
   {
     name: "m",
     words: "method",
-    keys: { m: (viewer) => stepOption(viewer, "method", methodsHere(viewer).map(({ name }) => name)) },
+    keys: { m: (viewer) => stepOption(viewer, "method", methodNames(viewer)) },
   },
   {
     name: "space",

@@ -8,8 +8,9 @@ function miniature(size, data) {
   return mini;
 }
 
-/** A layer in plain words and by its name: "Last · bn2 · 7 x 7". */
-function layerTitle(layers, { name, stage, shape: [, height, width] }) {
+/** A layer in plain words and by its name: "Last · bn2 · 7 x 7"; or "All layers · 14 x 14". */
+function layerTitle(layers, { name, stage, parts, shape: [, height, width] }) {
+  if (parts.length) return `All layers · ${height} x ${width}`;
   const stages = layers.filter((layer) => layer.stage);
   const place = stages.findIndex((layer) => layer.name === name);
   const ends = { 0: "First", [stages.length - 1]: "Last" };
@@ -17,29 +18,36 @@ function layerTitle(layers, { name, stage, shape: [, height, width] }) {
   return [...plain, name, `${height} x ${width}`].join(" · ");
 }
 
-/** The filmstrip of the stages, and the list of all layers. */
-function buildLayers(viewer) {
+/** The filmstrip: the stages, and all layers at once. */
+function buildStrip(viewer) {
   const { layers } = viewer.state.scene;
-  const stages = layers.filter((layer) => layer.stage);
-  // A finer layer is computed on request, which needs a server; without one its map must be here.
-  const here = (layer) => layer.stage || viewer.host.maps || viewer.mapOf(layer.name, viewer.state.target);
-  const entry = (layer) => ({
-    value: layer.name,
-    title: layerTitle(layers, layer),
-    group: layer.stage ? "Stages, from the photo to the answer" : "Finer layers",
-  });
-  viewer.choices.layer.fill([...stages, ...layers.filter((layer) => !layer.stage && here(layer))].map(entry));
+  const short = shortNames(layers.filter((layer) => layer.stage));
   viewer.find(".cam-strip").replaceChildren(
-    ...stages.map((layer) => {
+    ...stripOf(layers).map((layer) => {
       const { name } = layer;
       const button = make("button", { type: "button", title: layerTitle(layers, layer) }, miniature(48, { layer: name }),
-        make("span", { textContent: shortNames(stages)[name] }));
+        make("span", { textContent: short[name] ?? "All" }));
       button.setAttribute("aria-label", button.title);
       button.dataset.layer = name;
       button.addEventListener("click", () => viewer.set({ layer: name }));
       return button;
     }),
   );
+}
+
+/** The list of all layers that can be chosen; where the method is not there it says why. */
+function fillLayers({ host, state, mapOf, choices }) {
+  const { layers } = state.scene;
+  const strip = stripOf(layers);
+  // A finer layer is computed on request, which needs a server; without one its map must be here.
+  const finer = layers.filter((layer) => !strip.includes(layer) && (host.maps || mapOf(layer.name, state.target)));
+  const entry = (layer) => ({
+    value: layer.name,
+    title: layerTitle(layers, layer),
+    group: strip.includes(layer) ? "Stages, from the photo to the answer" : "Finer layers",
+    ...refusedAs(refusalOf(state, state.method, layer.name) && `not by ${methodOf(state.method).title}`),
+  });
+  choices.layer.fill([...strip, ...finer].map(entry));
 }
 
 /** The names of layers without what they share: "features.18" is "18" among its like. */
@@ -67,25 +75,18 @@ function methodsHere({ host, state }) {
   return optionOf("method").values.filter(({ name }) => host.maps || isHere(name));
 }
 
-/** The list of the methods. */
-function buildMethods(viewer) {
-  viewer.choices.method.fill(methodsHere(viewer).map(({ name, title }) => ({ value: name, title })));
+/** Why a method can't be used at a layer, or for what is asked there; empty where it can. */
+function refusalOf({ scene, layer, versus }, method, name = layer) {
+  const { reason, knows_label: knowsLabel } = methodOf(method);
+  if (layerOf(scene, name).without.includes(method)) return `needs ${reason}`;
+  return versus !== null && !knowsLabel ? "knows no label: it can't compare two" : "";
 }
 
-/** Whether two maps are the same but for the last digits. */
-function areSame(one, other) {
-  if (one.values.length !== other.values.length) return false;
-  const { low, high } = rangeOf([one]);
-  return one.values.every((value, cell) => Math.abs(value - other.values[cell]) <= 1e-5 * (high - low));
-}
+/** What a refusal makes of an entry of a list. */
+const refusedAs = (reason) => (reason ? { disabled: true, note: reason } : {});
 
-/** Why a switch between two methods changes nothing here; empty where it does. */
-function describeSameMaps({ state, mapOf }) {
-  const pair = ["gradcam", "hirescam"];
-  const [plain, fine] = pair.map((method) => mapOf(state.layer, state.target, method));
-  if (!pair.includes(state.method) || !plain || !fine || !areSame(plain, fine)) return "";
-  return "At this layer HiResCAM is Grad-CAM: what follows only averages and adds up.";
-}
+/** A method in a list: with what is known of it, or why it can't be used. */
+const methodEntry = (state) => ({ name, title, note }) => ({ value: name, title, note, ...refusedAs(refusalOf(state, name)) });
 
 /** The labels on the page: a bar and a small map each. */
 function buildLabels(viewer) {
@@ -191,7 +192,7 @@ function drawWords(viewer) {
   writeTitle(viewer, title);
   viewer.write(".cam-asked", describeAnswer(state));
   viewer.find(".cam-asked").classList.toggle("cam-answered", Boolean(answer));
-  const facts = scene.layers.find(({ name }) => name === layer);
+  const facts = layerOf(scene, layer);
   const place = state.examples.findIndex(({ name }) => name === scene.example);
   viewer.write(".cam-count", place < 0 ? "" : `${place + 1} / ${state.examples.length}`);
   viewer.write(".cam-facts", [scene.model.title, layerTitle(scene.layers, facts), methodOf(method).title].join(" · "));
@@ -201,11 +202,15 @@ function drawWords(viewer) {
 }
 
 /** What the map says, or why it says nothing. */
-function wordsOf({ heat, state }, map, label, rival) {
+function wordsOf(viewer, map, label, rival) {
+  const { heat, state } = viewer;
   if (!map) return "This map is being computed …";
   if (!heat.rangeFor(state.layer, state.target)) return describeNothing(heat.evidence(), label);
+  const method = methodOf(state.method);
+  if (!method.knows_label) return describeWithoutLabel(map, method, state.scene);
   const weak = describeWeak(map, heat.rangeFor(state.layer, state.target));
-  return [rival ? describeDuel(map, label, rival.label, state.scene) : describe(map, label, state.scene), ...(weak ? [weak] : [])].join(" ");
+  const told = rival ? describeDuel(map, label, rival.label, state.scene) : describe(map, label, state.scene);
+  return [told, weak, describeLikeness(viewer)].filter(Boolean).join(" ");
 }
 
 const OWN_FRAME = "own"; // in the list of framings: one that is moved on the photo
@@ -244,12 +249,19 @@ function drawControls(viewer) {
   if (!scene) return;
   if (host.open) choices.model.set(scene.model.name);
   choices.layer.set(state.layer);
+  choices.method.fill(methodsHere(viewer).map(methodEntry(state)));
   choices.method.set(state.method);
   press(root, ".cam-strip button", ({ dataset }) => dataset.layer === state.layer);
+  for (const button of root.querySelectorAll(".cam-strip button")) {
+    const refusal = refusalOf(state, state.method, button.dataset.layer);
+    button.disabled = Boolean(refusal);
+    button.title = refusal ? `${methodOf(state.method).title} ${refusal}` : button.ariaLabel;
+  }
   press(root, ".cam-labels button", ({ dataset }) => Number(dataset.target) === state.target);
   // What would change nothing can't be used.
   choices.method.input.disabled = methodsHere(viewer).length < 2;
   find("[data-control=evidence]").disabled = find("[data-control=shared]").disabled = state.versus !== null;
+  find("[data-control=versus]").disabled = !methodOf(state.method).knows_label;
   find("[data-control=colormap]").disabled = viewer.heat.evidence() === "signed";
   find("[data-control=opacity]").disabled = find("[data-control=strongest]").disabled = state.view === "photo";
   find(".cam-chip").textContent = scene.model.title;

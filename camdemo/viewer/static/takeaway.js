@@ -126,7 +126,7 @@ function captionOf(scene, state) {
   const strongest = state.strongest < 100 ? [`strongest ${state.strongest} %`] : [];
   return [
     `${namesOf(scene, state)} ${shareText(state, label)}`,
-    `${scene.model.title}, ${state.layer}`,
+    `${scene.model.title}, ${layerOf(scene, state.layer).parts.length ? "all layers" : state.layer}`,
     [methodOf(state.method).title, kind, ...strongest].join(", "),
     lookText(state),
     ...framingText(scene),
@@ -213,7 +213,7 @@ function lossOf(map, { shape: [, height, width] }) {
 async function wholeMap({ state, host, mapOf }) {
   checkFrame(state);
   const { scene, layer, method, target, versus } = state;
-  const facts = scene.layers.find(({ name }) => name === layer);
+  const facts = layerOf(scene, layer);
   const map = mapOf(layer, target);
   if (!map) throw new Error("This map is still being computed. Try again when it is here.");
   if (!lossOf(map, facts)) return { map, loss: "" };
@@ -374,7 +374,7 @@ function actionsOf(viewer) {
     return Promise.all(sides().map((side) => fullSize(seen(side))));
   };
   const sayLoss = (loss) =>
-    viewer.say(describeLoss(loss, state.scene.layers.find(({ name }) => name === state.layer)), "save");
+    viewer.say(describeLoss(loss, layerOf(state.scene, state.layer)), "save");
   return {
     stage: () => stageMode(viewer, true),
     leave: () => stageMode(viewer, false),

@@ -69,7 +69,7 @@ function mountViewer(root, host) {
 
   let frames = 0;
   let wanted = null; // the scene that is to be shown, while its photo is decoded
-  const painted = { minis: "", heat: "", layer: "" }; // what was painted last, to paint it once
+  const painted = { minis: "", heat: "", layer: "", method: "" }; // what was painted last, to paint it once
   const mapOf = mapsOf(state);
 
   // ---- painting ----
@@ -88,6 +88,10 @@ function mountViewer(root, host) {
       if (painted.minis !== viewer.heat.key()) {
         painted.minis = viewer.heat.key();
         drawMinis(viewer);
+      }
+      if (painted.method !== state.method) {
+        painted.method = state.method;
+        fillLayers(viewer);
       }
       drawLabels(viewer);
       viewer.comparing.drawBars();
@@ -204,10 +208,9 @@ function mountViewer(root, host) {
     if (state.versus === state.target) state.versus = null;
     cam.dataset.empty = "false";
     say("");
-    buildLayers(viewer);
-    buildMethods(viewer);
+    buildStrip(viewer);
     buildLabels(viewer);
-    painted.minis = painted.heat = painted.layer = "";
+    painted.minis = painted.heat = painted.layer = painted.method = "";
     viewer.address?.write(isNew && Boolean(before));
     draw();
     showResult(viewer);
