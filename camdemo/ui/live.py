@@ -32,7 +32,7 @@ class Live:
 
         The question comes from outside: {"frame": base64 of a JPEG of at most 512 pixels a side,
         "model", "layer", "method", "target", "framing", each as for `Answers.open`}. The answer
-        has {"box": in pixels of the frame, "part", "labels", "maps", "target", "model", "side",
+        has {"box": in pixels of the frame, "labels", "maps", "target", "model", "side", "part",
         "layer", "method", "framing"}, and where no layer was named all "layers", too.
         """
         asked = questions.explain(question)
