@@ -32,7 +32,7 @@ class Live:
 
         The question comes from outside: {"frame": base64 of a JPEG of at most 512 pixels a side,
         "model", "layer", "method", "target", "framing", each as for `Answers.open`}. The answer
-        has {"box": in pixels of the frame, "part", "labels", "maps", "target", "model", "side", "part",
+        has {"box": in pixels of the frame, "part", "labels", "maps", "target", "model", "side",
         "layer", "method", "framing"}, and where no layer was named all "layers", too.
         """
         asked = questions.explain(question)
@@ -42,7 +42,6 @@ class Live:
         return {
             "model": {"name": found.model.name, "title": found.model.title},
             "side": found.inputs.shape[-1],
-            "part": scene.edges(found.part),
             "framing": found.framing_text,
             "box": scene.edges(found.box),
             "part": scene.edges(found.part),
