@@ -98,7 +98,7 @@ def test_every_control_paints_another_picture(page: Page) -> None:
         lambda: show_view(page, "split"),
         lambda: page.get_by_label("Divider").fill("0.25"),
         lambda: show_view(page, "overlay"),
-        lambda: page.get_by_label("Against").select_option(index=1),
+        lambda: page.get_by_label("Against", exact=True).select_option(index=1),
     ]
     for act in acts:
         before = frame(page)

@@ -47,6 +47,16 @@ function cellsOnPhoto({ height, width }, { part: [left, top, right, bottom], sid
   return { across: edges(width, left, right), down: edges(height, top, bottom) };
 }
 
+/** The cell of a map at a place of it, 0 to 1 across and down: {row, column, place}, of which that stays in another map. */
+function cellThere({ height, width }, place) {
+  return { row: Math.floor(place[1] * height), column: Math.floor(place[0] * width), place };
+}
+
+/** A cell by its row and column: {row, column, place}, its middle. */
+function cellOf({ height, width }, row, column) {
+  return { row, column, place: [(column + 0.5) / width, (row + 0.5) / height] };
+}
+
 /** The cell of the map at a place on the canvas, or null. */
 function cellAt(viewer, { x, y }) {
   const { state } = viewer;
@@ -57,5 +67,5 @@ function cellAt(viewer, { x, y }) {
   const row = Math.floor(((y - top) / (bottom - top)) * map.height);
   const column = Math.floor(((x - left) / (right - left)) * map.width);
   const inside = row === within(row, map.height - 1) && column === within(column, map.width - 1);
-  return inside ? { row, column } : null;
+  return inside ? cellOf(map, row, column) : null;
 }

@@ -7,7 +7,7 @@
  * source} of another photo or model, or null where the maps are A's own; `lent` is B's first label
  * where it was put among A's.
  */
-function stateOfB({ state, mapOf }) {
+function stateOfB({ state }) {
   const opened = () => state.other?.opened;
   const here = (index) => (index === null ? null : (labelNamed(own.scene, labelText(state.scene, index))?.index ?? null));
   const own = {
@@ -24,24 +24,14 @@ function stateOfB({ state, mapOf }) {
     get versus() { return here(state.versus); },
     /** The same place in the frame. */
     get cell() {
-      const [map, others] = [ownMap(own.layer, own.target), mapOf(state.layer, state.target)];
-      return state.cell && map && others ? cellThere(state.cell.place ?? placeOfCell(others, state.cell), map) : null;
+      const map = ownMap(own.layer, own.target);
+      return state.cell && map ? cellThere(map, state.cell.place) : null;
     },
     get revision() { return state.revision; },
     set revision(count) { state.revision = count; },
   };
   const ownMap = mapsOf(own);
   return Object.setPrototypeOf(own, state);
-}
-
-/** The middle of a cell, 0 to 1 across and down the map. */
-function placeOfCell(map, { row, column }) {
-  return [(column + 0.5) / map.width, (row + 0.5) / map.height];
-}
-
-/** The cell of a map at such a place. */
-function cellThere([across, down], map) {
-  return { row: Math.floor(down * map.height), column: Math.floor(across * map.width) };
 }
 
 /** What asks for B, paints both halves, and says how they differ. */
@@ -194,8 +184,10 @@ function comparingOf(viewer) {
 
   /** A shows another scene: what B takes from it is another, too. */
   function follow() {
-    if (!state.other || isLive(viewer)) return cam.dataset.compares ? end() : undefined;
-    return bring();
+    if (state.other && !isLive(viewer)) return bring();
+    if (!cam.dataset.compares) return undefined;
+    tool = state.tool; // what an address brings again
+    return end();
   }
 
   // ---- painting ----
@@ -238,13 +230,10 @@ function comparingOf(viewer) {
     return { side: sides[at], x: (x - left) * factor, y: (y - top) * factor, scale: scale * factor, width: picture.width };
   }
 
-  /** A's cell at a place on either picture; its own `place` is where in the frame, for B's map may be finer. */
+  /** A's cell where either picture is pointed at: B's may be finer. */
   function cellOn(on) {
-    const cell = on && cellAt(on.side, on);
-    if (!cell || !state.other) return cell;
-    const [map, own] = [on.side.mapOf(on.side.state.layer, on.side.state.target), viewer.mapOf(state.layer, state.target)];
-    const place = placeOfCell(map, cell);
-    return own ? { ...cellThere(place, own), place } : null;
+    const [cell, map] = [on && cellAt(on.side, on), mapNow(viewer)];
+    return cell && map ? cellThere(map, cell.place) : null;
   }
 
   // ---- words ----
@@ -313,6 +302,7 @@ function comparingOf(viewer) {
   // ---- controls ----
 
   const asA = { value: "", title: "As A" };
+  const UPLOAD = JSON.stringify("upload"); // among photos, which are {example} or {path}
   const field = (name, choice) => {
     const { title, help } = optionOf(name) ?? { title: "Photo", help: "another photo" };
     const place = find(`[data-differs=${name}]`) ?? make("div", {});
@@ -324,11 +314,9 @@ function comparingOf(viewer) {
     layer: field("layer"),
     method: field("method"),
   };
-  const UPLOAD = "upload"; // no name of an example has this form
-
   /** An example, a photo that was sent before, or a file. */
   function choosePhoto(value) {
-    if (value !== JSON.stringify(UPLOAD)) return choose({ source: value && JSON.parse(value) });
+    if (value !== UPLOAD) return choose({ source: value && JSON.parse(value) });
     const input = make("input", { type: "file", accept: "image/*" });
     input.addEventListener("change", () => sendPhoto(input.files[0]));
     input.click();
@@ -351,7 +339,7 @@ function comparingOf(viewer) {
     const photos = [
       ...state.examples.map(({ name }) => ({ value: JSON.stringify({ example: name }), title: name })),
       ...[...uploads].map(([path, title]) => ({ value: JSON.stringify({ path }), title })),
-      { value: JSON.stringify(UPLOAD), title: "Upload a photo …" },
+      { value: UPLOAD, title: "Upload a photo …" },
     ];
     const { source } = other?.differs ?? {};
     if (source?.path && !uploads.has(source.path)) photos.push({ value: JSON.stringify(source), title: "Your photo" });
@@ -381,7 +369,7 @@ function comparingOf(viewer) {
   /** The controls show the state. What asks of one picture can't be used while there are two. */
   function draw() {
     if (!host.open) return;
-    const { other } = state;
+    const other = state.scene && state.other;
     drawFields();
     find("[data-action=uncompare]").hidden = find(".cam-resting").hidden = !other;
     find(".cam-choosing").hidden = Boolean(other);
@@ -391,7 +379,7 @@ function comparingOf(viewer) {
     }
     const alone = "[name=cam-use]:not([value=read]), [data-control=hider], [data-control=keep], [data-control=fill], [data-action=hottest], option[value=own]";
     for (const control of root.querySelectorAll(alone)) control.disabled = Boolean(other);
-    if (!other || !state.scene) return;
+    if (!other) return;
     for (const control of root.querySelectorAll(".cam-history button")) control.disabled = true;
     const told = facts();
     [...root.querySelectorAll(".cam-half span")].forEach((text, i) => { text.textContent = i && !isReady() ? "…" : told[i]; });
@@ -405,5 +393,9 @@ function comparingOf(viewer) {
   }
 
   new ResizeObserver(() => state.other && viewer.set({})).observe(canvas);
-  return { second, choose, end, follow, paint, key: () => `${isReady()}${second.heat.key()}`, askForMissing, placeOn, cellOn, each, said, facts, overlap, drawBars, draw, isReady };
+  return {
+    ...{ second, isReady, end, follow, askForMissing },
+    ...{ paint, key: () => `${isReady()}${second.heat.key()}`, placeOn, cellOn },
+    ...{ said, each, facts, overlap, drawBars, draw },
+  };
 }

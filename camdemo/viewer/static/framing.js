@@ -168,7 +168,9 @@ function framingOf(viewer) {
     reset: () => {
       clearTimeout(rest);
       // Only a frame that was moved by hand: what was chosen from the list stays.
-      if (state.frame || !valuesOf("framing").includes(state.scene.framing)) settle(optionOf("framing").default);
+      if (!state.frame && valuesOf("framing").includes(state.scene.framing)) return;
+      if (state.tool === "frame") state.tool = "read"; // or the list would say that the frame is one's own
+      settle(optionOf("framing").default);
     },
   };
 }

@@ -1,6 +1,7 @@
 // Two pictures as one: how they stand beside each other, on the canvas and in what is taken away.
 
 const GAP = 0.02; // between the two pictures, of the larger side
+const MUCH = 1.25; // how much larger they must be one above the other: beside each other they compare better
 const HEAD = 28; // pixels above each, where stands what it is
 
 /** The entry of a label by its name: another model may have it under another index. */
@@ -9,8 +10,8 @@ function labelNamed(scene, name) {
 }
 
 /**
- * Two pictures beside each other and equally high, or one above the other and equally wide: whichever
- * is larger in an area; above each `head` of the area's pixels stay free. {width, height, free, halves:
+ * Two pictures beside each other and equally high, or one above the other and equally wide where they
+ * are much larger so in an area; above each `head` of the area's pixels stay free. {width, height, free, halves:
  * [[left, top, width, height], ...], factor} in pixels, of which `factor` make one of the area's.
  */
 function halvesOf([a, b], area, head = HEAD) {
@@ -33,7 +34,7 @@ function halvesOf([a, b], area, head = HEAD) {
     [0, free + down[0] + gap + free, width, down[1]],
   ]);
   const shown = ({ halves, factor }) => halves.reduce((sum, [, , w, h]) => sum + w * h, 0) / factor ** 2;
-  return shown(beside) >= shown(above) ? beside : above;
+  return shown(above) > MUCH * shown(beside) ? above : beside;
 }
 
 /** Two pictures as they stand on the canvas, each under a line that says what it is; `scale` in size. */

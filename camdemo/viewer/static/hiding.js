@@ -63,6 +63,12 @@ function hideHottest(viewer) {
   else viewer.say("Nothing speaks for this label at this layer.", "hide");
 }
 
+/** An edge on the canvas as a whole pixel of it and, where it is enlarged, of the photo: as Python's Box has it. */
+function snapped(edge, size, whole) {
+  const step = Math.max(1, size / whole);
+  return within(Math.round(edge / step) * step, size);
+}
+
 /** The tools with which a region is drawn: what a pointer does that goes down, moves and goes up. */
 function hidingTools(viewer) {
   const { state, canvas } = viewer;
@@ -71,9 +77,9 @@ function hidingTools(viewer) {
     box: {
       down: ({ x, y }) => ({ x, y }),
       move: (start, { x, y }) => {
-        // Whole pixels, so that Python's Box says the same.
-        const [left, right] = [Math.min(start.x, x), Math.max(start.x, x)].map((edge) => within(Math.round(edge), canvas.width));
-        const [top, bottom] = [Math.min(start.y, y), Math.max(start.y, y)].map((edge) => within(Math.round(edge), canvas.height));
+        const [width, height] = state.scene.size;
+        const [left, right] = [Math.min(start.x, x), Math.max(start.x, x)].map((edge) => snapped(edge, canvas.width, width));
+        const [top, bottom] = [Math.min(start.y, y), Math.max(start.y, y)].map((edge) => snapped(edge, canvas.height, height));
         viewer.set({ draft: { rects: [[left, top, right, bottom]] }, cell: null });
       },
       up: () => {

@@ -29,7 +29,7 @@ function moveCell(viewer, rows, columns) {
   const { row, column } = state.cell ?? { row: map.height >> 1, column: map.width >> 1 };
   const seen = cellsOnPhoto(map, state.scene);
   const kept = (place, [first, last]) => Math.min(Math.max(place, Math.floor(first)), Math.ceil(last) - 1);
-  viewer.set({ cell: { row: kept(row + rows, seen.down), column: kept(column + columns, seen.across) } });
+  viewer.set({ cell: cellOf(map, kept(row + rows, seen.down), kept(column + columns, seen.across)) });
 }
 
 /** The next value of an option. */

@@ -48,7 +48,7 @@ function mountViewer(root, host) {
     versus: null, // the label that the target is compared with
     pinned: null, // the label that a person chose for this photo
     split: 0.5, // where the divider is
-    cell: null, // {row, column} that is read out
+    cell: null, // {row, column, place} that is read out; see cellOf
     plain: false, // a finger that holds the picture sees the photo alone
     framing: defaultsOf([OPTIONS.question.framing]).framing, // the one that a person chose for any photo
     reading: false, // the arrow keys move the cell
@@ -83,6 +83,8 @@ function mountViewer(root, host) {
         if (painted.heat && !viewer.drag && !isLive(viewer)) fadeFrom(canvas, find(".cam-before"));
         painted.heat = looks;
       }
+      const map = mapOf(state.layer, state.target);
+      if (map && state.cell) state.cell = cellThere(map, state.cell.place); // of a finer layer another one
       if (state.other) viewer.comparing.paint();
       else paintAlone();
       if (painted.minis !== viewer.heat.key()) {
@@ -97,7 +99,7 @@ function mountViewer(root, host) {
       viewer.comparing.drawBars();
       drawLegend(viewer);
       drawWords(viewer);
-      if (!mapOf(state.layer, state.target) && !state.frame) viewer.askForMissing();
+      if (!map && !state.frame) viewer.askForMissing();
       if (state.other) viewer.comparing.askForMissing();
     }
     drawControls(viewer);
