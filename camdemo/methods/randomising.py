@@ -76,7 +76,7 @@ def _groups(network: nn.Module, stages: Sequence[str]) -> list[tuple[str, list[_
         arrays = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
         for name, value in arrays:
             if value is not None and value.is_floating_point():
-                slots.append((module, name, f"{prefix}.{name}"))
+                slots.append((module, name, f"{prefix}.{name}".lstrip(".")))
     for stage in stages:
         inside = [i for i, (_, _, name) in enumerate(slots) if name.startswith(stage + ".")]
         if inside:

@@ -92,7 +92,7 @@ class Curve:
         elif self.is_better:
             verdict = "the map finds what the answer rests on"
         else:
-            verdict = "the map puts first what matters less than chance would"
+            verdict = "the map does worse than chance"
         return (
             f"{first} In {len(areas)} random orders {areas.mean():.2f}, give or take "
             f"{2 * areas.std(ddof=1):.2f}: {verdict}."

@@ -150,9 +150,7 @@ class Scores:
             )
         sentences.append(f"Chance is 0, give or take {2 * self.chance:.2f}.")
         if self.agreement is not None:
-            sentences.append(
-                f"Two ways to hide agree at {self.agreement:.2f}: more can't be expected."
-            )
+            sentences.append(f"Two ways to hide agree at {self.agreement:.2f}, the most to expect.")
         return " ".join(sentences)
 
     def plot(self, axes: Axes | None = None, most: int = 20) -> Axes:
@@ -174,7 +172,7 @@ class Scores:
         colours = ["tab:orange" if name == self.shown else "tab:blue" for name, _ in kept]
         axes.axvspan(-2 * self.chance, 2 * self.chance, color="0.9", label="chance")
         axes.barh(range(len(kept)), values, color=colours)
-        axes.errorbar(values, range(len(kept)), xerr=spread, fmt="none", color="0.3")
+        axes.errorbar(values, range(len(kept)), xerr=np.maximum(spread, 0), fmt="none", color="0.3")
         if self.agreement is not None:
             axes.axvline(self.agreement, color="0.3", linestyle="--", label="two ways to hide")
         axes.set_yticks(range(len(kept)), [self._name(name) for name, _ in kept])

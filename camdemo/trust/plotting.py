@@ -22,8 +22,7 @@ def axes_of(given: Axes | None) -> Axes:
         from matplotlib import pyplot
     except ImportError as error:
         raise CamdemoError(
-            "Plots are drawn by matplotlib, which is not installed. Install it with "
-            "pip install 'camdemo[plots]', or pip install matplotlib. "
-            "The numbers themselves are in the record's fields."
+            "Plots are drawn by matplotlib, which is not installed. Run 'pip install matplotlib', "
+            "or install camdemo with its extra 'plots'. The numbers are in the record without it."
         ) from error
     return pyplot.subplots(layout="constrained")[1]
