@@ -12,8 +12,8 @@ from . import questions
 from .server.journal import answers
 
 if TYPE_CHECKING:
+    from .. import Curve
     from ..finding import Finding
-    from ..trust.curves import Curve
     from .answers import Answers
 
 STEPS, DRAWS = 5, 3  # of networks with random weights: fewer draws than in Python, to answer sooner
