@@ -22,6 +22,10 @@ from .explainer import Explainer
 from .explanation import Explanation
 from .records import Box, LayerInfo, ModelSpec, Occlusion, Prediction
 from .settings import Settings
+from .trust.completeness import Completeness
+from .trust.curves import Curve
+from .trust.patches import Patches, Scores
+from .trust.randomisation import Randomisation
 
 __version__ = "0.1.0"
 
@@ -30,15 +34,20 @@ __all__ = [
     "CamdemoError",
     "ChoiceError",
     "Comparison",
+    "Completeness",
+    "Curve",
     "Explainer",
     "Explanation",
     "ImageError",
     "LayerInfo",
     "ModelSpec",
     "Occlusion",
+    "Patches",
     "Prediction",
+    "Randomisation",
     "RangeError",
     "RegionError",
+    "Scores",
     "SettingError",
     "Settings",
     "WeightsError",

@@ -5,33 +5,31 @@ The photo's pixels are not in it, so that a server can keep many; `Explanation` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from . import methods
-from .engine.protocol import Engine, Rank, Score, Sweep
+from .engine.protocol import Engine, Rank, Sweep
 from .models import labels as naming
 from .records import (
     Box,
     Evidence,
-    Fill,
     Framing,
     LayerInfo,
     ModelSpec,
-    Occlusion,
     Prediction,
     Timings,
 )
-from .trust import hiding
+from .trials import Trials
 from .viewer import scene
 from .viewer.scene import MapKey
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Finding:
+class Finding(Trials):
     """The answer to one question: where did this model look for this label?
 
     Attributes:
@@ -242,92 +240,6 @@ class Finding:
         rival = None if versus is None else self.prediction(versus)
         label = self.prediction(target)
         return replace(self, layer=where, method=method, target=label, versus=rival, cam=cam)
-
-    # -- asking back
-
-    def hide(
-        self, regions: Box | Sequence[Box] | np.ndarray, fill: Fill = "blur", keep: bool = False
-    ) -> Occlusion:
-        """Ask back: what is left of the explained label when a part of the photo is hidden?
-
-        Args:
-            regions: a box or several in pixels of the photo, like `box`, which add up; or a mask
-                of the network's input, bool (side, side). What of it is not on the photo, as the
-                bars of "fit", is never hidden, nor does a random patch lie there.
-            fill: what takes their place: "blur", "mean" (the mean colour of the photos that the
-                network was trained on) or "noise". It matters: see `hiding.filling`.
-            keep: whether the regions are kept, and the rest of what the model saw is hidden.
-
-        Raises:
-            ChoiceError: another fill.
-            RegionError: a region without area, or nothing within what the model saw.
-        """
-        if isinstance(regions, np.ndarray):
-            mask = regions
-        else:
-            boxes = [regions] if isinstance(regions, Box) else regions
-            mask = hiding.mask_of(boxes, self.box, self.inputs.shape[-1])
-        mask = self._on_photo(mask)
-        hidden = mask[self.part.slices].mean()
-        now = self.without(mask, fill, keep)
-        elsewhere = self.without_elsewhere(mask, fill, keep)
-        index = self.target.index
-        return Occlusion(
-            predictions=self.top(now),
-            before=self.target,
-            after=replace(self.target, probability=float(now[index])),
-            elsewhere=replace(self.target, probability=float(elsewhere.mean[index])),
-            elsewhere_error=float(elsewhere.error[index]),
-            overlap=elsewhere.overlap,
-            share=float(hidden if not keep else 1 - hidden),
-            keep=keep,
-        )
-
-    def without(self, mask: np.ndarray, fill: Fill = "blur", keep: bool = False) -> np.ndarray:
-        """What the model answers when a part of what it saw is hidden.
-
-        Args:
-            mask: bool (side, side), the pixels of the network's input; see `hiding.mask_of`.
-            fill: what takes their place, see `hiding.filling`.
-            keep: whether these are kept, and the others hidden.
-
-        Returns:
-            float32 (labels,), the probabilities.
-
-        Raises:
-            ChoiceError: another fill.
-            RegionError: a mask of another shape, or one with nothing on the photo.
-            WeightsError: the weights can't be had any more.
-        """
-        mask, filled = self._on_photo(mask), self._filling(fill)
-        score = self._score(Rank.ANSWER)
-        return hiding.hide(score, self.inputs, mask, filled, keep, self.part)
-
-    def without_elsewhere(
-        self, mask: np.ndarray, fill: Fill = "blur", keep: bool = False
-    ) -> hiding.Yardstick:
-        """The yardstick of `without`: the same mask at 16 random places.
-
-        See `hiding.hide_elsewhere`. Arguments and errors are those of `without`.
-        """
-        mask, filled = self._on_photo(mask), self._filling(fill)
-        score = self._score(Rank.YARDSTICK)
-        return hiding.hide_elsewhere(score, self.inputs, mask, filled, keep, self.part)
-
-    def _on_photo(self, mask: np.ndarray) -> np.ndarray:
-        side = self.inputs.shape[-1]
-        return hiding.check(hiding.on_photo(hiding.check(mask, side), self.part), side)
-
-    def _filling(self, fill: Fill) -> np.ndarray:
-        return hiding.filling(self.inputs, fill, self.model.transform, self.model.training_mean)
-
-    def _score(self, rank: Rank) -> Callable[[np.ndarray], np.ndarray]:
-        """The model as a function from a batch to probabilities."""
-
-        def score(batch: np.ndarray) -> np.ndarray:
-            return naming.probabilities(self.engine.run(Score(self.model.name, batch, rank)))
-
-        return score
 
 
 def _overlap(cells: int, side: int, first: int, last: int) -> np.ndarray:

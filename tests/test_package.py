@@ -52,7 +52,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = folder / "source"  # the build leaves files beside what it builds
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "camdemo", source / "camdemo", ignore=ignored)
-    for name in ("pyproject.toml", "requirements-dev.txt", "LICENSE"):
+    for name in ("pyproject.toml", "requirements-dev.txt", "requirements-plots.txt", "LICENSE"):
         shutil.copy(ROOT / name, source)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     alone = ["--no-deps", "--no-index"]
@@ -158,7 +158,15 @@ from importlib.metadata import metadata, requires, version
 print(version("camdemo"), *metadata("camdemo").get_all("Provides-Extra"), sep="\\n")
 print(*requires("camdemo"), sep="\\n")
 """
-    version, extra, *needed = run(installed / "python", "-c", code, **elsewhere).splitlines()
-    assert (version, extra) == (__version__, "dev")
-    developers = {one.name for one in map(Requirement, needed) if one.marker}
-    assert developers == pins("requirements-dev.txt").keys()
+    lines = run(installed / "python", "-c", code, **elsewhere).splitlines()
+    (version, *extras), needed = lines[:3], lines[3:]
+    assert (version, extras) == (__version__, ["dev", "plots"])
+    asked = [one for one in map(Requirement, needed) if one.marker]
+    developers, plotters = (
+        {one.name: one for one in asked if one.marker.evaluate({"extra": extra})}
+        for extra in extras
+    )
+    pinned = pins("requirements-dev.txt")
+    assert developers.keys() == pinned.keys()
+    assert plotters.keys() == {"matplotlib"}
+    assert pinned["matplotlib"] in plotters["matplotlib"].specifier

@@ -13,7 +13,18 @@ from ..records import LayerInfo, ModelSpec
 from ..settings import Settings
 from .lanes import Lanes
 from .memory import Networks
-from .protocol import Answer, FindLayers, FirstMap, Job, LabelMaps, Progress, Score, Sweep, together
+from .protocol import (
+    Answer,
+    FindLayers,
+    FirstMap,
+    Job,
+    LabelMaps,
+    Progress,
+    Randomised,
+    Score,
+    Sweep,
+    together,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -54,7 +65,7 @@ class LocalEngine:
         elif isinstance(job, Sweep):
             answer = together(self.stream(job))
         else:
-            assert isinstance(job, FirstMap | Score)
+            assert isinstance(job, FirstMap | Score | Randomised)
             answer = self._perform(job, progress)
         return cast(Answer, answer)
 
@@ -68,7 +79,7 @@ class LocalEngine:
             self._mend(spec, error)
         yield from self._labels(spec, job)
 
-    def _perform(self, job: FirstMap | Score, progress: Progress | None) -> Any:
+    def _perform(self, job: FirstMap | Score | Randomised, progress: Progress | None) -> Any:
         from . import perform
 
         def work(network: nn.Module) -> Any:

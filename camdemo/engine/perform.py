@@ -11,14 +11,18 @@ from torch import nn
 
 from .. import methods
 from ..models import networks
-from .protocol import FirstMap, LabelMaps, MapAndLogits, Score, Sweep
+from .protocol import FirstMap, LabelMaps, MapAndLogits, Randomised, RandomMaps, Score, Sweep
 
 Between = Callable[[], None]  # called where others may go first; the network is then free
 
 
-def answer(job: FirstMap | Score, network: nn.Module, between: Between) -> object:
+def answer(job: FirstMap | Score | Randomised, network: nn.Module, between: Between) -> object:
     """The answer to a job, from its network."""
-    return first_map(job, network) if isinstance(job, FirstMap) else score(job, network, between)
+    if isinstance(job, FirstMap):
+        return first_map(job, network)
+    if isinstance(job, Randomised):
+        return randomised(job, network, between)
+    return score(job, network, between)
 
 
 def first_map(job: FirstMap, network: nn.Module) -> MapAndLogits:
@@ -44,3 +48,15 @@ def score(job: Score, network: nn.Module, between: Between) -> np.ndarray:
         between()
         answers.append(networks.logits(network, part))
     return np.concatenate(answers)
+
+
+def randomised(job: Randomised, network: nn.Module, between: Between) -> RandomMaps:
+    """See `Randomised`: on twins of the network, which are then thrown away."""
+    inputs = torch.from_numpy(job.inputs)
+    what = (job.layer, inputs, job.method, job.target, job.versus, job.stages, job.steps)
+    found = []
+    for seed in job.seeds:
+        steps = methods.cascade(networks.twin(network), *what, seed, between)
+        behind, maps = zip(*steps, strict=True)
+        found.append(np.stack(maps))
+    return RandomMaps(behind, np.stack(found))

@@ -151,6 +151,45 @@ class Score(Job[np.ndarray]):
     rank: Rank
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RandomMaps:
+    """The answer to `Randomised`.
+
+    Attributes:
+        behind: the stage behind which all weights were random, for each map; "" for all weights.
+        maps: float32 (len(seeds), len(behind), h, w), signed.
+    """
+
+    behind: tuple[str, ...]
+    maps: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Randomised(Job[RandomMaps]):
+    """A map once more, from networks of which more and more has random weights.
+
+    The model itself is left as it is. See `methods.randomising.cascade`.
+
+    Attributes:
+        inputs: float32 (1, 3, side, side).
+        versus: index of a label; its logit is then subtracted from the target's.
+        stages: names of the model's stages, in the order of execution.
+        steps: how many maps at most, from the last weights alone to all of them.
+        seeds: of the random numbers: all maps are made once for each.
+    """
+
+    model: str
+    layer: LayerInfo
+    method: str
+    inputs: np.ndarray
+    target: int
+    versus: int | None
+    stages: tuple[str, ...]
+    steps: int
+    seeds: tuple[int, ...]
+    rank: Rank
+
+
 def together(labels: Iterator[tuple[int, LabelMaps]]) -> Maps:
     """The answer to a sweep from what `Engine.stream` yields."""
     return {

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from .layers import default, discover
     from .layers import find as find_layer
     from .maps import best, explain, sweep
+    from .randomising import cascade
 
 _LATE = {
     "best": ("maps", "best"),
+    "cascade": ("randomising", "cascade"),
     "default": ("layers", "default"),
     "discover": ("layers", "discover"),
     "explain": ("maps", "explain"),
@@ -36,6 +38,7 @@ __all__ = [
     "all",
     "averaged",
     "best",
+    "cascade",
     "check",
     "default",
     "discover",

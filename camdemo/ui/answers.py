@@ -240,8 +240,7 @@ class Answers:
         It opens as it is seen, has the maps of its method, and its own map whole. The question:
         {"id": token, "layer", "method", "target", "versus", and more, see `questions.view`}.
         """
-        kept = self._find(question)
-        finding = kept.finding.seen(**questions.shown(question, kept.scene))
+        kept, finding = self._find(question), self.shown(question)
         there = {one.index: one for one in (*kept.scene.predictions, *finding.labels_shown())}
         complete = replace(
             kept.scene,
@@ -258,6 +257,15 @@ class Answers:
             original="",
         )
         return {"html": bundle.page(complete)}
+
+    def shown(self, question: Any) -> Finding:
+        """What a viewer shows: {"id": token, "layer", "method", "target", "versus"}.
+
+        Raises:
+            CamdemoError: the token is unknown, or something else does not exist.
+        """
+        kept = self._find(question)
+        return kept.finding.seen(**questions.shown(question, kept.scene))
 
     def _find(self, question: Any) -> _Open:
         token = question.get("id") if isinstance(question, dict) else None

@@ -13,6 +13,7 @@ from .downloads import Downloads
 from .live import Live
 from .offers import Offers
 from .seams import server_function
+from .trust import Trust
 
 
 def cam_viewer(answers: Answers, offers: Offers) -> gr.HTML:
@@ -21,7 +22,7 @@ def cam_viewer(answers: Answers, offers: Offers) -> gr.HTML:
     (A function, not a subclass of gr.HTML, because Gradio writes a .pyi file beside every
     module that defines a subclass of a component.)
     """
-    downloads = Downloads(answers.explainer)
+    downloads, trust = Downloads(answers.explainer), Trust(answers)
     functions: dict[str, Callable[[Any], Any]] = {
         "page_start": offers.start,
         "page_waiting": answers.waiting,
@@ -32,6 +33,10 @@ def cam_viewer(answers: Answers, offers: Offers) -> gr.HTML:
         "scene_look": answers.look,
         "scene_page": answers.page,
         "scene_live": Live(answers.explainer).frame,
+        "scene_scores": trust.scores,
+        "scene_curves": trust.curves,
+        "scene_randomised": trust.randomised,
+        "scene_completeness": trust.completeness,
         "scene_labels": lambda _question: answers.labels(),
         "model_download": downloads.start,
         "model_download_state": downloads.state,

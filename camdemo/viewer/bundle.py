@@ -37,6 +37,7 @@ SCRIPTS = (
         "asking.js",
     ),
     *("framing.js", "photos.js", "live.js", "halves.js", "difference.js", "compare.js"),
+    "trust.js",
     *("address.js", "input.js", "stage.js", "keys.js", "takeaway.js", "viewer.js"),
 )
 

@@ -21,6 +21,10 @@ mountViewer(element, {
   hideElsewhere: ask("scene_hide_elsewhere"),
   look: ask("scene_look"),
   live: ask("scene_live"),
+  scores: ask("scene_scores"),
+  curves: ask("scene_curves"),
+  randomised: ask("scene_randomised"),
+  completeness: ask("scene_completeness"),
   page: ask("scene_page"),
   labels: ask("scene_labels"),
   upload: async (file) => {

@@ -446,7 +446,7 @@ const WITHOUT_SCENE = ["help", "upload", "camera", "cancel", "leave"];
 
 /** Listen to the buttons; what goes wrong is said beside them. */
 function listenToActions(viewer) {
-  const actions = { ...actionsOf(viewer), ...hidingActions(viewer) };
+  const actions = { ...actionsOf(viewer), ...hidingActions(viewer), ...viewer.trust.actions };
   viewer.root.addEventListener("click", async ({ target }) => {
     const button = target.closest("[data-action]");
     if (!button || !(viewer.state.scene || WITHOUT_SCENE.includes(button.dataset.action))) return;

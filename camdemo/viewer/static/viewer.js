@@ -103,6 +103,7 @@ function mountViewer(root, host) {
       if (state.other) viewer.comparing.askForMissing();
     }
     drawControls(viewer);
+    viewer.trust.draw();
     viewer.address?.write();
     if (painted.layer !== state.layer) {
       painted.layer = state.layer;
@@ -244,6 +245,7 @@ function mountViewer(root, host) {
   Object.assign(viewer, { mapOf, set, write, say, wait, doing, show, glance, chooseLabel });
   viewer.heat = heatOfViewer(viewer);
   Object.assign(viewer, exchangeOf(viewer), { comparing: comparingOf(viewer), askBack: askingBack(viewer), framing: framingOf(viewer) });
+  viewer.trust = trustOf(viewer);
   viewer.choices = choicesOf(viewer);
   listenToControls(viewer);
   listenToActions(viewer);

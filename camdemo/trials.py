@@ -1,0 +1,371 @@
+"""Trials: what a finding can be put to. A heat map is a claim, and can be tested.
+
+The arithmetic is in `trust`, the networks are behind the engine; here the two meet. What takes
+many forwards waits behind everybody else's questions, and ends when whoever asked has gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from . import methods, picture, question
+from .engine.protocol import Engine, FirstMap, MapAndLogits, Randomised, Rank, Score, Sweep
+from .errors import ChoiceError, RangeError
+from .models import labels as naming
+from .records import Box, Fill, LayerInfo, ModelSpec, Occlusion, Prediction, as_integer
+from .trust import completeness, curves, hiding, patches
+from .trust.completeness import Completeness
+from .trust.curves import Curve
+from .trust.patches import Patches, Scores
+from .trust.randomisation import Randomisation
+
+
+class Trials:
+    """What `Finding` and `Explanation` can be asked about themselves; the fields are theirs."""
+
+    target: Prediction
+    versus: Prediction | None
+    cam: np.ndarray
+    box: Box
+    part: Box
+    model: ModelSpec
+    layer: LayerInfo
+    method: str
+    inputs: np.ndarray
+    labels: tuple[str, ...]
+    layers: tuple[LayerInfo, ...]
+    engine: Engine
+
+    # -- asking back
+
+    def hide(
+        self, regions: Box | Sequence[Box] | np.ndarray, fill: Fill = "blur", keep: bool = False
+    ) -> Occlusion:
+        """Ask back: what is left of the explained label when a part of the photo is hidden?
+
+        Args:
+            regions: a box or several in pixels of the photo, like `box`, which add up; or a mask
+                of the network's input, bool (side, side). What of it is not on the photo, as the
+                bars of "fit", is never hidden, nor does a random patch lie there.
+            fill: what takes their place: "blur", "mean" (the mean colour of the photos that the
+                network was trained on) or "noise". It matters: see `hiding.filling`.
+            keep: whether the regions are kept, and the rest of what the model saw is hidden.
+
+        Raises:
+            ChoiceError: another fill.
+            RegionError: a region without area, or nothing within what the model saw.
+        """
+        if isinstance(regions, np.ndarray):
+            mask = regions
+        else:
+            boxes = [regions] if isinstance(regions, Box) else regions
+            mask = hiding.mask_of(boxes, self.box, self.inputs.shape[-1])
+        mask = self._on_photo(mask)
+        hidden = mask[self.part.slices].mean()
+        now = self.without(mask, fill, keep)
+        elsewhere = self.without_elsewhere(mask, fill, keep)
+        index = self.target.index
+        return Occlusion(
+            predictions=naming.top(self.labels, now),
+            before=self.target,
+            after=replace(self.target, probability=float(now[index])),
+            elsewhere=replace(self.target, probability=float(elsewhere.mean[index])),
+            elsewhere_error=float(elsewhere.error[index]),
+            overlap=elsewhere.overlap,
+            share=float(hidden if not keep else 1 - hidden),
+            keep=keep,
+        )
+
+    def without(self, mask: np.ndarray, fill: Fill = "blur", keep: bool = False) -> np.ndarray:
+        """What the model answers when a part of what it saw is hidden.
+
+        Args:
+            mask: bool (side, side), the pixels of the network's input; see `hiding.mask_of`.
+            fill: what takes their place, see `hiding.filling`.
+            keep: whether these are kept, and the others hidden.
+
+        Returns:
+            float32 (labels,), the probabilities.
+
+        Raises:
+            ChoiceError: another fill.
+            RegionError: a mask of another shape, or one with nothing on the photo.
+            WeightsError: the weights can't be had any more.
+        """
+        mask, filled = self._on_photo(mask), self._filled(fill)
+        score = self._score(Rank.ANSWER)
+        return hiding.hide(score, self.inputs, mask, filled, keep, self.part)
+
+    def without_elsewhere(
+        self, mask: np.ndarray, fill: Fill = "blur", keep: bool = False
+    ) -> hiding.Yardstick:
+        """The yardstick of `without`: the same mask at 16 random places.
+
+        See `hiding.hide_elsewhere`. Arguments and errors are those of `without`.
+        """
+        mask, filled = self._on_photo(mask), self._filled(fill)
+        score = self._score(Rank.YARDSTICK)
+        return hiding.hide_elsewhere(score, self.inputs, mask, filled, keep, self.part)
+
+    # -- the score of every map
+
+    def hide_each(
+        self,
+        fills: Fill | Sequence[Fill] = ("blur", "mean"),
+        grid: int = patches.GRID,
+        progress: patches.Progress | None = None,
+    ) -> Patches:
+        """Hide each patch of a grid by itself: what is left of all labels' logits?
+
+        Args:
+            fills: what takes a patch's place; each costs grid * grid forwards.
+            grid: patches of a side, 2 to 16.
+            progress: called with how many inputs have been answered, and how many there are.
+
+        Raises:
+            ChoiceError, RangeError: another fill, or a grid out of range.
+            WeightsError: the weights can't be had any more.
+            Abandoned: whoever asked has gone.
+        """
+        names: Sequence[Fill] = (fills,) if isinstance(fills, str) else fills
+        if not names:
+            raise ChoiceError("fill", "", question.FILLS)
+        fillings = {name: self._filled(name) for name in names}
+        size = _whole("grid", grid, 2, 16)
+        return patches.hide_each(self._logits, self.inputs, fillings, size, progress)
+
+    def scores(
+        self, hidden: Patches | None = None, progress: patches.Progress | None = None
+    ) -> Scores:
+        """How well every method at every stage orders the photo's patches, for this label.
+
+        Spearman's correlation between a patch's mean in the map and what hiding that patch alone
+        takes from the label's logit (of a comparison: from the difference of the two logits). It
+        is a hint, and no verdict: see `trust.patches`.
+
+        Args:
+            hidden: what `hide_each` gave, which holds for all labels and maps of this photo; None
+                for its defaults, a grid of 7 x 7 and two fills.
+            progress: as for `hide_each`.
+
+        Raises:
+            WeightsError, Abandoned: as `hide_each`.
+        """
+        if hidden is None:
+            hidden = self.hide_each(progress=progress)
+        offered = [one for one in methods.all() if one.kind == "layer"]
+        target, rival = self._asked
+        job = Sweep(
+            model=self.model.name,
+            layers=tuple(one for one in self.layers if one.stage),
+            methods=tuple(one.name for one in offered),
+            targets=(target,),
+            inputs=self.inputs,
+            versus=rival,
+            rank=Rank.YARDSTICK,
+        )
+        maps = {(method, layer): cam for (method, layer, _), cam in self.engine.run(job).items()}
+        shown = self.method, self.layer.name
+        return patches.rank_maps(
+            maps | {shown: self.cam},
+            hidden.drops(target, rival),
+            hidden.fills,
+            shown,
+            self.explained,
+            {one.name: one.title for one in methods.all()},
+        )
+
+    # -- curves
+
+    def deletion(
+        self,
+        fill: Fill = "blur",
+        steps: int = curves.STEPS,
+        orders: int = curves.ORDERS,
+        seed: int = 0,
+        progress: Callable[[Curve], None] | None = None,
+        band: Curve | None = None,
+    ) -> Curve:
+        """The label's probability as the pixels that the map shows most go first.
+
+        Petsiuk et al. 2018; see `trust.curves`. The order is that of the heat as it is painted;
+        what speaks against the label goes last.
+
+        Args:
+            fill: what takes their place.
+            steps: in how many steps all pixels go, 1 to 200: as many forwards.
+            orders: how many random orders it is compared with, 0 to 100: as many forwards each.
+            seed: of these.
+            progress: called with the curve as far as it is, after each batch of its points and
+                after each random order.
+            band: a curve of this photo and label whose random orders are taken over; they hold
+                for all maps, and, read backwards, for insertion.
+
+        Raises:
+            ChoiceError, RangeError: another fill, or a number out of range.
+            CamdemoError: a map that is the same everywhere, or a band that does not fit.
+            WeightsError, Abandoned: as `hide_each`.
+        """
+        return self._curve("deletion", fill, steps, orders, seed, progress, band)
+
+    def insertion(
+        self,
+        fill: Fill = "blur",
+        steps: int = curves.STEPS,
+        orders: int = curves.ORDERS,
+        seed: int = 0,
+        progress: Callable[[Curve], None] | None = None,
+        band: Curve | None = None,
+    ) -> Curve:
+        """The same as those pixels come in first, over a photo of which nothing is left.
+
+        See `deletion`, also for arguments and errors.
+        """
+        return self._curve("insertion", fill, steps, orders, seed, progress, band)
+
+    def _curve(
+        self,
+        kind: curves.Kind,
+        fill: Fill,
+        steps: int,
+        orders: int,
+        seed: int,
+        progress: Callable[[Curve], None] | None,
+        band: Curve | None,
+    ) -> Curve:
+        target, rival = self._asked
+
+        def probability(batch: np.ndarray) -> np.ndarray:
+            logits = self._logits(batch)
+            if rival is not None:  # of what both have
+                return naming.probabilities(logits[:, [target, rival]])[:, 0]
+            return naming.probabilities(logits)[:, target]
+
+        side = self.inputs.shape[-1]
+        down, across = (picture.shares(cells, side, "positive") for cells in self.cam.shape)
+        growing = curves.draw(
+            kind,
+            probability,
+            self.inputs,
+            down @ self.cam @ across.T,
+            self._filled(fill),
+            label=self.explained,
+            fill=fill,
+            steps=_whole("number of steps", steps, 1, 200),
+            orders=_whole("number of orders", orders, 0, 100),
+            seed=_whole("seed", seed, 0, 2**32),
+            band=band,
+        )
+        for curve in growing:
+            if progress:
+                progress(curve)
+        return curve
+
+    # -- what was learned, and what it adds up to
+
+    def randomised(self, steps: int = 5, draws: int = 5, seed: int = 0) -> Randomisation:
+        """The same map from networks of which more and more has random weights.
+
+        Adebayo et al. 2018: a map that stays does not show what the network learned. First the
+        weights behind the last stage are random, in the end all of them; they are initialised
+        anew (He et al. 2015), see `methods.randomising`.
+
+        Args:
+            steps: how far it goes, in how many steps, 1 to 50; one is the wholly random network.
+            draws: how many networks for each step, 1 to 50.
+            seed: of the weights.
+
+        Raises:
+            RangeError: a number out of range.
+            WeightsError, Abandoned: as `hide_each`.
+        """
+        target, rival = self._asked
+        first = _whole("seed", seed, 0, 2**32)
+        job = Randomised(
+            model=self.model.name,
+            layer=self.layer,
+            method=self.method,
+            inputs=self.inputs,
+            target=target,
+            versus=rival,
+            stages=tuple(one.name for one in self.layers if one.stage),
+            steps=_whole("number of steps", steps, 1, 50),
+            seeds=tuple(range(first, first + _whole("number of draws", draws, 1, 50))),
+            rank=Rank.YARDSTICK,
+        )
+        found = self.engine.run(job)
+        return Randomisation(self.cam, found.behind, found.maps)
+
+    def completeness(self) -> Completeness | None:
+        """What the map's cells add up to, where they and a constant are the logit.
+
+        So it is with HiResCAM, and mostly with Grad-CAM, at a layer on which only averaging and
+        a linear layer follow. Whether it is so is tried out on two other inputs.
+
+        Returns:
+            None where this map promises no such thing.
+
+        Raises:
+            WeightsError, Abandoned: as `hide_each`.
+        """
+        target, rival = self._asked
+
+        def explain(inputs: np.ndarray) -> MapAndLogits:
+            # (Passing, so that nobody who asks for this very map waits for so low a rank.)
+            what = (self.model.name, self.layer, self.method, inputs, target, rival)
+            return self.engine.run(FirstMap(*what, Rank.YARDSTICK, passing=True))
+
+        others = self.inputs[..., ::-1].copy(), self._filled("noise")[np.newaxis]
+        found = [explain(inputs) for inputs in (self.inputs, *others)]
+        answers = [
+            (one.map, float(one.logits[target] - (0 if rival is None else one.logits[rival])))
+            for one in found
+        ]
+        return completeness.add_up(self.explained, answers, float(np.ptp(found[0].logits)))
+
+    # -- what they share
+
+    @property
+    def explained(self) -> str:
+        """What the map explains, in words: "lion", or "lion rather than cheetah"."""
+        rival = "" if self.versus is None else f" rather than {self.versus.label}"
+        return f"{self.target.label}{rival}"
+
+    @property
+    def _asked(self) -> tuple[int, int | None]:
+        """The indices of the label that is explained, and of its rival."""
+        return self.target.index, None if self.versus is None else self.versus.index
+
+    def _on_photo(self, mask: np.ndarray) -> np.ndarray:
+        side = self.inputs.shape[-1]
+        return hiding.check(hiding.on_photo(hiding.check(mask, side), self.part), side)
+
+    def _filled(self, fill: Fill) -> np.ndarray:
+        return hiding.filling(self.inputs, fill, self.model.transform, self.model.training_mean)
+
+    def _logits(self, batch: np.ndarray) -> np.ndarray:
+        """What the model answers a batch when nobody is in a hurry, float32 (n, labels)."""
+        return self.engine.run(Score(self.model.name, batch, Rank.YARDSTICK))
+
+    def _score(self, rank: Rank) -> Callable[[np.ndarray], np.ndarray]:
+        """The model as a function from a batch to probabilities."""
+
+        def score(batch: np.ndarray) -> np.ndarray:
+            return naming.probabilities(self.engine.run(Score(self.model.name, batch, rank)))
+
+        return score
+
+
+def _whole(kind: str, given: int, low: int, high: int) -> int:
+    """A whole number within its limits.
+
+    Raises:
+        RangeError: it is none, or outside.
+    """
+    number = as_integer(given)
+    if number is None or not low <= number <= high:
+        raise RangeError(kind, given, low, high)
+    return number
