@@ -181,9 +181,7 @@ class Page(gr.Blocks):
 
     def __init__(self, title: str, disk: Disk, photos: Photos) -> None:
         # Gradio's own deletion knows nothing of how much there may be: see `Disk`.
-        super().__init__(
-            title=title, analytics_enabled=False, delete_cache=None, fill_width=True
-        )
+        super().__init__(title=title, analytics_enabled=False, delete_cache=None, fill_width=True)
         # Else POST /gradio_api/run goes around the queue, and so around all limits. What is
         # queued can't be asked there any more; the rest is answered at once.
         self.api_open = False
