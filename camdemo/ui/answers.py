@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import methods
 from ..engine.protocol import asker
 from ..errors import CamdemoError, ImageError
 from ..question import Question, check
@@ -93,11 +92,12 @@ class Answers:
         """The complete scene of a photo of the deck, if it has all that is asked for."""
         if path not in self._deck:
             return None
-        scene = self._deck[path].scene
+        finding, scene = self._deck[path].finding, self._deck[path].scene
         there = {"model": scene.model.name, "method": scene.method, "framing": scene.framing}
         same = all(asked.get(name, value) == value for name, value in there.items())
-        offered = (*scene.layers, methods.fused(scene.layers))
-        layers = {one.name: one for one in offered if one.stage or one.parts or one == scene.layer}
+        offered = finding.offered()
+        layers = {each.name: each for each in offered if each.stage or each.parts}
+        layers[scene.layer.name] = scene.layer
         name = asked.get("layer", scene.layer.name)
         if not same or asked.keys() & {"target", "versus"} or name not in layers:
             return None
