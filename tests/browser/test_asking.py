@@ -610,6 +610,7 @@ def test_a_duel_by_a_method_that_is_not_linear_asks_the_server(
     both.locator(STRIP).nth(6).click()
     changed(both, lambda: choose(both, "Method", "LayerCAM"))
     questions.clear()
+    both.locator(CANVAS).focus()  # where keys are no letters
     changed(both, lambda: both.keyboard.press("d"))
     (asked,) = questions
     assert asked["asked"] == "scene_maps"
