@@ -196,7 +196,7 @@ def test_the_largest_question_is_known_for_whose_it_is() -> None:
     question = {"data": asked, "fn_name": "scene_live", "session_hash": "abc", "component_id": 9}
     body = json.dumps(question).encode()
     assert len(body) <= presence._LONGEST
-    assert presence._session_and_scene(body) == ("abc", "")
+    assert presence._session_and_scenes(body) == ("abc", "", "")
 
 
 def test_nothing_is_written(camera: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

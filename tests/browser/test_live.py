@@ -406,6 +406,7 @@ def test_a_browser_that_refuses(browser: Browser, server: str) -> None:
     with launched(browser, "--use-fake-ui-for-media-stream=deny") as refusing:
         page = refusing.new_page()
         page.goto(server)
+        expect(page.locator(f"{VIEWER} .cam")).to_have_attribute("data-empty", "false")
         page.get_by_role("button", name="Camera", exact=True).click()
         said = page.locator(f"{VIEWER} [data-at=photo]")
         expect(said).to_contain_text("The camera was refused.")
