@@ -115,7 +115,7 @@ def test_the_layers_come_only_where_none_is_named(camera: Live, explainer: Expla
     frame = text(picture())
     layers = camera.frame({"frame": frame})["layers"]
     names = [layer.name for layer in explainer.layers("efficientnet_lite0")]
-    assert [layer["name"] for layer in layers] == names
+    assert [layer["name"] for layer in layers] == [*names, "all"]
     assert "layers" not in camera.frame({"frame": frame, "layer": "bn2"})
 
 

@@ -188,7 +188,7 @@ def test_where_a_frame_cannot_be_sent_the_camera_goes_on(page: Page) -> None:
     page.route(re.compile("/upload"), lambda route: route.abort())
     page.keyboard.press(" ")
     said = page.locator(f"{VIEWER} [data-at=canvas]")
-    expect(said).to_contain_text("The photo can't be sent")
+    expect(said).to_contain_text("does not answer")
     painted(page, 3)
     assert states(page) == ["live"]
     page.unroute(re.compile("/upload"))
