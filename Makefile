@@ -39,6 +39,7 @@ bench: $(VENV)/dev.done
 bench-ui: $(VENV)/dev.done
 	@$(BIN)/python tests/browser/chromium.py
 	@$(BIN)/python -m benchmarks.ui
+	@$(BIN)/python -m benchmarks.live
 
 load: $(VENV)/dev.done
 	@$(BIN)/python -m benchmarks.load

@@ -54,7 +54,7 @@ def film(path: Path, name: str = "lion.jpg", frames: int = 10, rate: int = 10) -
 def photo_tensor(spec: ModelSpec) -> Tensor:
     """The photo as this model wants it: float32 (1, 3, side, side)."""
     image = photo.read(get_image(PHOTO))
-    return torch.from_numpy(photo.prepare(image, "crop", spec.transform))
+    return torch.from_numpy(photo.prepare(image, "crop", spec))
 
 
 @contextmanager

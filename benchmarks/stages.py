@@ -69,7 +69,7 @@ def _stages() -> dict[str, float]:
     stages, last = [one for one in offered if one.stage], methods.default(offered)
     file = stage.photo_bytes(500, 333)
     image = photo.read(file)
-    inputs = torch.from_numpy(photo.prepare(image, "crop", spec.transform))
+    inputs = torch.from_numpy(photo.prepare(image, "crop", spec))
     explanation = explainer.explain(file)
     targets = [one.index for one in explanation.predictions]
     maps = explanation.maps()
@@ -78,7 +78,7 @@ def _stages() -> dict[str, float]:
     explain = _time(lambda: methods.explain(network, last, inputs))
     return {
         "decode": _time(lambda: photo.read(file)),
-        "resize and normalise": _time(lambda: photo.prepare(image, "crop", spec.transform)),
+        "resize and normalise": _time(lambda: photo.prepare(image, "crop", spec)),
         "first map: forward": forward,
         "first map: backward": explain - forward,
         "encode the photo's copy and the scene": _time(

@@ -13,6 +13,7 @@ from . import notebook, stage
 from .timing import interleaved_medians, table, verdict
 
 LABELS = [291, 292, 282, 340, 497]  # five, as the page shows; which they are costs the same
+THREE = ["gradcam", "hirescam", "layercam"]
 AIMS = {"mobilenet_v2": 5.5, "resnet50": 10.0, "efficientnet_lite0": 5.5}  # plain forwards
 
 
@@ -41,8 +42,7 @@ def _row(name: str, aim: float, seconds: float) -> list[str]:
         return list(methods.sweep(network, stages, inputs, LABELS))
 
     def all_methods() -> object:
-        every = [method.name for method in methods.all()]
-        return list(methods.sweep(network, stages, inputs, LABELS, every))
+        return list(methods.sweep(network, stages, inputs, LABELS, THREE))
 
     def forward() -> Tensor:
         with torch.inference_mode():

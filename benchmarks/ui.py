@@ -7,7 +7,6 @@ take turns, so that a machine that is busy for a while slows both.
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 import time
 from pathlib import Path
@@ -16,7 +15,7 @@ from statistics import median, quantiles
 from playwright.sync_api import Browser, sync_playwright
 
 from camdemo.models import catalogue
-from tests.browser import chromium
+from tests.browser import chromium, steps
 from tests.browser.conftest import OPTIONS
 
 from . import stage
@@ -223,19 +222,13 @@ def _bytes(ours: Side, photos: list[Path], random: list[str]) -> str:
                     _against(beside / 1000, KILOBYTES, ".0f").replace(" (", " kB ("),
                 ]
             )
-    return table(
-        ["", "photo, and Gradio's preview of it", "beside it: maps, labels and the rest"], rows
-    )
+    return table(["", "photo", "beside it: maps, labels and the rest"], rows)
 
 
 def _choose_model(side: Side, title: str) -> None:
-    field = side.page.get_by_label("Model", exact=True)
-    if field.input_value() == title:
-        return
-    field.fill("")
-    field.press_sequentially(title)
-    side.page.get_by_role("option", name=re.compile(f"^{re.escape(title)}$")).first.click()
-    side.settle()
+    if steps.field(side.page, "Model").input_value() != title:
+        steps.choose_model(side.page, title)
+        side.settle()
 
 
 def _moved(side: Side, control: Control, count: int) -> tuple[int, int]:
@@ -267,7 +260,7 @@ def _moved(side: Side, control: Control, count: int) -> tuple[int, int]:
     session.send("Network.enable")
     before = side.page.evaluate("probe.photoInside()")
     control.press(side.page, -1 - count)
-    side.page.locator("#viewer [data-empty=false]").wait_for(state="attached")
+    side.page.locator("#viewer[data-example='']").wait_for(state="attached")
     side.page.wait_for_timeout(200)  # the other maps are asked for after the next frame
     side.settle()
     session.detach()
@@ -277,7 +270,6 @@ def _moved(side: Side, control: Control, count: int) -> tuple[int, int]:
     for number, size in received.items():
         address = addresses.get(number, "")  # without one it was asked for before
         total += size if address.startswith("http") else 0
-        photo += size if "/file=" in address else 0
     return photo, total - photo
 
 

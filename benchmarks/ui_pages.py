@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -23,6 +23,7 @@ _ROOT = Path(__file__).parents[1]
 _PROBE = (Path(__file__).parent / "ui_probe.js").read_text(encoding="utf-8")
 _START = 120.0  # seconds that a server may take to answer
 _EXAMPLES = 3  # of each page, the same photos in the same order
+_BUTTONS = ".cam-examples button, #examples button"
 _POSITIONS = 9  # that the opacity is dragged through, one way
 
 
@@ -138,8 +139,8 @@ def _visit(browser: Browser, address: str, controls: Mapping[str, Control]) -> S
     page.on("requestfinished", end)
     page.on("requestfailed", end)
     page.goto(address)
-    page.locator("#examples button").nth(_EXAMPLES - 1).wait_for()
-    page.wait_for_timeout(500)  # once it stands, our page asks which models there are
+    page.locator(_BUTTONS).nth(_EXAMPLES - 1).wait_for()
+    page.wait_for_timeout(500)  # once it stands, our page asks for its first example
     side.settle()
     page.evaluate(_PROBE)
     return side
@@ -149,18 +150,23 @@ def _visit(browser: Browser, address: str, controls: Mapping[str, Control]) -> S
 
 
 def _click_on_example(page: Page, count: int) -> None:
-    page.locator("#examples button").nth(count % _EXAMPLES).click()
+    page.locator(_BUTTONS).nth(count % _EXAMPLES).click()
 
 
-def _remove_photo(page: Page, _count: int = 0) -> None:
+def _show_another_photo(page: Page) -> None:
+    """The plain page can be emptied; ours never is, and shows another example before."""
+    if page.locator("#viewer").count():
+        page.locator(".cam-examples button").nth(_EXAMPLES - 1).click()
+        page.locator("#viewer:not([data-example=''])").wait_for(state="attached")
+        return
     remove = page.get_by_label("Remove Image")
     if remove.count():
         remove.first.click()
-    page.locator("#viewer [data-empty=true], #picture:not(:has(img))").wait_for(state="attached")
+    page.locator("#picture:not(:has(img))").wait_for(state="attached")
 
 
 def upload(photo: Path) -> Control:
-    """The upload of a photo onto a page without one; no two are the same to the last byte.
+    """The upload of a photo onto a page with none or another; no two are the same to the last byte.
 
     (Our page remembers what it explained, and decoders don't read what follows the end.)
     """
@@ -168,7 +174,7 @@ def upload(photo: Path) -> Control:
 
     def ready(page: Page, count: int) -> None:
         fresh.write_bytes(photo.read_bytes() + f"{page.url} {count}".encode())
-        _remove_photo(page)
+        _show_another_photo(page)
 
     return Control(
         "input", lambda page, _count: page.set_input_files("input[type=file]", fresh), ready
@@ -200,6 +206,12 @@ EXAMPLE = Control("pointerdown", _click_on_example)
 # ---- our page ----
 
 
+def _close_menu(page: Page, _count: int) -> None:
+    page.mouse.up()  # it may still hold the slider
+    if page.locator("#cam-menu-look").is_visible():
+        page.keyboard.press("Escape")
+
+
 def _layer(page: Page, count: int) -> None:
     buttons = page.locator("#viewer .cam-strip button")
     buttons.nth(count % buttons.count()).click()
@@ -209,15 +221,27 @@ def _label(page: Page, count: int) -> None:
     page.locator("#viewer .cam-labels button").nth((count + 1) % 5).click()
 
 
-def _focus_picture(page: Page, _count: int) -> None:
-    page.mouse.up()  # it may still hold the slider
+def _focus_picture(page: Page, count: int) -> None:
+    _close_menu(page, count)
     page.locator("#viewer .cam-picture").focus()
 
 
+def _opacity() -> Control:
+    """The slider, in the menu of the look."""
+    slider = _drag("#cam-menu-look [data-control=opacity]")
+
+    def ready(page: Page, count: int) -> None:
+        if not page.locator("#cam-menu-look").is_visible():
+            page.locator("#viewer [data-menu=look]:visible").first.click()
+        slider.ready(page, count)
+
+    return replace(slider, ready=ready)
+
+
 OURS = {
-    "layer": Control("click", _layer),
-    "label": Control("click", _label),
-    "opacity": _drag("#viewer [data-control=opacity]"),
+    "layer": Control("click", _layer, _close_menu),
+    "label": Control("click", _label, _close_menu),
+    "opacity": _opacity(),
     "colour map": Control("keydown", lambda page, _count: page.keyboard.press("c"), _focus_picture),
 }
 
@@ -226,7 +250,7 @@ def _hold_region(page: Page, count: int) -> None:
     """Nothing is hidden, and a region has been dragged but not let go of."""
     _focus_picture(page, count)
     page.keyboard.press("x")
-    page.locator("#viewer [value=box]").check()
+    page.locator("#viewer [name=cam-use][value=hide]").check()
     page.locator("#viewer .cam-answered").wait_for(state="detached")
     box = page.locator("#viewer .cam-picture").bounding_box()
     assert box is not None
@@ -243,7 +267,7 @@ HIDE = Control("pointerup", lambda page, _count: page.mouse.up(), _hold_region)
 def glances(side: Side, seconds: float) -> float:
     """How often a second labels and map followed while the frame was dragged to and fro."""
     page = side.page
-    page.locator("#viewer [value=frame]").check()
+    page.locator("#viewer [name=cam-use][value=frame]").check()
     box = page.locator("#viewer .cam-picture").bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

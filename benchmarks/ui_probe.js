@@ -50,9 +50,8 @@
     if (painted && asked?.textContent.includes("on average")) reach("yardstick");
     if (painted && title() !== before.title && hasHeat()) reach("heat map");
     if (!mark("heat map").reached) return;
-    // The maps of the other layers are asked for after the first is painted.
-    if (busy()) before.asked = true;
-    else if (painted && before.asked) reach("all maps");
+    // The page is busy until the maps of the other layers, too, are here and painted.
+    if (!busy()) reach("all maps");
   }
 
   // ---- the plain page ----
@@ -79,7 +78,7 @@
     pressed = null;
     marks = {};
     const ours = document.querySelector("#viewer");
-    before = ours ? { title: title(), asked: false } : { address: image()?.src };
+    before = ours ? { title: title() } : { address: image()?.src };
     const observer = new MutationObserver((records) => {
       if (pressed === null) return;
       if (ours) lookAtOurs(records);

@@ -8,6 +8,7 @@
 Importing this package loads no torch; the first explanation does.
 """
 
+from .comparison import Comparison, compare
 from .errors import (
     CamdemoError,
     ChoiceError,
@@ -32,6 +33,7 @@ __all__ = [
     "Box",
     "CamdemoError",
     "ChoiceError",
+    "Comparison",
     "Completeness",
     "Curve",
     "Explainer",
@@ -49,4 +51,5 @@ __all__ = [
     "SettingError",
     "Settings",
     "WeightsError",
+    "compare",
 ]

@@ -126,6 +126,7 @@ def _layers(options: argparse.Namespace) -> None:
     for layer in explainer.layers(options.model):
         notes = ["stage"] * layer.stage + ["default"] * (layer == default)
         print(f"{layer.text}{'  (' + ', '.join(notes) + ')' if notes else ''}")
+    print(methods.fused(explainer.layers(options.model)).text)
 
 
 def _fetch(options: argparse.Namespace) -> None:

@@ -72,7 +72,7 @@ class Explainer:
     def layers(self, model: str) -> tuple[LayerInfo, ...]:
         """The layers of a model that can be explained, in the order of execution.
 
-        The weights need not be here for that.
+        The weights need not be here for that. Of a name besides these, "all", see `explain`.
 
         Raises:
             ChoiceError: no such model.
@@ -127,10 +127,12 @@ class Explainer:
         Args:
             photo: path, bytes of a file, Pillow image, or uint8 array (H, W, 3).
             model: a name of the catalogue; None for `default_model()`.
-            layer: a name of `layers(model)`; None for the last stage.
+            layer: a name of `layers(model)`; None for the last stage; "all" for the last four
+                stages together (see `methods.fuse`), on the finest grid of theirs, at most 56 x 56.
             target: a label or its index; None for the most probable label.
-            framing: "crop" (as the weights were validated), "whole" (the photo, squeezed), or
-                a Box (or its text, "left,top,right,bottom") in pixels of the upright photo.
+            framing: "crop" (as the weights were validated), "whole" (the photo, squeezed), "fit"
+                (the photo between bars of the training mean, nothing squeezed), or a Box (or its
+                text, "left,top,right,bottom") in pixels of the upright photo.
             progress: called while weights are downloaded.
             versus: a label or its index to compare with ("why lion and not cheetah?"). The map
                 then explains the difference of the two logits: positive cells speak for the
@@ -141,13 +143,14 @@ class Explainer:
 
         Raises:
             ChoiceError, RangeError: an unknown model, layer, label, index, framing or method.
-            CamdemoError: a label compared with itself.
+            CamdemoError: a label compared with itself; a method that is not there at this layer,
+                or that can't compare.
             RegionError: a frame that is not within the photo, or has no area.
             ImageError: the photo can't be read.
             WeightsError: the weights can't be had.
         """
         spec = self.catalogue.find(self.default_model() if model is None else model)
-        method = methods.find(method).name
+        method = methods.find(method).name  # it is told before a layer is looked for
         framing = photos.find_framing(framing)
         names = self.labels(spec.name)
         index, rival = labels.find(names, target), labels.find(names, versus)
@@ -157,12 +160,13 @@ class Explainer:
             )
         layers = self.layers(spec.name)
         where = methods.find_layer(layers, layer)
+        methods.check(method, where, rival, layers)
 
         started = time.perf_counter()
         image = photos.read(photo, 10**6 * self.settings.max_megapixels)
         decoded = time.perf_counter()
         region = photos.seen_region(image.size, spec.transform, framing)
-        inputs = photos.prepare(image, framing, spec.transform)
+        inputs = photos.prepare(image, framing, spec)
         prepared = time.perf_counter()
 
         rank = Rank.SWEEP if passing else Rank.FIRST_MAP
@@ -176,6 +180,7 @@ class Explainer:
             versus=None if rival is None else labels.prediction(names, probabilities, rival),
             cam=found.map,
             box=photos.to_box(region),
+            part=photos.photo_part(image.size, spec.transform, framing),
             image=image,
             model=spec,
             layer=where,

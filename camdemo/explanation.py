@@ -11,9 +11,11 @@ from PIL import Image
 from . import photo, picture, question
 from .finding import Finding
 from .question import Look
-from .records import Evidence, LookName, Prediction
+from .records import Evidence, LookName, Prediction, percent
 from .viewer import bundle
-from .viewer.scene import DISPLAY_SIDE, Scene
+from .viewer.scene import Scene, display_size
+
+WORTH_SAYING = 0.1  # of the evidence, in the bars
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -21,7 +23,7 @@ class Explanation(Finding):
     """A finding with its photo: what the model answered, and the pictures of it.
 
     Attributes:
-        image: the photo, upright, RGB; `box` is in its pixels.
+        image: the photo, upright, RGB; `box` is in its pixels, and may reach beyond them.
         the others: see `Finding`.
     """
 
@@ -61,16 +63,15 @@ class Explanation(Finding):
         """The same without the photo's millions of pixels."""
         return Finding(**{one.name: getattr(self, one.name) for one in fields(Finding)})
 
-    def at_most(self, longest: int) -> Explanation:
-        """The same with a smaller copy of the photo, at most `longest` pixels on a side."""
-        width, height = self.image.size
-        factor = longest / max(width, height)
-        if factor >= 1:
+    def resized(self, width: int, height: int) -> Explanation:
+        """The same with another copy of the photo, of this size."""
+        if (width, height) == self.image.size:
             return self
-        size = (max(1, round(width * factor)), max(1, round(height * factor)))
+        across, down = width / self.image.width, height / self.image.height
+        larger = across * down > 1
+        resample = Image.Resampling.BICUBIC if larger else Image.Resampling.BILINEAR
         # (The gap lets whole pixels be averaged first: less than half the time, and no worse.)
-        image = self.image.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.0)
-        across, down = size[0] / width, size[1] / height
+        image = self.image.resize((width, height), resample, reducing_gap=1.0)
         left, top, right, bottom = self.box.left, self.box.top, self.box.right, self.box.bottom
         # of a very long photo so little can be left that only `to_box` keeps a pixel of it
         box = photo.to_box((left * across, top * down, right * across, bottom * down))
@@ -81,13 +82,14 @@ class Explanation(Finding):
 
         Complete with the maps of every stage and label, or with those of this picture alone.
         """
-        small = self.at_most(DISPLAY_SIDE)
+        small = self.resized(*display_size(*self.image.size))
         labels = {one.index: one for one in self.labels_shown()}  # each once
         return Scene(
             photo=picture.jpeg(np.asarray(small.image)),
             size=self.image.size,
             box=small.box,
             natural_box=self.box,
+            part=self.part,
             model=self.model,
             side=self.inputs.shape[-1],
             framing=self.framing_text,
@@ -114,10 +116,23 @@ class Explanation(Finding):
         """What a person must know before reading the overlay; empty if nothing."""
         evidence = evidence or self.natural_evidence
         if picture.scale(self.cam, evidence) is not None:
-            return ""
+            return self._said_of_bars()
         if evidence == "positive":
             return f"No positive evidence for {self.target.label} at this layer."
         return f"The map of {self.target.label} is the same everywhere at this layer."
+
+    def _said_of_bars(self) -> str:
+        """That much of what speaks for a label lies where the overlay shows nothing; or empty."""
+        if self.versus is None:
+            sides = [(self.cam, f"the evidence for {self.target.label}")]
+        else:
+            labels = ((self.cam, self.target), (-self.cam, self.versus))
+            sides = [(cam, f"what speaks for {one.label}") for cam, one in labels]
+        return " ".join(
+            f"{percent(share)} of {what} lies in the bars, outside of the photo."
+            for cam, what in sides
+            if (share := self.in_bars(cam)) > WORTH_SAYING
+        )
 
     def summary(self, evidence: Evidence | None = None) -> dict[str, Any]:
         """Everything but the pictures, as plain values for JSON.

@@ -5,7 +5,7 @@ The photo's pixels are not in it, so that a server can keep many; `Explanation` 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -39,7 +39,9 @@ class Finding(Trials):
         cam: float32 (h, w), the signed map, before any display step.
             Positive cells speak for the label's logit, negative ones against it, or, where two
             labels are compared, for the other one.
-        box: the pixels of the photo that the model saw; the map lies exactly there.
+        box: the pixels of the photo that the model saw; the map lies exactly there. In the framing
+            "fit" that is a square which reaches beyond the photo, over the bars.
+        part: the pixels of `inputs` that show the photo: all of them, but for those bars.
         model, layer, method, framing: what was asked.
         timings: where the milliseconds went.
         inputs: float32 (1, 3, side, side), what the network was given.
@@ -54,6 +56,7 @@ class Finding(Trials):
     versus: Prediction | None = None
     cam: np.ndarray
     box: Box
+    part: Box
     model: ModelSpec
     layer: LayerInfo
     method: str = "gradcam"
@@ -74,6 +77,21 @@ class Finding(Trials):
     def framing_text(self) -> str:
         """The framing as the API, the command line and links write it."""
         return self.framing.text if isinstance(self.framing, Box) else self.framing
+
+    def in_bars(self, cam: np.ndarray) -> float:
+        """How much of a map's positive evidence lies in the bars of "fit", 0 to 1.
+
+        A cell that lies on the photo in part counts by its area.
+
+        Args:
+            cam: float32 (h, w), a map of this photo.
+        """
+        side, part = self.inputs.shape[-1], self.part
+        rows = _overlap(cam.shape[0], side, part.top, part.bottom)
+        columns = _overlap(cam.shape[1], side, part.left, part.right)
+        positive = np.maximum(cam, 0).astype(np.float64)
+        total = positive.sum()
+        return float(1 - (rows @ positive @ columns) / total) if total > 0 else 0.0
 
     # -- labels
 
@@ -101,7 +119,8 @@ class Finding(Trials):
         """More signed maps, all those of stages from one forward pass.
 
         Args:
-            layers: names of layers; None for every stage, and `layer` where it is a finer one.
+            layers: names of layers; None for every stage at which the method is there, and `layer`
+                where it is another.
             targets: labels or their indices, in the order in which they are wanted; None for
                 those on the page.
             method: None for this one's.
@@ -112,11 +131,14 @@ class Finding(Trials):
 
         Raises:
             ChoiceError, RangeError: an unknown layer, label, index or method.
+            CamdemoError: a method that is not there at a layer, or that can't compare.
             WeightsError: the weights can't be had any more.
             Abandoned: whoever asked has gone.
         """
         method = methods.find(self.method if method is None else method).name
         rival = naming.find(self.labels, versus)
+        for name in layers or ():
+            methods.check(method, methods.find_layer(self.layers, name), rival, self.layers)
         shown = [self.target, *([self.versus] if self.versus else []), *self.predictions]
         on_page = dict.fromkeys(one.index for one in shown)
         if targets is None:
@@ -147,19 +169,33 @@ class Finding(Trials):
 
         if layers is not None:
             names = {methods.find_layer(self.layers, name).name for name in layers}
-            return sweep([one for one in self.layers if one.name in names], Rank.ANSWER)
+            return sweep([one for one in self._offered() if one.name in names], Rank.ANSWER)
         others = [index for index in on_page if index not in asked]
-        stages = [one for one in self.layers if one.stage]
-        maps = sweep(stages, Rank.SWEEP, others)
+        known = methods.find(method)
+        stages = [one for one in self.layers if one.stage and known.is_at(one)]
+        maps = sweep(stages, Rank.SWEEP, others) if stages else {}
+        if self.layer.stage or not known.is_at(self.layer):
+            return maps
+        if self.layer.parts:
+            return maps | {(self.layer.name, target): self._fuse(maps, target) for target in asked}
         # On its own, so that whoever looks at other layers of the same photo shares the stages.
-        return maps if self.layer.stage else maps | sweep([self.layer], Rank.SWEEP)
+        return maps | sweep([self.layer], Rank.SWEEP)
+
+    def _offered(self) -> tuple[LayerInfo, ...]:
+        """What can be chosen as a layer: all of them, and the last stages together."""
+        return (*self.layers, methods.fused(self.layers))
+
+    def _fuse(self, maps: Mapping[MapKey, np.ndarray], target: int) -> np.ndarray:
+        """The map of the fused `layer` from those of the stages."""
+        parts = [maps[part.name, target] for part in self.layer.parts]
+        return methods.fuse(parts, self.layer.height, self.layer.width)
 
     def maps_shown(self) -> dict[MapKey, np.ndarray]:
         """The maps from which the viewer paints this one.
 
-        It subtracts two where labels are compared, if the method is linear: else this is the one.
+        It subtracts two where labels are compared and the map is linear: else this is the one.
         """
-        if self.versus is None or not methods.find(self.method).linear:
+        if self.versus is None or self._rival is not None:
             return {(self.layer.name, self.target.index): self.cam}
         return self.maps([self.layer.name], [self.target.index, self.versus.index])
 
@@ -188,7 +224,8 @@ class Finding(Trials):
     @property
     def _rival(self) -> int | None:
         """The label whose logit `cam` has subtracted and no difference of two maps would have."""
-        if self.versus is None or methods.find(self.method).linear:
+        linear = methods.find(self.method).linear and not self.layer.parts
+        if self.versus is None or linear:
             return None
         return self.versus.index
 
@@ -203,3 +240,9 @@ class Finding(Trials):
         rival = None if versus is None else self.prediction(versus)
         label = self.prediction(target)
         return replace(self, layer=where, method=method, target=label, versus=rival, cam=cam)
+
+
+def _overlap(cells: int, side: int, first: int, last: int) -> np.ndarray:
+    """How much of each of so many cells along a side lies from first to last, float64 (cells,)."""
+    edges = np.clip(np.arange(cells + 1) * side / cells, first, last)
+    return np.diff(edges) * cells / side

@@ -94,17 +94,20 @@ def covers(opacity: float, evidence: Evidence) -> np.ndarray:
 
 
 def indices(
-    values: np.ndarray, width: int, height: int, evidence: Evidence
+    values: np.ndarray, box: Box, seen: Box, evidence: Evidence
 ) -> Iterator[tuple[slice, np.ndarray]]:
     """Which colour each pixel of a map of values 0..1 has, by strips: rows, uint8 (rows, width).
 
+    The map lies on `box`; what is drawn is `seen`, a part of that, and rows count from its top.
     The map at the full size would be 36 MB of floats for a photo of 12 megapixels; a strip
     stays in the processor's cache.
     """
-    across = values * np.float32(255) @ shares(values.shape[1], width, evidence).T
-    down = shares(values.shape[0], height, evidence)
-    for top in range(0, height, _STRIP):
-        strip = slice(top, min(top + _STRIP, height))
+    columns = slice(seen.left - box.left, seen.right - box.left)
+    rows = slice(seen.top - box.top, seen.bottom - box.top)
+    across = values * np.float32(255) @ shares(values.shape[1], box.width, evidence)[columns].T
+    down = shares(values.shape[0], box.height, evidence)[rows]
+    for top in range(0, seen.height, _STRIP):
+        strip = slice(top, min(top + _STRIP, seen.height))
         near = down[strip].any(axis=0)
         # Not a second matrix product: BLAS would wake its threads for each of the strips.
         large = np.einsum("ij,jk->ik", down[strip, near], across[near])
@@ -129,7 +132,7 @@ def overlay(
     Args:
         photo: uint8 (H, W, 3), RGB.
         cam: float32 (h, w), the signed map.
-        box: the seen pixels of `photo`.
+        box: where the map lies, in pixels of `photo`. What of it is beyond the photo is not drawn.
         opacity: 0 (photo alone) to 1 (heat alone); of the strongest evidence where it glows.
 
     Returns:
@@ -143,19 +146,19 @@ def overlay(
     left = _ALL - share  # of the photo
     warm = colours[:, 0] * share[:, np.newaxis] + _ALL // 2  # a half more, so that `>>` rounds
     picture = np.empty_like(photo)
-    _dim(photo, box, picture)
-    # Views, so that what is written to `seen` is written to the picture.
-    seen = picture[box.top : box.bottom, box.left : box.right]
-    under = photo[box.top : box.bottom, box.left : box.right]
-    for rows, index in indices(values, box.width, box.height, evidence):
+    seen = box.within(photo.shape[1], photo.shape[0])
+    _dim(photo, seen, picture)
+    # Views, so that what is written to `over` is written to the picture.
+    over, under = picture[seen.slices], photo[seen.slices]
+    for rows, index in indices(values, box, seen, evidence):
         if look == "glow":
             # (`take`: indexing takes three times as long.)
             part = np.multiply(under[rows], left.take(index)[..., np.newaxis], dtype=np.int32)
-            seen[rows] = (part + warm.take(index, axis=0)) >> 15
+            over[rows] = (part + warm.take(index, axis=0)) >> 15
         else:
             heat = cv2.applyColorMap(index, colours)
-            seen[rows] = cv2.addWeighted(under[rows], 1 - opacity, heat, opacity, 0)
-    _outline(picture, box)
+            over[rows] = cv2.addWeighted(under[rows], 1 - opacity, heat, opacity, 0)
+    _outline(picture, seen)
     return picture
 
 

@@ -72,7 +72,7 @@ class Option:
 
     @property
     def allowed(self) -> str:
-        """What can be given, in words: "crop, whole", "0 to 1", "yes or no"."""
+        """What can be given, in words: "crop, whole, fit", "0 to 1", "yes or no"."""
         if self.values:
             return ", ".join(self.names)
         return {"number": f"{self.low:g} to {self.high:g}", "switch": "yes, no"}.get(self.kind, "")
@@ -146,7 +146,11 @@ class Question:
         otherwise="MobileNetV2 if its weights are here, else EfficientNet-Lite0",
     )
     layer: str | None = option(
-        None, "Layer", "where in the network to look", kind="name", otherwise="the last stage"
+        None,
+        "Layer",
+        "where in the network to look; all: the last four stages together",
+        kind="name",
+        otherwise="the last stage",
     )
     method: str = option(
         "gradcam", "Method", "how the evidence is computed from the layer", kind="name"
@@ -168,12 +172,13 @@ class Question:
     framing: str = option(
         "crop",
         "Framing",
-        "what the model sees: the middle, the whole photo, or a frame of one's own, "
-        "left,top,right,bottom in pixels of the photo",
+        "what the model sees: the middle, the whole photo, squeezed or with bars beside it, or a "
+        "frame of one's own, left,top,right,bottom in pixels of the photo",
         kind="frame",
         values=(
             Value("crop", "Centre crop, as validated"),
             Value("whole", "Whole photo, squeezed"),
+            Value("fit", "Whole photo, letterboxed"),
         ),
     )
 

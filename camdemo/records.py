@@ -62,15 +62,25 @@ class Box:
     def height(self) -> int:
         return self.bottom - self.top
 
+    def within(self, width: int, height: int) -> Box:
+        """What of it lies on a picture of this size."""
+        left, top = max(self.left, 0), max(self.top, 0)
+        return Box(left, top, min(self.right, width), min(self.bottom, height))
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Its rows and its columns."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
     @property
     def text(self) -> str:
         """The four edges as the API, the command line and links write them: "12,0,345,333"."""
         return f"{self.left},{self.top},{self.right},{self.bottom}"
 
 
-# What the model is shown: the middle, as its weights were validated; the whole photo,
-# squeezed; or a frame of one's own.
-Framing = Literal["crop", "whole"] | Box
+# What the model is shown: the middle, as its weights were validated; the whole photo, squeezed,
+# or letterboxed; or a frame of one's own.
+Framing = Literal["crop", "whole", "fit"] | Box
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +134,11 @@ class ModelSpec:
 class LayerInfo:
     """A layer that can be explained: its name in the network and the shape of its grid.
 
-    `stage` tells the building blocks of the network (what the page offers first) from the
-    finer layers inside them.
+    Attributes:
+        stage: whether it is a building block of the network (what the page offers first), or a
+            finer layer inside one.
+        pooled: whether all that reads it is a mean over its cells and one linear layer.
+        parts: the layers of which this is the mean, see `methods.fused`; none for a layer.
     """
 
     name: str
@@ -133,10 +146,15 @@ class LayerInfo:
     height: int
     width: int
     stage: bool = True
+    pooled: bool = False
+    parts: tuple[LayerInfo, ...] = ()
 
     @property
     def text(self) -> str:
         """Name and shape as the page prints them: "features.18 · 1280 x 7 x 7"."""
+        if self.parts:
+            names = ", ".join(part.name for part in self.parts)
+            return f"{self.name} · {self.height} x {self.width} of {names}"
         return f"{self.name} · {self.channels} x {self.height} x {self.width}"
 
 

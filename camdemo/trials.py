@@ -30,6 +30,7 @@ class Trials:
     versus: Prediction | None
     cam: np.ndarray
     box: Box
+    part: Box
     model: ModelSpec
     layer: LayerInfo
     method: str
@@ -47,7 +48,8 @@ class Trials:
 
         Args:
             regions: a box or several in pixels of the photo, like `box`, which add up; or a mask
-                of the network's input, bool (side, side).
+                of the network's input, bool (side, side). What of it is not on the photo, as the
+                bars of "fit", is never hidden, nor does a random patch lie there.
             fill: what takes their place: "blur", "mean" (the mean colour of the photos that the
                 network was trained on) or "noise". It matters: see `hiding.filling`.
             keep: whether the regions are kept, and the rest of what the model saw is hidden.
@@ -56,12 +58,13 @@ class Trials:
             ChoiceError: another fill.
             RegionError: a region without area, or nothing within what the model saw.
         """
-        side = self.inputs.shape[-1]
         if isinstance(regions, np.ndarray):
             mask = regions
         else:
             boxes = [regions] if isinstance(regions, Box) else regions
-            mask = hiding.mask_of(boxes, self.box, side)
+            mask = hiding.mask_of(boxes, self.box, self.inputs.shape[-1])
+        mask = self._on_photo(mask)
+        hidden = mask[self.part.slices].mean()
         now = self.without(mask, fill, keep)
         elsewhere = self.without_elsewhere(mask, fill, keep)
         index = self.target.index
@@ -72,7 +75,7 @@ class Trials:
             elsewhere=replace(self.target, probability=float(elsewhere.mean[index])),
             elsewhere_error=float(elsewhere.error[index]),
             overlap=elsewhere.overlap,
-            share=float(mask.mean() if not keep else 1 - mask.mean()),
+            share=float(hidden if not keep else 1 - hidden),
             keep=keep,
         )
 
@@ -89,11 +92,12 @@ class Trials:
 
         Raises:
             ChoiceError: another fill.
-            RegionError: a mask of another shape, or an empty one.
+            RegionError: a mask of another shape, or one with nothing on the photo.
             WeightsError: the weights can't be had any more.
         """
-        filled = self._filling(mask, fill)
-        return hiding.hide(self._score(Rank.ANSWER), self.inputs, mask, filled, keep)
+        mask, filled = self._on_photo(mask), self._filled(fill)
+        score = self._score(Rank.ANSWER)
+        return hiding.hide(score, self.inputs, mask, filled, keep, self.part)
 
     def without_elsewhere(
         self, mask: np.ndarray, fill: Fill = "blur", keep: bool = False
@@ -102,8 +106,9 @@ class Trials:
 
         See `hiding.hide_elsewhere`. Arguments and errors are those of `without`.
         """
-        filled = self._filling(mask, fill)
-        return hiding.hide_elsewhere(self._score(Rank.YARDSTICK), self.inputs, mask, filled, keep)
+        mask, filled = self._on_photo(mask), self._filled(fill)
+        score = self._score(Rank.YARDSTICK)
+        return hiding.hide_elsewhere(score, self.inputs, mask, filled, keep, self.part)
 
     # -- the score of every map
 
@@ -334,9 +339,9 @@ class Trials:
         """The indices of the label that is explained, and of its rival."""
         return self.target.index, None if self.versus is None else self.versus.index
 
-    def _filling(self, mask: np.ndarray, fill: Fill) -> np.ndarray:
-        hiding.check(mask, self.inputs.shape[-1])
-        return self._filled(fill)
+    def _on_photo(self, mask: np.ndarray) -> np.ndarray:
+        side = self.inputs.shape[-1]
+        return hiding.check(hiding.on_photo(hiding.check(mask, side), self.part), side)
 
     def _filled(self, fill: Fill) -> np.ndarray:
         return hiding.filling(self.inputs, fill, self.model.transform, self.model.training_mean)

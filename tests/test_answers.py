@@ -324,7 +324,8 @@ def test_layers_that_are_none_are_refused(answers, token, layers, message):
         (291, "a list of label indices"),
         ("291", "a list of label indices"),
         ({"291": 1}, "a list of label indices"),
-        (["291"], "a list of label indices"),
+        (["291"], "There is no label '291'"),  # a text is a name
+        (["x" * 100_000], "There is no label"),
         ([None], "a list of label indices"),
         ([291.0], "a list of label indices"),
         ([math.nan], "a list of label indices"),
@@ -346,6 +347,12 @@ def test_targets_that_are_none_are_refused(answers, token, targets, message):
     assert list(answer) == ["error"]
     assert message in answer["error"]
     assert len(answer["error"]) < 400
+
+
+def test_targets_go_by_their_names_too(answers, token):
+    by_name = answers.maps({"id": token, "layers": [STAGE], "targets": ["tiger", 291, "lion"]})
+    assert by_name == answers.maps({"id": token, "layers": [STAGE], "targets": [292, 291]})
+    assert [one["label"] for one in by_name["labels"]] == ["tiger", "lion"]
 
 
 def test_a_refusal_does_no_harm(answers, token):
@@ -574,7 +581,8 @@ def test_an_example_is_opened_as_python_explains_it(answers, explainer, lion):
     expected = explainer.explain(LION, **asked | {"versus": 291})
     assert (scene["layer"], scene["target"], scene["versus"]) == (STAGE, 849, 291)
     assert (scene["model"]["name"], scene["method"]) == ("efficientnet_lite1", "layercam")
-    assert (scene["framing"], scene["box"]) == ("20,10,220,240", [20, 10, 220, 240])
+    assert (scene["framing"], scene["natural_box"]) == ("20,10,220,240", [20, 10, 220, 240])
+    assert scene["box"] == [47, 23, 516, 562]  # of a copy with 600 x 600 pixels, where it has 256
     assert same_map(scene["maps"][0], expected.cam)
 
 
@@ -670,14 +678,14 @@ def test_questions_of_another_type_are_refused(answers, token, ask, wrong, messa
     ("wrong", "message"),
     [
         ({"framing": ""}, "There is no framing ''"),
-        ({"framing": "middle"}, "crop, whole, left,top,right,bottom"),
-        ({"framing": "1,2,3"}, "crop, whole, left,top,right,bottom"),
-        ({"framing": "-1,0,5,5"}, "crop, whole, left,top,right,bottom"),
-        ({"framing": "1," * 100_000}, "crop, whole, left,top,right,bottom"),
-        ({"framing": "\ud800"}, "crop, whole, left,top,right,bottom"),
+        ({"framing": "middle"}, "crop, whole, fit, left,top,right,bottom"),
+        ({"framing": "1,2,3"}, "crop, whole, fit, left,top,right,bottom"),
+        ({"framing": "-1,0,5,5"}, "crop, whole, fit, left,top,right,bottom"),
+        ({"framing": "1," * 100_000}, "crop, whole, fit, left,top,right,bottom"),
+        ({"framing": "\ud800"}, "crop, whole, fit, left,top,right,bottom"),
         ({"framing": "0,0,0,0"}, "The frame 0,0,0,0 has no area"),
         ({"framing": "9,0,5,5"}, "The frame 9,0,5,5 has no area"),
-        ({"framing": "0,0,256,257"}, "not within the photo of 256 x 256 pixels"),
+        ({"framing": "0,0,600,601"}, "not within the photo of "),  # nor within its copy
         ({"framing": "999999,0,999999,5"}, "has no area"),
         ({"layer": "__class__"}, "There is no layer '__class__'"),
         ({"layer": ""}, "There is no layer ''"),
@@ -740,7 +748,8 @@ def test_two_sessions_do_not_get_each_others_answers(answers, explainer, lion):
         question = {"id": token, "mask": text_of(PATCH), "fill": "blur"}
         assert (probabilities(answers.hide(question)) == explained.without(PATCH)).all()
         framed = explainer.explain(path, framing="20,10,220,240")
-        answer = answers.look({"id": token, "framing": "20,10,220,240"})
+        edges = [round(edge * 600 / max(explained.image.size)) for edge in (20, 10, 220, 240)]
+        answer = answers.look({"id": token, "framing": ",".join(map(str, edges))})  # of its copy
         assert answer["target"] == framed.target.index
         shown = answer["labels"][0]["probability"]
         assert shown == pytest.approx(framed.target.probability, abs=0.05)  # of a JPEG

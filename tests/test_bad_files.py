@@ -16,13 +16,14 @@ from PIL import Image
 from camdemo.errors import CamdemoError
 from camdemo.models import catalogue
 from camdemo.photo import find_framing, prepare, read, seen_region
+from camdemo.question import FRAMINGS
 from camdemo.records import Box
 
 from . import hostile
 
 CORPUS = hostile.corpus()
 WHOLE = {kind: hostile.encode(hostile.noise(24, 16), kind) for kind in hostile.FORMATS}
-TRANSFORM = catalogue.find("efficientnet_lite0").transform
+SPEC = catalogue.find("efficientnet_lite0")
 # The same examples each time: a failure on one machine is one on all.
 BUDGET = settings(
     max_examples=300,
@@ -52,9 +53,9 @@ def explained_or_refused(content: object) -> bool:
         return False
     image = read(content)
     assert image.mode == "RGB"
-    for framing in ("crop", "whole"):
-        inputs = prepare(image, framing, TRANSFORM)
-        assert inputs.shape == (1, 3, TRANSFORM.crop, TRANSFORM.crop)
+    for framing in FRAMINGS:
+        inputs = prepare(image, find_framing(framing), SPEC)
+        assert inputs.shape == (1, 3, SPEC.transform.crop, SPEC.transform.crop)
         assert np.isfinite(inputs).all()
     return True
 
@@ -118,14 +119,15 @@ def test_any_bytes_behind_the_beginning_of_a_photo(content: bytes, beginning: by
     name=st.sampled_from(catalogue.NAMES),
 )
 def test_any_frame(width: int, height: int, edges: tuple[int, ...], name: str) -> None:
-    frame, transform = Box(*edges), catalogue.find(name).transform
+    frame, spec = Box(*edges), catalogue.find(name)
+    transform = spec.transform
     inside = 0 <= frame.left < frame.right <= width and 0 <= frame.top < frame.bottom <= height
     sentence = refusal(lambda: seen_region((width, height), transform, frame))
     assert bool(sentence) != inside
     if sentence:
         assert frame.text in sentence
         return
-    inputs = prepare(Image.new("RGB", (width, height), "red"), frame, transform)
+    inputs = prepare(Image.new("RGB", (width, height), "red"), frame, spec)
     assert inputs.shape == (1, 3, transform.crop, transform.crop)
     assert np.ptp(inputs, axis=(2, 3)).max() < 1e-5  # a red photo is red everywhere
 
@@ -139,4 +141,4 @@ def test_any_framing(text: object) -> None:
     assert len(sentence) < 250
     if not sentence:
         framing = find_framing(text)
-        assert framing in ("crop", "whole") or isinstance(framing, Box)
+        assert framing in FRAMINGS or isinstance(framing, Box)

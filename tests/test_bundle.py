@@ -111,7 +111,8 @@ def test_hostile_names_stay_texts(explanation, page, where):
     shown = explanation.scene()
     if where == "label":
         first, *others = shown.predictions
-        shown = replace(shown, predictions=(replace(first, label=HOSTILE), *others))
+        hostile = replace(first, label=HOSTILE)
+        shown = replace(shown, predictions=(hostile, *others), target=hostile)
     else:
         shown = replace(shown, **{where: HOSTILE})
     text = bundle.page(shown)
@@ -132,7 +133,7 @@ def test_a_notebook_shows_it_in_a_frame(explanation, page):
 
 
 def test_the_file_and_the_page_run_the_same_script(page):
-    served = bundle.script("page.js", DECK_SIZE=0)
+    served = bundle.script("page.js")
     assert len(bundle.SCRIPTS) > 12
     for name in bundle.SCRIPTS:
         assert bundle.static(name) in page, name

@@ -120,7 +120,7 @@ def test_labels_that_differ_in_case_alone() -> None:
         (RangeError, "999", {"target": -1}),
         (RangeError, "999", {"target": True}),
         (RangeError, "999", {"target": 1.0}),
-        (ChoiceError, "crop, whole", {"framing": "wide"}),
+        (ChoiceError, "crop, whole, fit", {"framing": "wide"}),
         (ChoiceError, "left,top,right,bottom", {"framing": "1,2,3"}),
         (ChoiceError, "left,top,right,bottom", {"framing": None}),
         (RegionError, "0,0,120,91 is not within .* 120 x 90", {"framing": "0,0,120,91"}),

@@ -8,6 +8,8 @@ from dataclasses import FrozenInstanceError, fields, replace
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from camdemo import Explainer, Explanation, Occlusion, picture
 from camdemo.engine import Rank, Sweep
@@ -17,6 +19,7 @@ from camdemo.question import FILLS
 from camdemo.records import Box
 from camdemo.trust import hiding
 
+from .oracles import captum
 from .tiny_models import Small, install
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (90, 150, 3), np.uint8)
@@ -37,6 +40,13 @@ def duel(explanation: Explanation) -> Explanation:
     options = {"target": 291, "versus": int(explanation.probabilities.argmin())}
     explainer = Explainer(engine=explanation.engine)
     return explainer.explain(PHOTO, "efficientnet_lite0", "first", framing="20,5,130,85", **options)
+
+
+@pytest.fixture(scope="module")
+def fitted(explanation: Explanation) -> Explanation:
+    """Letterboxed: the photo's 150 x 90 pixels are 224 x 134 of the input, from row 45 on."""
+    explainer = Explainer(engine=explanation.engine)
+    return explainer.explain(PHOTO, "efficientnet_lite0", "first", target=291, framing="fit")
 
 
 @pytest.mark.parametrize(
@@ -224,11 +234,19 @@ def test_an_explanation_is_frozen(explanation: Explanation) -> None:
 
 
 def test_a_smaller_copy_keeps_the_map_where_it_was(explanation: Explanation) -> None:
-    small = explanation.at_most(50)
+    small = explanation.resized(50, 30)
     assert small.image.size == (50, 30)
     assert small.box == Box(12, 2, 38, 28)  # a third of 36, 6, 114, 84
     assert small.cam is explanation.cam
-    assert explanation.at_most(150) is explanation
+    assert explanation.resized(150, 90) is explanation
+
+
+def test_a_larger_copy_keeps_the_map_where_it_was(explanation: Explanation) -> None:
+    large = explanation.resized(600, 360)
+    assert large.box == Box(144, 24, 456, 336)  # four times as much
+    assert large.cam is explanation.cam
+    bicubic = Image.fromarray(PHOTO).resize((600, 360), Image.Resampling.BICUBIC)
+    assert (np.asarray(large.image) == np.asarray(bicubic)).all()
 
 
 @pytest.mark.parametrize("size", [(3000, 1), (1, 3000), (3000, 5)])
@@ -237,7 +255,8 @@ def test_a_smaller_copy_of_a_thread_of_a_photo_can_still_be_drawn(
 ) -> None:
     install(monkeypatch, lambda spec: Small())
     photo = np.zeros((size[1], size[0], 3), np.uint8)
-    small = Explainer().explain(photo, "efficientnet_lite0").at_most(100)
+    copy = [max(1, round(edge / 30)) for edge in size]
+    small = Explainer().explain(photo, "efficientnet_lite0").resized(*copy)
     assert max(small.image.size) == 100
     assert small.overlay(evidence="minmax").size == small.image.size
     assert small.box.width >= 1
@@ -364,7 +383,7 @@ def test_a_duel_is_asked_back_for_its_first_label(duel: Explanation) -> None:
 
 
 def test_a_smaller_copy_is_asked_in_its_own_pixels(explanation: Explanation) -> None:
-    small = explanation.at_most(50)  # its box is 12, 2, 38, 28
+    small = explanation.resized(50, 30)  # its box is 12, 2, 38, 28
     assert small.hide([Box(12, 2, 25, 28)]) == explanation.hide([Box(36, 6, 75, 84)])
 
 
@@ -384,3 +403,59 @@ def test_what_can_not_be_hidden_is_refused(
 ) -> None:
     with pytest.raises(error, match=says):
         explanation.hide(**({"regions": [Box(40, 10, 60, 30)]} | asked))
+
+
+# -- the whole photo, letterboxed
+
+
+def test_a_letterboxed_map_is_that_of_the_square(fitted: Explanation) -> None:
+    assert fitted.framing == fitted.framing_text == fitted.summary()["framing"] == "fit"
+    assert fitted.part == Box(0, 45, 224, 179)
+    # 90 rows are 134 of the input's: 45 of these above are 30.2 of the photo's.
+    assert fitted.box == Box(0, -30, 150, 120)
+    assert fitted.summary()["box"] == {"left": 0, "top": -30, "right": 150, "bottom": 120}
+    expected = captum(Small(), fitted.layer, torch.from_numpy(fitted.inputs), 291).numpy()
+    assert np.abs(fitted.cam - expected).max() <= 3e-6 * np.ptp(expected)
+    assert fitted.overlay().size == (150, 90)
+    small = fitted.resized(50, 30)
+    assert small.box == Box(0, -10, 50, 40)
+    assert small.overlay().size == (50, 30)
+    content = fitted.scene(complete=False).as_json()
+    assert content["natural_box"] == [0, -30, 150, 120]
+    assert content["part"] == [0, 45, 224, 179]
+
+
+def test_evidence_in_the_bars_is_told(fitted: Explanation, explanation: Explanation) -> None:
+    cam = np.zeros((4, 4), np.float32)  # cells of 56 rows, of which 45 are bar in the first
+    cam[0, 1], cam[1, 2], cam[3, 0] = 1, 1, -9
+    share = 45 / 56 / 2
+    assert fitted.in_bars(cam) == pytest.approx(share)
+    assert explanation.in_bars(cam) == 0
+    assert fitted.in_bars(-np.abs(cam)) == 0  # nothing positive, nothing lost
+    lost = replace(fitted, cam=cam)
+    told = "40 % of the evidence for lion lies in the bars, outside of the photo."
+    assert lost.caveat() == lost.summary()["note"] == lost.caveat("minmax") == told
+    cam[1, 2] = 8
+    assert replace(fitted, cam=cam).caveat() == ""  # less than a tenth
+    tiger = replace(fitted.target, label="tiger")
+    assert replace(fitted, cam=cam, versus=tiger).caveat() == (
+        "80 % of what speaks for tiger lies in the bars, outside of the photo."
+    )
+
+
+def test_bars_are_not_hidden(fitted: Explanation) -> None:
+    photo = np.zeros((224, 224), bool)
+    photo[45:179] = True
+    everything = np.ones((224, 224), bool)
+    for fill in FILLS:
+        found = fitted.hide(everything, fill)
+        assert found == fitted.hide(photo, fill) == fitted.hide([fitted.box], fill)
+        assert found.share == found.overlap == 1
+        kept = fitted.hide(photo, fill, keep=True)  # nothing is hidden
+        assert kept.after.probability == pytest.approx(fitted.target.probability, rel=1e-5)
+    half = fitted.hide([Box(0, 0, 75, 90)])
+    assert half.share == pytest.approx(0.5, abs=0.01)
+    with pytest.raises(RegionError, match="Nothing of it is within what the model saw"):
+        fitted.hide([Box(0, -30, 150, 0)])
+    with pytest.raises(RegionError, match="Nothing of it is within what the model saw"):
+        fitted.without(~photo)

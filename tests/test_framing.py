@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from camdemo.errors import ChoiceError, RegionError
 from camdemo.models.catalogue import CATALOGUE, find
-from camdemo.photo import find_framing, seen_region, to_box
+from camdemo.photo import find_framing, photo_part, seen_region, to_box
 from camdemo.records import Box
 
 V2 = find("mobilenet_v2").transform
@@ -34,15 +35,59 @@ def test_the_crop_by_hand():
     assert region == (32, 288, 480, 736)  # twice as many pixels
 
 
+@pytest.mark.parametrize(
+    ("size", "region", "box"),
+    [
+        # Two thirds of 224 are 149 rows, between 37 above and 38 below: 400 / 149 pixels each.
+        ((600, 400), (0, -37 * 400 / 149, 600, 187 * 400 / 149), Box(0, -99, 600, 502)),
+        ((400, 600), (-37 * 400 / 149, 0, 187 * 400 / 149, 600), Box(-99, 0, 502, 600)),
+        ((4000, 600), (0, -95 * 600 / 34, 4000, 129 * 600 / 34), Box(0, -1676, 4000, 2276)),
+        ((300, 300), (0, 0, 300, 300), Box(0, 0, 300, 300)),
+    ],
+)
+def test_the_square_around_a_photo_by_hand(size, region, box):
+    found = seen_region(size, V2, "fit")
+    assert found == pytest.approx(region)
+    assert to_box(found) == box
+    assert box.within(*size) == Box(0, 0, *size)
+
+
+def test_a_fitted_photo_lies_whole_and_unsqueezed_in_the_middle():
+    extremes = [1, 2, 3, 7, 8, 17, 223, 224, 225, 4097, 20_000]
+    for transform in {spec.transform for spec in CATALOGUE}:
+        for size in [(width, height) for width in extremes for height in extremes]:
+            part, box = (
+                photo_part(size, transform, "fit"),
+                to_box(seen_region(size, transform, "fit")),
+            )
+            assert max(part.width, part.height) == transform.crop
+            assert abs(part.left - (transform.crop - part.right)) <= 1
+            assert abs(part.top - (transform.crop - part.bottom)) <= 1
+            assert box.within(*size) == Box(0, 0, *size), (size, box)
+            across, down = size[0] / part.width, size[1] / part.height
+            # As many pixels of the photo each way, to half of a row or column of the input.
+            short = min(part.width, part.height)
+            assert short == 1 or across / down == pytest.approx(1, abs=0.51 / (short - 0.5))
+
+
+def test_what_of_a_box_lies_on_a_picture():
+    assert Box(0, -99, 600, 502).within(600, 400) == Box(0, 0, 600, 400)
+    assert Box(3, 4, 50, 60).within(600, 400) == Box(3, 4, 50, 60)
+    grid = np.arange(12).reshape(3, 4)
+    assert grid[Box(1, 0, 4, 2).slices].tolist() == [[1, 2, 3], [5, 6, 7]]
+
+
 def test_an_unknown_framing_is_refused():
-    with pytest.raises(ChoiceError, match=r"no framing 'half'. Allowed: crop, whole"):
+    with pytest.raises(ChoiceError, match=r"no framing 'half'. Allowed: crop, whole, fit"):
         seen_region((8, 8), V2, "half")
 
 
 # ---------------------------------------------------------------- frames of one's own
 
 
-@pytest.mark.parametrize("framing", ["crop", "whole", Box(12, 0, 345, 333), Box(-1, 0, 5, 5)])
+@pytest.mark.parametrize(
+    "framing", ["crop", "whole", "fit", Box(12, 0, 345, 333), Box(-1, 0, 5, 5)]
+)
 def test_a_framing_is_found_as_it_is(framing):
     assert find_framing(framing) == framing
 
@@ -77,7 +122,7 @@ def test_what_is_no_framing_is_refused_with_what_is(framing):
         find_framing(framing)
     sentence = str(refused.value)
     assert sentence.startswith("There is no framing ")
-    assert sentence.endswith(" Allowed: crop, whole, left,top,right,bottom in pixels.")
+    assert sentence.endswith(" Allowed: crop, whole, fit, left,top,right,bottom in pixels.")
     assert len(sentence) < 200
     assert sentence.isprintable()
 

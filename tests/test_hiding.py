@@ -256,6 +256,46 @@ def test_an_answer_that_is_no_number_is_refused(ask: Callable, wrong: float) -> 
         ask(score, INPUTS, CORNER, FILLED)
 
 
+# -- bars beside the photo
+
+
+def test_what_lies_on_the_photo() -> None:
+    masks = np.ones((2, 4, 4), bool)
+    masks[1, 2] = False
+    part = Box(0, 1, 4, 3)
+    found = hiding.on_photo(masks, part).astype(int).tolist()
+    assert found[0] == [[0] * 4, [1] * 4, [1] * 4, [0] * 4]
+    assert found[1] == [[0] * 4, [1] * 4, [0] * 4, [0] * 4]
+    assert (hiding.on_photo(masks, None) == masks).all()
+
+
+@pytest.mark.parametrize(("keep", "left"), [(False, 4), (True, 4)])
+def test_bars_are_never_hidden(keep: bool, left: int) -> None:
+    """Eight white pixels between two bars of 0.5; four of them are hidden by black ones."""
+    inputs, black = np.full((1, 3, 4, 4), 0.5, np.float32), np.zeros((3, 4, 4), np.float32)
+    inputs[:, :, 1:3] = 1
+    mask = np.zeros((4, 4), bool)
+    mask[:, :2] = True  # bars included
+    part = Box(0, 1, 4, 3)
+    found = hiding.hide(Score(), inputs, mask, black, keep, part)
+    assert found.tolist() == [(left + 8 * 0.5) / 16] * 3
+    assert found[0] != hiding.hide(Score(), inputs, mask, black, keep)[0]
+
+
+def test_random_places_are_on_the_photo() -> None:
+    # As before: wherever on the photo four pixels are hidden, four of eight are left.
+    inputs, black = np.zeros((1, 3, 8, 8), np.float32), np.zeros((3, 8, 8), np.float32)
+    part = Box(0, 3, 8, 5)
+    inputs[:, :, 3:5] = 1
+    mask = np.zeros((8, 8), bool)
+    mask[3:5, :2] = True
+    found = hiding.hide_elsewhere(Score(), inputs, mask, black, part=part)
+    assert found.mean.tolist() == [12 / 64] * 3
+    assert found.error.tolist() == [0] * 3
+    anywhere = hiding.hide_elsewhere(Score(), inputs, mask, black)
+    assert anywhere.mean[0] > 12 / 64  # a patch on a bar would hide nothing
+
+
 # -- the yardstick's random places
 
 

@@ -35,8 +35,14 @@ LEVELS: list[dict[str, set[str]]] = [
         "warmup": WORDS | {"models", "engine"},
     },
     {"explanation": WORDS | CRAFTS | {"engine", "viewer", "finding"}},
-    {"explainer": WORDS | CRAFTS | {"settings", "engine", "warmup", "finding", "explanation"}},
-    {"__init__": {"errors", "records", "trust", "settings", "explanation", "explainer"}},
+    {
+        "comparison": WORDS | CRAFTS | {"explanation"},
+        "explainer": WORDS | CRAFTS | {"settings", "engine", "warmup", "finding", "explanation"},
+    },
+    {
+        "__init__": {"errors", "records", "trust", "settings", "explanation", "comparison"}
+        | {"explainer"}
+    },
     {"ui": WORDS | {"settings", "engine", "viewer", "__init__"}},
     {"cli": WORDS | {"settings", "models", "methods", "engine", "explainer", "ui"}},
     {"__main__": {"cli"}, "app": {"cli"}},
@@ -143,6 +149,7 @@ def test_what_is_public_is_this_and_no_more():
         "Box",
         "CamdemoError",
         "ChoiceError",
+        "Comparison",
         "Completeness",
         "Curve",
         "Explainer",
@@ -160,5 +167,6 @@ def test_what_is_public_is_this_and_no_more():
         "SettingError",
         "Settings",
         "WeightsError",
+        "compare",
     ]
     assert all(hasattr(camdemo, name) for name in camdemo.__all__)

@@ -87,6 +87,7 @@ def test_a_frame_is_explained_as_any_photo(camera: Live, explainer: Explainer) -
     assert (answer["layer"], answer["method"], answer["framing"]) == ("bn2", "gradcam", "crop")
     assert answer["model"] == {"name": "efficientnet_lite0", "title": "EfficientNet-Lite0"}
     assert answer["side"] == 224
+    assert answer["part"] == [0, 0, 224, 224]
     assert json.dumps(answer)
 
 
@@ -101,6 +102,13 @@ def test_what_is_asked_counts(camera: Live, explainer: Explainer) -> None:
     assert packet["target"] == answer["target"] == expected.target.index
     assert answer["box"] == [0, 0, 320, 240]
     assert answer["target"] in [one["index"] for one in answer["labels"]]
+
+
+def test_a_frame_in_bars_says_where_it_lies(camera: Live) -> None:
+    """Of 320 x 240 in a square of 320 three quarters are the frame: 168 of 224 pixels."""
+    answer = camera.frame({"frame": text(picture()), "framing": "fit"})
+    assert answer["part"] == [0, 28, 224, 196]
+    assert answer["box"] == [0, -40, 320, 280]
 
 
 def test_the_layers_come_only_where_none_is_named(camera: Live, explainer: Explainer) -> None:

@@ -103,7 +103,8 @@ def test_what_is_painted_hottest_is_the_hottest_cell(
             found.append(bool(own.flat[(shares @ cam @ shares.T).argmax()] == cam.max()))
         values = picture.scale(cam, "positive")
         assert values is not None
-        painted = picture.indices(values, side, side, "positive")
+        square = Box(0, 0, side, side)
+        painted = picture.indices(values, square, square, "positive")
         indices = np.concatenate([strip for _, strip in painted])
         hottest = own[indices == indices.max()]
         assert hottest.max() == cam.max()

@@ -8,7 +8,7 @@ import pytest
 
 from camdemo import picture
 from camdemo.question import COLORMAPS, EVIDENCE
-from camdemo.records import Box, Evidence
+from camdemo.records import Box, Evidence, LookName
 
 CAM = np.array([[-2, 0], [1, 4]], np.float32)
 NEGATIVE = np.array([[-3, -1], [-2, -4]], np.float32)
@@ -171,7 +171,8 @@ def test_the_seen_part_is_a_blend(
 
 def indices_of(cam: np.ndarray, width: int, height: int, evidence: Evidence) -> np.ndarray:
     """Which of the 256 colours each pixel gets, int (height, width)."""
-    strips = picture.indices(picture.scale(cam, evidence), width, height, evidence)
+    everything = Box(0, 0, width, height)
+    strips = picture.indices(picture.scale(cam, evidence), everything, everything, evidence)
     return np.concatenate([strip for _, strip in strips]).astype(int)
 
 
@@ -209,6 +210,26 @@ def test_no_colour_is_painted_that_no_cell_has(grid: tuple[int, int], evidence: 
         shares = [picture.shares(cells, a_cell * cells, "minmax") for cells in grid]
         overshot += (shares[0] @ values @ shares[1].T).max() > values.max() + 1
     assert grid == (1, 1) or overshot > 0  # OpenCV's would have failed here
+
+
+@pytest.mark.parametrize("box", [Box(0, -30, 60, 71), Box(-9, 0, 71, 40), Box(-7, -5, 90, 61)])
+@pytest.mark.parametrize("evidence", EVIDENCE)
+@pytest.mark.parametrize("look", ["notebook", "glow"])
+def test_of_a_map_that_reaches_beyond_the_photo_its_part_is_painted(
+    box: Box, evidence: Evidence, look: LookName
+) -> None:
+    """As if the photo were larger, cut out of that; nothing of it is margin."""
+    photo, cam = photo_of(60, 40), cam_of(7, 7)
+    padded = np.zeros((box.height, box.width, 3), np.uint8)
+    lies = (slice(-box.top, 40 - box.top), slice(-box.left, 60 - box.left))
+    padded[lies] = photo
+    everything = Box(0, 0, box.width, box.height)
+    found = picture.overlay(photo, cam, box, "turbo", 0.4, evidence, look)
+    larger = picture.overlay(padded, cam, everything, "turbo", 0.4, evidence, look)
+    # (The strips of the product begin elsewhere, so that a sum may be rounded to another colour.)
+    off = np.abs(found.astype(int) - larger[lies])
+    assert (off > 0).mean() < 0.001
+    assert off.max() < 8
 
 
 @pytest.mark.parametrize("evidence", EVIDENCE)

@@ -167,24 +167,39 @@ def test_who_has_all_answers_has_not_gone() -> None:
 @pytest.mark.parametrize(
     ("body", "found"),
     [
-        (b"", ("", "")),
-        (b"nonsense", ("", "")),
-        (b"[]", ("", "")),
-        (b'{"session_hash": 5, "data": {"id": 5}}', ("", "")),
-        (b'{"session_hash": "abc", "data": "id"}', ("abc", "")),
-        (json.dumps({"session_hash": "abc", "data": {"id": "x"}}).encode(), ("abc", "x")),
-        (json.dumps({"session_hash": "a", "data": {"session_hash": "b"}}).encode(), ("a", "")),
-        (b"\xff" * 9, ("", "")),
-        (b'{"session_hash": "a", "fn_name": "scene_open", "data": {}}', ("a", presence._ANOTHER)),
-        (b'{"session_hash": "a", "fn_name": "scene_open"}', ("a", presence._ANOTHER)),
-        (b'{"session_hash": "a", "fn_name": "page_waiting", "data": {}}', ("a", "")),
-        (b'{"session_hash": "a", "fn_name": ["scene_open"], "data": {"id": "x"}}', ("a", "x")),
+        (b"", ("", "", "")),
+        (b"nonsense", ("", "", "")),
+        (b"[]", ("", "", "")),
+        (b'{"session_hash": 5, "data": {"id": 5}}', ("", "", "")),
+        (b'{"session_hash": "abc", "data": "id"}', ("abc", "", "")),
+        (json.dumps({"session_hash": "abc", "data": {"id": "x"}}).encode(), ("abc", "x", "")),
+        (
+            json.dumps({"session_hash": "a", "data": {"id": "x", "beside": "y"}}).encode(),
+            ("a", "x", "y"),
+        ),
+        (b'{"session_hash": "abc", "data": {"id": "x", "beside": 5}}', ("abc", "x", "")),
+        (json.dumps({"session_hash": "a", "data": {"session_hash": "b"}}).encode(), ("a", "", "")),
+        (b"\xff" * 9, ("", "", "")),
+        (
+            b'{"session_hash": "a", "fn_name": "scene_open", "data": {}}',
+            ("a", presence._ANOTHER, ""),
+        ),
+        (
+            b'{"session_hash": "a", "fn_name": "scene_open", "data": {"beside": "x"}}',
+            ("a", presence._ANOTHER, "x"),
+        ),
+        (b'{"session_hash": "a", "fn_name": "scene_open"}', ("a", presence._ANOTHER, "")),
+        (b'{"session_hash": "a", "fn_name": "page_waiting", "data": {}}', ("a", "", "")),
+        (
+            b'{"session_hash": "a", "fn_name": ["scene_open"], "data": {"id": "x"}}',
+            ("a", "x", ""),
+        ),
     ],
 )
-def test_session_and_scene_are_read_from_a_question_or_not(
-    body: bytes, found: tuple[str, str]
+def test_session_and_scenes_are_read_from_a_question_or_not(
+    body: bytes, found: tuple[str, str, str]
 ) -> None:
-    assert presence._session_and_scene(body) == found
+    assert presence._session_and_scenes(body) == found
 
 
 def test_who_looks_at_another_photo_waits_for_the_first_no_more() -> None:
@@ -259,3 +274,18 @@ def test_another_scene_drops_what_was_asked_before(
             return noticed
 
     assert run(visit()) is dropped
+
+
+def test_who_compares_two_scenes_waits_for_both() -> None:
+    visitors = Visitors()
+    of_a, of_b, opening, of_both, of_c = (threading.Event() for _ in range(5))
+    visitors.looks_at("somebody", "a", of_a)
+    visitors.looks_at("somebody", presence._ANOTHER, opening, beside="a")  # B is opened
+    visitors.looks_at("somebody", "b", of_b, beside="a")
+    visitors.looks_at("somebody", "a", of_both, beside="b")
+    assert not any(left.is_set() for left in (of_a, of_b, opening, of_both))
+    visitors.looks_at("somebody", "c", of_c, beside="a")  # another B
+    assert of_b.is_set()
+    assert not of_a.is_set()
+    visitors.looks_at("somebody", presence._ANOTHER, threading.Event())  # another photo: no A, no B
+    assert all(left.is_set() for left in (of_a, opening, of_both, of_c))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import copy
+import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,6 +71,87 @@ def test_a_mask_of_another_model_is_refused() -> None:
         questions.mask({}, 224)
 
 
+# -- a view, for a file that opens as it
+
+LABELS = ["tench", "goldfish", "shark"]
+SAID = {"labels": [2, 0], "now": [0.25, 0], "first": {"index": 1, "probability": 0.5}}
+HIDDEN = {
+    "regions": [{"rects": [[1, 2, 3.5, 4], [5, 6, 7, 8]]}, {"points": [[-1, 2]], "radius": 0.5}],
+    "fill": "noise",
+    "keep": True,
+    "answer": SAID | {"elsewhere": [1, 0.5], "errors": [0, 0.125], "overlap": 0.75},
+}
+VIEW = {"look": {"view": "split", "opacity": 0.35, "shared": True}, "split": 0.25, "hidden": HIDDEN}
+
+
+def test_a_view_is_what_the_viewer_of_a_file_is_told() -> None:
+    """By hand: labels by their indices, and the first one by its name."""
+    assert questions.view({}, LABELS) == {}
+    assert questions.view({"look": None, "hidden": None}, LABELS) == {}
+    assert questions.view(VIEW, LABELS) == {
+        **{"view": "split", "opacity": 0.35, "shared": True, "split": 0.25},
+        **{"hidden": HIDDEN["regions"], "fill": "noise", "keep": True},
+        "answer": {
+            "first": {"index": 1, "label": "goldfish", "probability": 0.5},
+            "now": {2: 0.25, 0: 0},
+            "elsewhere": {2: 1, 0: 0.5},
+            "errors": {2: 0, 0: 0.125},
+            "overlap": 0.75,
+            "keep": True,
+        },
+    }
+    early = {"hidden": HIDDEN | {"answer": SAID | {"elsewhere": None}}}
+    answer = questions.view(early, LABELS)["answer"]
+    assert answer.keys() == {"first", "now", "keep"}
+    unanswered = questions.view({"hidden": {"regions": []}}, LABELS)
+    assert unanswered == {"hidden": [], "fill": "blur", "keep": False}
+
+
+WRONG = [None, 7, True, "text", math.nan, math.inf, -1, 1e400, [], [7], {}, {"a": 1}, [[math.nan]]]
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        *[
+            ["look"],
+            ["look", "view"],
+            ["look", "opacity"],
+            ["look", "shared"],
+            ["look", "nonsense"],
+        ],
+        *[["split"], ["hidden"], ["hidden", "regions"], ["hidden", "fill"], ["hidden", "keep"]],
+        *[["hidden", "regions", 0], ["hidden", "regions", 0, "rects"], ["hidden", "regions", 1]],
+        *[["hidden", "regions", 1, "points"], ["hidden", "regions", 1, "radius"]],
+        *[["hidden", "answer", name] for name in ("labels", "now", "elsewhere", "errors")],
+        *[["hidden", "answer"], ["hidden", "answer", "first"], ["hidden", "answer", "overlap"]],
+        *[["hidden", "answer", "first", name] for name in ("index", "probability")],
+    ],
+    ids=str,
+)
+def test_another_view_is_refused_or_harmless(where: list) -> None:
+    """Refused in a sentence; or what the viewer is told is JSON that a browser reads."""
+    answers = []
+    for wrong in WRONG:
+        sent = copy.deepcopy(VIEW)
+        inner: Any = sent
+        for step in where[:-1]:
+            inner = inner[step]
+        inner[where[-1]] = wrong
+        answers.append(view_or_words(sent))
+    words = [answer for answer in answers if isinstance(answer, str)]
+    assert len(words) >= 6
+    assert all(text.endswith(".") for text in words)
+    json.dumps(answers, allow_nan=False)
+
+
+def view_or_words(sent: dict[str, Any]) -> dict[str, Any] | str:
+    try:
+        return questions.view(sent, LABELS)
+    except CamdemoError as error:
+        return str(error)
+
+
 # -- models, layers, labels and framings
 
 
@@ -87,7 +171,7 @@ def test_a_label_is_its_name_or_its_index_as_a_link_has_it() -> None:
 
 
 TEXTS = "Model, layer, method and framing must be texts."
-LABELS = "Target and versus must be labels or their indices."
+NO_LABEL = "Target and versus must be labels or their indices."
 OF_ANOTHER_TYPE = [
     *(
         ({name: sent}, TEXTS)
@@ -95,7 +179,7 @@ OF_ANOTHER_TYPE = [
         for sent in (5, 0, 0.5, True, False, b"crop", [], ["crop"], [1, 2, 3, 4], {}, {"name": "x"})
     ),
     *(
-        ({name: sent}, LABELS)
+        ({name: sent}, NO_LABEL)
         for name in ("target", "versus")
         for sent in (291.0, math.nan, math.inf, True, False, b"lion", [], [291], {"index": 1})
     ),

@@ -221,13 +221,30 @@ def test_a_scene_says_what_it_shows(explanation):
     ("size", "shown"),
     [
         ((3200, 2000), (1280, 800)),
-        ((1000, 4000), (320, 1280)),
+        ((2600, 1300), (1280, 640)),
         ((1280, 900), (1280, 900)),
-        ((20000, 3), (1280, 1)),
-        ((5, 4), (5, 4)),
+        ((601, 400), (601, 400)),
+        # small ones are enlarged until the longer side has 600
+        ((599, 300), (600, 301)),
+        ((30, 30), (600, 600)),
+        ((20, 30), (400, 600)),
+        ((5, 4), (600, 480)),
+        ((1, 1), (600, 600)),
+        ((1, 500), (1, 600)),
+        # of long ones the shorter side has 600 where the photo has them
+        ((3000, 1000), (1800, 600)),
+        ((1000, 4000), (600, 2400)),
+        ((2000, 500), (2000, 500)),
+        ((1000, 200), (1000, 200)),
+        # but no more pixels in all than 1280 x 1280: 1280 / sqrt(4000 * 600) is 0.8262
+        ((4000, 600), (3305, 496)),
+        ((600, 4000), (496, 3305)),
+        # and none is longer than a graphics card can draw
+        ((20000, 3), (4096, 1)),
+        ((9000, 90), (4096, 41)),
     ],
 )
-def test_the_display_copy_is_at_most_1280_pixels_a_side(explainer, size, shown):
+def test_the_display_copy_has_the_pixels_that_are_worth_it(explainer, size, shown):
     explained = explainer.explain(Image.new("RGB", size, (200, 30, 30)))
     content = explained.scene(complete=False).as_json()
     assert content["size"] == size
@@ -237,6 +254,7 @@ def test_the_display_copy_is_at_most_1280_pixels_a_side(explainer, size, shown):
     box, across, down = explained.box, shown[0] / size[0], shown[1] / size[1]
     edges = [box.left * across, box.top * down, box.right * across, box.bottom * down]
     assert np.abs(np.subtract(content["box"], edges)).max() <= 1
+    assert content["natural_box"] == [box.left, box.top, box.right, box.bottom]
     left, top, right, bottom = content["box"]
     assert 0 <= left < right <= shown[0]
     assert 0 <= top < bottom <= shown[1]

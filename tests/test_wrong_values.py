@@ -165,46 +165,88 @@ def test_nothing_is_fetched(running: Served, config: dict, trap: tuple[str, list
     assert asked == []
 
 
-@pytest.mark.parametrize(
-    "event", ["Photo.change", "Framing.input", "Model.select", "viewer.select"]
-)
-def test_every_event_of_the_page(running: Served, config: dict, lion: dict, event: str) -> None:
-    label, kind = event.split(".")
-    client = Client(None, config)  # type: ignore[arg-type]
-    number = client.event(label, kind)
-    inputs = next(one for one in config["dependencies"] if one["id"] == number)["inputs"]
-    usual = [lion, "", "efficientnet_lite0", "crop", ""][: len(inputs)]
-    if event == "Model.select":
-        usual = ["efficientnet_lite0"]
-    questions: list[Any] = [[], [None] * 50, "text", None, {"a": 1}]
-    for place in range(len(inputs)):
-        for value in [*VALUES, *PHOTOS] if place == 0 else VALUES:
-            questions.append([*usual[:place], value, *usual[place + 1 :]])
-    for outcome in call(running, config, number, *questions):
-        check(outcome)
+# Every function of the viewer, and the fields of its question; of a plain one nothing is read.
+FUNCTIONS: dict[str, tuple[str, ...]] = {
+    "page_start": (),
+    "page_waiting": (),
+    "scene_labels": (),
+    "scene_open": ("source", *(each.name for each in question.options(Question))),
+    "scene_maps": ("id", "layers", "targets", "method", "versus", "exact"),
+    "scene_hide": ("id", "mask", "fill", "keep"),
+    "scene_hide_elsewhere": ("id", "mask", "fill", "keep"),
+    "scene_look": ("id", "framing", "layer", "method", "target", "versus"),
+    "scene_page": ("id", "layer", "method", "target", "versus"),
+    "scene_live": ("frame", "model", "layer", "method", "target", "framing"),
+    "model_download": ("model",),
+    "model_download_state": ("model",),
+    "model_download_cancel": ("model",),
+}
 
 
-FUNCTIONS = ("maps", "hide", "hide_elsewhere", "look", "reframe", "page", "labels", "of_deck")
+def viewer_of(config: dict) -> dict:
+    return next(one for one in config["components"] if one["props"].get("elem_id") == "viewer")
+
+
+def questions_to(
+    running: Served, config: dict, name: str, *questions: Any
+) -> Iterator[tuple[Any, Any]]:
+    """Each question with its answer, in which nothing is that must not be told."""
+    usual = {"component_id": viewer_of(config)["id"], "fn_name": name, "session_hash": "somebody"}
+    with httpx.Client(base_url=running.address, timeout=60) as http:
+        for asked in questions:
+            answer = http.post("/gradio_api/component_server", json=usual | {"data": asked})
+            assert answer.status_code == 200, asked
+            assert not any(word in answer.text for word in FORBIDDEN), asked
+            found = answer.json()
+            if "error" in found:
+                assert found["error"].endswith("."), asked
+                assert len(found["error"]) < 1000
+            yield asked, found
+
+
+def test_every_function_is_tried(config: dict) -> None:
+    assert set(viewer_of(config)["props"]["server_fns"]) == set(FUNCTIONS)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_function_of_the_viewer(running: Served, config: dict, name: str) -> None:
-    viewer = Client(None, config).component("viewer")  # type: ignore[arg-type]
-    usual = {
-        "component_id": viewer,
-        "fn_name": f"scene_{name}",
-        "session_hash": "somebody",
-    }
-    fields = ("id", "layers", "targets", "exact", "mask", "fill", "keep", "framing", "place")
+    fields = FUNCTIONS[name]
     questions = VALUES + [{field: value} for field in fields for value in VALUES]
-    with httpx.Client(base_url=running.address, timeout=60) as http:
-        for question in questions:
-            body = usual | {"data": question}
-            answer = http.post("/gradio_api/component_server", json=body)
-            assert answer.status_code == 200, question
-            if name != "labels":
-                assert answer.json()["error"].endswith("."), question
-            assert not any(word in answer.text for word in FORBIDDEN)
+    for asked, answer in questions_to(running, config, name, *questions):
+        assert ("error" in answer) == bool(fields), asked
+
+
+@pytest.mark.parametrize("name", FUNCTIONS["scene_open"])
+def test_every_field_of_a_question(running: Served, config: dict, name: str) -> None:
+    """Beside others that are right. What is absent, or None, is the default."""
+    usual = {"source": {"example": "Lion"}, "model": "efficientnet_lite0"}
+    values = [*VALUES, *PHOTOS] if name == "source" else VALUES
+    questions = [usual | {name: value} for value in values]
+    for asked, answer in questions_to(running, config, "scene_open", *questions):
+        value = asked[name]
+        is_label = name in ("target", "versus") and type(value) is int and value == 0
+        right = is_label or (name != "source" and value is None)
+        assert ("error" not in answer) == right, (asked, str(answer)[:200])
+
+
+def test_no_photo_but_an_upload_is_opened(
+    running: Served, config: dict, lion: dict, trap: tuple[str, list[str]]
+) -> None:
+    address, reached = trap
+    parent = lion["path"].rpartition("/")[0]
+    wrong: list[Any] = [*PHOTOS, lion["path"], {"path": parent}, {"path": parent + "/.."}]
+    wrong += [{"path": lion["path"] + "/"}, {"path": lion["path"] + "\0"}, {"url": lion["path"]}]
+    wrong += [{"path": f"{address}/lion.jpg"}, {"path": "x", "url": f"{address}/lion.jpg"}]
+    sources = [{"source": source} for source in wrong]
+    for asked, answer in questions_to(running, config, "scene_open", *sources):
+        if asked["source"] == {"path": lion["path"] + "/"}:
+            continue  # the system itself overlooks it
+        assert "photo" in answer["error"], asked
+    assert reached == []
+    right = {"source": lion | {"url": f"{address}/lion.jpg"}}
+    ((_, scene),) = questions_to(running, config, "scene_open", right)
+    assert scene["labels"][0]["label"] == "lion"
+    assert reached == []
 
 
 @pytest.mark.parametrize(
@@ -225,7 +267,7 @@ def test_no_function_but_these_can_be_called(running: Served, body: dict) -> Non
 
 @pytest.mark.parametrize("name", ["as_example", "get_config", "__class__", "postprocess", ""])
 def test_no_method_of_the_viewer_can_be_called(running: Served, config: dict, name: str) -> None:
-    viewer = Client(None, config).component("viewer")  # type: ignore[arg-type]
+    viewer = viewer_of(config)["id"]
     body = {"component_id": viewer, "fn_name": name, "session_hash": "a", "data": {}}
     answer = httpx.post(f"{running.address}/gradio_api/component_server", json=body)
     assert answer.status_code == 404

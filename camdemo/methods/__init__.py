@@ -8,7 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .registry import DEFAULT, Method, add, alike, all, find
+from .fusing import FUSED, averaged, fuse, fused
+from .registry import DEFAULT, Method, add, alike, all, check, find
 
 if TYPE_CHECKING:
     from .folding import prepare
@@ -30,17 +31,22 @@ _LATE = {
 
 __all__ = [
     "DEFAULT",
+    "FUSED",
     "Method",
     "add",
     "alike",
     "all",
+    "averaged",
     "best",
     "cascade",
+    "check",
     "default",
     "discover",
     "explain",
     "find",
     "find_layer",
+    "fuse",
+    "fused",
     "prepare",
     "sweep",
 ]

@@ -8,16 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import ChoiceError
 from ..records import LayerInfo
+from .fusing import FUSED, fused
 
 # A child that holds this share of the layers is the trunk: its children are the stages.
 # ResNet-152's longest stage holds 0.72, the `features` of any network more than 0.9.
 _TRUNK_SHARE = 0.75
+# Autograd's names for a mean, for a linear layer, and for what only gives a tensor another shape.
+_POOLING = (
+    *("Mean", "Addmm", "T", "View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze"),
+    *("Permute", "Transpose", "Clone", "Alias", "AsStrided"),
+)
 
 
 @dataclass
@@ -29,6 +36,7 @@ class _Call:
     output: Tensor
     version: int  # in-place operations raise it: the same tensor, but other values
     grid: tuple[int, int, int]
+    made_by: Any  # autograd's node, which an in-place operation on the output replaces
 
     @property
     def identity(self) -> tuple[int, int]:
@@ -47,6 +55,7 @@ class _Trace:
     repeated: set[str] = field(default_factory=set)
     returned: list[str] = field(default_factory=list)
     last_attention: int = 0  # how many modules had returned when the last attention began
+    pooled: list[Any] = field(default_factory=list)  # the nodes of which only a mean is read
 
 
 def discover(model: nn.Module, side: int) -> tuple[LayerInfo, ...]:
@@ -64,7 +73,8 @@ def discover(model: nn.Module, side: int) -> tuple[LayerInfo, ...]:
     infos = []
     for name, call in kept.items():
         channels, height, width = call.grid
-        infos.append(LayerInfo(name, channels, height, width, stage=name in stages))
+        pooled = any(call.made_by is node for node in trace.pooled)
+        infos.append(LayerInfo(name, channels, height, width, name in stages, pooled))
     return tuple(infos)
 
 
@@ -74,7 +84,7 @@ def default(layers: tuple[LayerInfo, ...]) -> LayerInfo:
 
 
 def find(layers: tuple[LayerInfo, ...], name: str | None) -> LayerInfo:
-    """The layer of that name, or the default for None.
+    """The layer of that name, or the default for None; "all" is the last stages together.
 
     Raises:
         ChoiceError: there is no such layer, or it can't be explained.
@@ -84,7 +94,9 @@ def find(layers: tuple[LayerInfo, ...], name: str | None) -> LayerInfo:
     for layer in layers:
         if layer.name == name:
             return layer
-    raise ChoiceError("layer", name, [layer.name for layer in layers])
+    if name == FUSED:
+        return fused(layers)
+    raise ChoiceError("layer", name, [*(layer.name for layer in layers), FUSED])
 
 
 def _run(model: nn.Module, side: int) -> _Trace:
@@ -102,7 +114,9 @@ def _run(model: nn.Module, side: int) -> _Trace:
             trace.returned.append(name)
             grid = _grid_of(output)
             if grid and isinstance(output, Tensor) and not _moves_only(module, inputs, output):
-                trace.calls[name] = _Call(name, module, output, output._version, grid)
+                trace.calls[name] = _Call(
+                    name, module, output, output._version, grid, output.grad_fn
+                )
 
         return hook
 
@@ -112,12 +126,41 @@ def _run(model: nn.Module, side: int) -> _Trace:
             handles.append(module.register_forward_pre_hook(before))
             handles.append(module.register_forward_hook(after(name)))
     try:
-        with torch.no_grad():
-            model(torch.zeros(1, 3, side, side, device=first.device, dtype=torch.float32))
+        with torch.enable_grad():  # so that it is recorded what reads what
+            zeros = torch.zeros(1, 3, side, side, device=first.device, dtype=torch.float32)
+            trace.pooled = _pooled(model(zeros.requires_grad_().clone()))
     finally:
         for handle in handles:
             handle.remove()
     return trace
+
+
+def _pooled(logits: Tensor) -> list[Any]:
+    """What made the logits, back to where more than a mean and one linear layer did.
+
+    A network that reads one tensor in several ways has more of them, or none: then nothing is
+    pooled, since its gradient is not the same in all cells.
+    """
+    nodes: list[Any] = []
+    node: Any = logits.grad_fn
+    linear = 0
+    while node is not None:
+        nodes.append(node)
+        kind = node.name().partition("Backward")[0]
+        linear += kind == "Addmm"
+        before = [each for each, _ in node.next_functions if each is not None]
+        before = [each for each in before if not _is_weight(each)]
+        if kind not in _POOLING or linear > 1 or len(before) != 1:
+            break
+        node = before[0]
+    return nodes
+
+
+def _is_weight(node: Any) -> bool:
+    """Whether a node stands for numbers that the network learned."""
+    kind = node.name()
+    inner = [each for each, _ in node.next_functions if each is not None]
+    return "AccumulateGrad" in kind or (kind == "TBackward0" and all(map(_is_weight, inner)))
 
 
 def _grid_of(output: object) -> tuple[int, int, int] | None:

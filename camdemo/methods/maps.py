@@ -7,7 +7,7 @@ are those of Captum's LayerGradCam, and tests hold them to it, network by networ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
@@ -19,6 +19,7 @@ from ..records import LayerInfo
 from . import registry
 from .backward import ShortBackward
 from .folding import Prepared
+from .fusing import fuse
 from .tap import tap
 
 
@@ -35,26 +36,26 @@ def explain(
     Args:
         network: in evaluation mode; or one that is prepared, which is faster at the last stage. It
             is left as it was found.
-        layer: where to look; one of `layers.discover(network)`.
+        layer: where to look; one of `layers.discover(network)`, or several that are `fused`.
         inputs: float32 (1, 3, side, side), as the weights want them.
         method: the name of a method of `registry.all()`.
         target: index of the label to explain; None for the most probable one (but `versus`).
         versus: index of a label to compare with. The map then explains the difference of the two
-            logits. For a method that is linear, that is the difference of their maps.
+            logits. For a method that is linear, that is the difference of their maps at a layer.
 
     Returns:
         The map, float32 (layer.height, layer.width), signed, and the logits, float32 (labels,).
 
     Raises:
-        ChoiceError: no such method.
-        CamdemoError: logits that are not finite.
+        ChoiceError, CamdemoError: as `registry.check`; and logits that are not finite.
     """
-    function = registry.find(method).function
+    function = registry.check(method, layer, versus).function
     grids, answer = _forward(network, [layer], inputs)
     logits = answer.detach()[0].numpy()
     index = best(logits, versus) if target is None else target
-    (gradient,) = _backward(grids, answer, index, versus)
-    return _map(function, grids[layer.name], gradient), logits
+    gradients = _backward(grids, answer, index, versus)
+    maps = {name: _map(function, grids[name], gradients[name]) for name in grids}
+    return _of(layer, maps), logits
 
 
 def sweep(
@@ -69,29 +70,57 @@ def sweep(
     """The maps of all `layers` by all `methods`, label by label; see `explain`.
 
     Args:
-        layers: in the order of execution.
+        layers: in the order of execution; those that are `fused` have their parts.
         targets: indices of labels, in the order in which they are wanted.
         between: called before each label: a sweep is long, and others may be in a hurry. The
             network is as it was found then, and may be run.
         versus: index of a label whose logit is subtracted from that of each target.
 
     Yields:
-        Each target, with {(method, name of the layer): float32 (layer.height, layer.width)}.
+        Each target, with {(method, name of the layer): float32 (layer.height, layer.width)}, but
+        for the layers at which a method is not there. All targets share the map of a method that
+        knows no label.
 
     Raises:
         ChoiceError: no such method.
         CamdemoError: logits that are not finite.
     """
-    functions = {name: registry.find(name).function for name in methods}
+    found = [registry.find(name) for name in methods]
     grids, answer = _forward(network, layers, inputs)
+    shared: dict[tuple[str, str], np.ndarray] = {}  # the maps that know no label
     for target in targets:
         between()
-        maps = {}
+        maps: dict[tuple[str, str], np.ndarray] = {}
         gradients = _backward(grids, answer, target, versus)
-        for (layer, grid), gradient in zip(grids.items(), gradients, strict=True):
-            for name, function in functions.items():
-                maps[name, layer] = _map(function, grid, gradient)
+        for method in found:
+            own: dict[str, np.ndarray] = {}
+            for part in _parts([layer for layer in layers if method.is_at(layer)]):
+                key = method.name, part.name
+                cam = shared.get(key)
+                if cam is None:
+                    cam = _map(method.function, grids[part.name], gradients[part.name])
+                if not method.knows_label:
+                    shared[key] = cam
+                own[part.name] = cam
+            maps |= {
+                (method.name, layer.name): _of(layer, own)
+                for layer in layers
+                if method.is_at(layer)
+            }
         yield target, maps
+
+
+def _parts(layers: Sequence[LayerInfo]) -> list[LayerInfo]:
+    """The layers that must be read, each once."""
+    parts = [part for layer in layers for part in (layer.parts or (layer,))]
+    return list({part.name: part for part in parts}.values())
+
+
+def _of(layer: LayerInfo, maps: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The map of a layer, or of several that are fused, from those of its parts."""
+    if not layer.parts:
+        return maps[layer.name]
+    return fuse([maps[part.name] for part in layer.parts], layer.height, layer.width)
 
 
 def best(logits: np.ndarray, versus: int | None) -> int:
@@ -111,7 +140,7 @@ def _forward(
     else:
         network = network.plain if isinstance(network, Prepared) else network
         before, behind = torch.enable_grad(), ShortBackward()
-    with before, tap(network, layers, behind) as grids:
+    with before, tap(network, _parts(layers), behind) as grids:
         logits = network(inputs)
     if not logits.isfinite().all():
         raise CamdemoError(
@@ -130,15 +159,16 @@ def _recording() -> Iterator[None]:
 
 def _backward(
     grids: dict[str, Tensor], logits: Tensor, target: int, versus: int | None
-) -> tuple[Tensor, ...]:
-    """The gradients of a logit, or of the difference of two, with respect to all grids."""
+) -> dict[str, Tensor]:
+    """The gradients of a logit, or of the difference of two, with respect to each grid."""
     weights = torch.zeros_like(logits)
     weights[0, target] = 1
     if versus is not None:
         weights[0, versus] -= 1
-    return torch.autograd.grad(
+    gradients = torch.autograd.grad(
         logits, list(grids.values()), weights, retain_graph=True, materialize_grads=True
     )
+    return dict(zip(grids, gradients, strict=True))
 
 
 def _map(

@@ -24,6 +24,8 @@ def find_framing(framing: object) -> Framing:
         return "crop"
     if framing == "whole":
         return "whole"
+    if framing == "fit":
+        return "fit"
     if isinstance(framing, str) and _FRAME.fullmatch(framing):
         return Box(*(int(edge) for edge in framing.split(",")))
     raise ChoiceError("framing", framing, [*question.FRAMINGS, "left,top,right,bottom in pixels"])
@@ -34,8 +36,10 @@ def seen_region(size: tuple[int, int], transform: Transform, framing: Framing) -
 
     "crop": as the weights were validated: the photo is resized until its shorter side has
     `transform.resize` pixels, and the middle is cut out (torchvision's Resize and CenterCrop,
-    with their rounding). "whole": the entire photo, squeezed into a square. A Box: this frame,
-    squeezed into a square.
+    with their rounding). "whole": the entire photo, squeezed into a square. "fit": the square in
+    which the photo lies unsqueezed, between two bars; it reaches beyond the photo, so that an
+    edge is negative and the opposite one lies past the photo's. A Box: this frame, squeezed into
+    a square.
 
     Raises:
         ChoiceError: another framing.
@@ -46,6 +50,11 @@ def seen_region(size: tuple[int, int], transform: Transform, framing: Framing) -
         return _checked(framing, width, height)
     if framing == "whole":
         return (0.0, 0.0, float(width), float(height))
+    if framing == "fit":
+        part, side = photo_part(size, transform, framing), transform.crop
+        left, right = (edge * width / part.width for edge in (-part.left, side - part.left))
+        top, bottom = (edge * height / part.height for edge in (-part.top, side - part.top))
+        return (left, top, right, bottom)
     if framing != "crop":
         raise ChoiceError("framing", framing, question.FRAMINGS)
     short, long = sorted(size)
@@ -57,6 +66,20 @@ def seen_region(size: tuple[int, int], transform: Transform, framing: Framing) -
     right = left + transform.crop * width / resized_width
     bottom = top + transform.crop * height / resized_height
     return (left, top, right, bottom)
+
+
+def photo_part(size: tuple[int, int], transform: Transform, framing: Framing) -> Box:
+    """The pixels of the network's input that show the photo: all, but for the bars of "fit".
+
+    There the photo's longer side has the input's length, and the photo lies in the middle. Of a
+    very long photo one row or column is left, which is wider than it should be.
+    """
+    side = transform.crop
+    if framing != "fit":
+        return Box(0, 0, side, side)
+    width, height = (max(1, round(side * edge / max(size))) for edge in size)
+    left, top = (side - width) // 2, (side - height) // 2
+    return Box(left, top, left + width, top + height)
 
 
 def _checked(frame: Box, width: int, height: int) -> tuple[float, ...]:

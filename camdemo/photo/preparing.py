@@ -11,21 +11,26 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from PIL import Image
 
-from ..records import Box, Framing, Transform
-from .framing import seen_region
+from ..records import Box, Framing, ModelSpec
+from .framing import photo_part, seen_region
 
 _LONGEST = 8  # a photo is resized whole if that is at most so many inputs long
 _STRIP = 256  # rows that a thread resizes at once
 _WORTH_THREADS = 2_000_000  # pixels from which two threads are faster
 
 
-def prepare(image: Image.Image, framing: Framing, transform: Transform) -> np.ndarray:
+def prepare(image: Image.Image, framing: Framing, spec: ModelSpec) -> np.ndarray:
     """What the network is given: float32 of shape (1, 3, crop, crop), normalised.
+
+    The transform and the training mean are those of `spec`.
 
     "crop" and "whole": the whole photo is resized, and the input cut from that, as torchvision
     does it. To resize the seen part alone is off by a grey level here and there (Pillow keeps
     its edges in single precision), and that moves a map by 0.0005 of its range. Only a very long
     photo is treated so: one of 1 x 20000 pixels would become a picture of five million rows.
+
+    "fit": the photo alone is resized and laid on the training mean, so that neither mixes with
+    the other. The mean is no photo's colour in whole grey levels, and is not rounded to them.
 
     A Box: this part is cut out before it is resized. Resizing mixes neighbours, and nothing
     outside of a frame may change what the model answers.
@@ -34,19 +39,24 @@ def prepare(image: Image.Image, framing: Framing, transform: Transform) -> np.nd
         ChoiceError, RegionError: see `seen_region`.
     """
     filters = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+    transform = spec.transform
     resample, side = filters[transform.interpolation], transform.crop
     left, top, right, bottom = seen_region(image.size, transform, framing)
     width = round(image.width * side / (right - left))  # of the whole photo, resized
     height = round(image.height * side / (bottom - top))
+    part = photo_part(image.size, transform, framing)
     if isinstance(framing, Box):
         pixels = _resize(image, framing, (side, side), resample)
+    elif framing == "fit":
+        pixels = _resize(image, Box(0, 0, *image.size), (part.width, part.height), resample)
     elif max(width, height) <= _LONGEST * side:
         x, y = round(left * width / image.width), round(top * height / image.height)
         photo = _resize(image, Box(0, 0, *image.size), (width, height), resample)
         pixels = photo.crop((x, y, x + side, y + side))
     else:
         pixels = image.resize((side, side), resample, box=(left, top, right, bottom))
-    values = np.asarray(pixels, dtype=np.float32) / np.float32(255)
+    values = np.full((side, side, 3), spec.training_mean, np.float32)
+    values[part.slices] = np.asarray(pixels, dtype=np.float32) / np.float32(255)
     mean, std = (np.array(each, np.float32) for each in (transform.mean, transform.std))
     return np.ascontiguousarray(((values - mean) / std).transpose(2, 0, 1))[np.newaxis]
 

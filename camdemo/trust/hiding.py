@@ -61,6 +61,15 @@ def mask_of(regions: Sequence[Box], box: Box, side: int) -> np.ndarray:
     return check(mask, side)
 
 
+def on_photo(masks: np.ndarray, part: Box | None) -> np.ndarray:
+    """What of the masks, bool (..., side, side), lies on this part of the input; None for all."""
+    if part is None:
+        return masks
+    inside = np.zeros(masks.shape[-2:], bool)
+    inside[part.slices] = True
+    return masks & inside
+
+
 def check(mask: np.ndarray, side: int) -> np.ndarray:
     """The mask, if it is one that can be hidden.
 
@@ -127,28 +136,43 @@ def occlude(inputs: np.ndarray, masks: np.ndarray, filled: np.ndarray) -> np.nda
 
 
 def hide(
-    score: Score, inputs: np.ndarray, mask: np.ndarray, filled: np.ndarray, keep: bool = False
+    score: Score,
+    inputs: np.ndarray,
+    mask: np.ndarray,
+    filled: np.ndarray,
+    keep: bool = False,
+    part: Box | None = None,
 ) -> np.ndarray:
     """What `score` gives the input without the masked part, float32 (labels,).
 
     Args:
         keep: whether the mask is what is kept, and the rest is hidden.
+        part: the input's pixels that show the photo; None for all. The bars beside it stay what
+            they are, whatever is hidden.
 
     Raises:
         CamdemoError: the score is no number.
     """
-    return _scores(score, inputs, mask[np.newaxis], filled, keep)[0]
+    return _scores(score, inputs, mask[np.newaxis], filled, keep, part)[0]
 
 
 def hide_elsewhere(
-    score: Score, inputs: np.ndarray, mask: np.ndarray, filled: np.ndarray, keep: bool = False
+    score: Score,
+    inputs: np.ndarray,
+    mask: np.ndarray,
+    filled: np.ndarray,
+    keep: bool = False,
+    part: Box | None = None,
 ) -> Yardstick:
     """The yardstick of `hide`: the same mask at 16 random places beside it, in one batch.
 
-    Arguments and errors are those of `hide`; for the places see `elsewhere`.
+    Arguments and errors are those of `hide`; for the places see `elsewhere`. All lie on the photo:
+    a patch on a bar would hide nothing, and make the region look important.
     """
-    places = elsewhere(mask)
-    scores = _scores(score, inputs, places, filled, keep)
+    seen = part.slices if part else (slice(None), slice(None))
+    places = np.zeros((PLACES, *mask.shape), bool)
+    places[:, *seen] = elsewhere(mask[seen])
+    scores = _scores(score, inputs, places, filled, keep, part)
     return Yardstick(
         mean=scores.mean(axis=0),
         error=scores.std(axis=0, ddof=1) / np.float32(np.sqrt(len(scores))),
@@ -157,9 +181,15 @@ def hide_elsewhere(
 
 
 def _scores(
-    score: Score, inputs: np.ndarray, masks: np.ndarray, filled: np.ndarray, keep: bool
+    score: Score,
+    inputs: np.ndarray,
+    masks: np.ndarray,
+    filled: np.ndarray,
+    keep: bool,
+    part: Box | None,
 ) -> np.ndarray:
-    return finite(score(occlude(inputs, ~masks if keep else masks, filled)))
+    hidden = ~masks if keep else masks
+    return finite(score(occlude(inputs, on_photo(hidden, part), filled)))
 
 
 def elsewhere(mask: np.ndarray, count: int = PLACES, seed: int = 0) -> np.ndarray:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import methods
 from ..engine.protocol import asker
 from ..errors import CamdemoError, ImageError
 from ..question import Question, check
@@ -95,7 +96,8 @@ class Answers:
         scene = self._deck[path].scene
         there = {"model": scene.model.name, "method": scene.method, "framing": scene.framing}
         same = all(asked.get(name, value) == value for name, value in there.items())
-        layers = {one.name: one for one in scene.layers if one.stage or one == scene.layer}
+        offered = (*scene.layers, methods.fused(scene.layers))
+        layers = {one.name: one for one in offered if one.stage or one.parts or one == scene.layer}
         name = asked.get("layer", scene.layer.name)
         if not same or asked.keys() & {"target", "versus"} or name not in layers:
             return None
@@ -167,15 +169,16 @@ class Answers:
         """Maps for a browser: {"maps": [...], "labels": [...]}, or {"error": a sentence}.
 
         The question comes from outside: {"id": token, "layers": names or None for every stage,
-        "targets": indices or None for those on the page, "method": its name or None for the
-        scene's, "versus": index of the label whose logit is subtracted, or None, "exact": whether
-        whole}.
+        "targets": indices or names, None for those on the page, "method": its name or None for
+        the scene's, "versus": index of the label whose logit is subtracted, or None, "exact":
+        whether whole}.
         """
         finding = self._find(question).finding
         asked = questions.maps(question)
         found = finding.maps(**asked)
         targets, method = asked["targets"], asked["method"] or finding.method
-        shown = finding.labels_shown() if targets is None else map(finding.prediction, targets)
+        named = map(finding.prediction, (target for _layer, target in found))
+        shown = finding.labels_shown() if targets is None else named
         exact = question.get("exact") is True and len(found) == 1
         sent = packets(found, method, asked["versus"], exact)
         return {"maps": sent, "labels": labels(shown)}
@@ -234,8 +237,8 @@ class Answers:
     def page(self, question: Any) -> dict[str, Any]:
         """The page to take away: {"html": text}, or {"error": a sentence}.
 
-        It opens with what is shown, has the maps of its method, and its own map whole. The
-        question: {"id": token, "layer", "method", "target", "versus"}.
+        It opens as it is seen, has the maps of its method, and its own map whole. The question:
+        {"id": token, "layer", "method", "target", "versus", and more, see `questions.view`}.
         """
         kept = self._find(question)
         finding = kept.finding.seen(**questions.shown(question, kept.scene))
@@ -250,6 +253,7 @@ class Answers:
             maps=finding.packets(targets=list(there)),
             exact=finding.exact_packets(),
             complete=True,
+            wanted=questions.view(question, finding.labels),
             id="",
             original="",
         )

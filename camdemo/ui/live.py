@@ -32,8 +32,8 @@ class Live:
 
         The question comes from outside: {"frame": base64 of a JPEG of at most 512 pixels a side,
         "model", "layer", "method", "target", "framing", each as for `Answers.open`}. The answer
-        has {"box": in pixels of the frame, "labels", "maps", "target", "model", "side", "layer",
-        "method", "framing"}, and where no layer was named all "layers", too.
+        has {"box": in pixels of the frame, "part", "labels", "maps", "target", "model", "side",
+        "layer", "method", "framing"}, and where no layer was named all "layers", too.
         """
         asked = questions.explain(question)
         asked.pop("versus", None)
@@ -44,6 +44,7 @@ class Live:
             "side": found.inputs.shape[-1],
             "framing": found.framing_text,
             "box": scene.edges(found.box),
+            "part": scene.edges(found.part),
             "labels": scene.labels(found.labels_shown()),
             "layer": found.layer.name,
             "method": found.method,

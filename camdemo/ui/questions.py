@@ -6,13 +6,15 @@ Types and sizes are checked here; names, indices and frames by the explainer, as
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from .. import question as options
 from ..errors import CamdemoError, RangeError
-from ..question import label_or_index
+from ..question import Hiding, Look, label_or_index
 from ..viewer.scene import Scene
 
 _MOST = 8  # layers or targets in one question; None asks for every stage at once
@@ -21,8 +23,8 @@ _MOST = 8  # layers or targets in one question; None asks for every stage at onc
 def maps(question: Mapping[str, Any]) -> dict[str, Any]:
     """Layers, targets, method and versus as arguments for `Finding.maps`.
 
-    The layers are a short list of names or None for every stage, the targets one of indices or
-    None for those on the page; method and versus may be None, too.
+    The layers are a short list of names or None for every stage, the targets one of indices and
+    names or None for those on the page; method and versus may be None, too.
 
     Raises:
         CamdemoError, RangeError: something else.
@@ -30,8 +32,8 @@ def maps(question: Mapping[str, Any]) -> dict[str, Any]:
     layers, targets = question.get("layers"), question.get("targets")
     if not _is_list_of(layers, str):
         raise CamdemoError("The layers must be a list of names.")
-    if not _is_list_of(targets, int):
-        raise CamdemoError("The targets must be a list of label indices.")
+    if not _is_list_of(targets, int, str):
+        raise CamdemoError("The targets must be a list of label indices or names.")
     for kind, values in (("layers", layers), ("targets", targets)):
         if values is not None and not 1 <= len(values) <= _MOST:
             raise RangeError(f"number of {kind}", len(values), 1, _MOST)
@@ -100,6 +102,112 @@ def shown(question: Mapping[str, Any], scene: Scene) -> dict[str, Any]:
     return {"layer": layer, "method": named, "target": target, "versus": versus}
 
 
+def view(question: Mapping[str, Any], labels: Sequence[str]) -> dict[str, Any]:
+    """How a viewer shows it: what `Scene.wanted` tells the viewer of a file.
+
+    The question has "look" (the options of `Look`, by their names), "split" (where the divider is)
+    and "hidden": None, or {"regions": as `regions.js` has them, "fill", "keep", "answer": None or
+    what the model said, see `_answer`}. What is absent is the viewer's default.
+
+    Args:
+        labels: the names of all labels, in the order of their indices.
+
+    Raises:
+        CamdemoError, ChoiceError, RangeError: something else.
+    """
+    look, hidden, split = (question.get(name) for name in ("look", "hidden", "split"))
+    known = {option.name: option for option in options.options(Look)}
+    if not isinstance(look, dict | None) or not known.keys() >= (look or {}).keys():
+        raise CamdemoError(f"The look must have the names of options: {', '.join(known)}.")
+    given = {name: value for name, value in (look or {}).items() if value is not None}
+    wanted = {name: known[name].check(value) for name, value in given.items()}
+    if split is not None:
+        wanted["split"] = _share(split, "The place of the divider")
+    if hidden is None:
+        return wanted
+    if not isinstance(hidden, dict):
+        raise CamdemoError("What is hidden must be an object with regions.")
+    how = options.check(Hiding, fill=hidden.get("fill"), keep=hidden.get("keep"))
+    wanted |= {"hidden": _regions(hidden.get("regions")), "fill": how.fill, "keep": how.keep}
+    if hidden.get("answer") is not None:
+        wanted["answer"] = {**_answer(hidden["answer"], labels), "keep": how.keep}
+    return wanted
+
+
+def _regions(given: Any) -> list[dict[str, Any]]:
+    """Regions of a photo's copy: {"rects": of four numbers each}, or {"points", "radius"}."""
+    wrong = CamdemoError("Regions must be rectangles of four numbers, or points and their radius.")
+
+    def numbers(places: Any, count: int) -> list[list[float]]:
+        if not isinstance(places, list) or not places:
+            raise wrong
+        for place in places:
+            if not (isinstance(place, list) and len(place) == count and all(map(_is_real, place))):
+                raise wrong
+        return places
+
+    if not isinstance(given, list) or not all(isinstance(region, dict) for region in given):
+        raise wrong
+    found: list[dict[str, Any]] = []
+    for region in given:
+        if "points" in region:
+            if not _is_real(region.get("radius")) or region["radius"] <= 0:
+                raise wrong
+            found.append({"points": numbers(region["points"], 2), "radius": region["radius"]})
+        else:
+            found.append({"rects": numbers(region.get("rects"), 4)})
+    return found
+
+
+def _answer(given: Any, names: Sequence[str]) -> dict[str, Any]:
+    """What the model said to what is hidden, as the viewer keeps it.
+
+    From {"labels": indices, "now", "elsewhere", "errors": shares in their order, the last two
+    None before they are known, "overlap": a share, "first": {"index", "probability"}}.
+    """
+
+    def index(value: Any) -> int:
+        if type(value) is not int or not 0 <= value < len(names):
+            raise CamdemoError("The answer must name labels by their indices.")
+        return value
+
+    wrong = CamdemoError("The answer must be an object with labels and a share for each.")
+    if not isinstance(given, dict):
+        raise wrong
+    first, labels = given.get("first"), given.get("labels")
+    if not isinstance(first, dict) or not isinstance(labels, list):
+        raise wrong
+    found: dict[str, Any] = {
+        "first": {
+            "index": index(first.get("index")),
+            "label": names[index(first.get("index"))],
+            "probability": _share(first.get("probability")),
+        }
+    }
+    for name in ("now", "elsewhere", "errors"):
+        shares = given.get(name)
+        if shares is None and name != "now":
+            continue
+        if not isinstance(shares, list) or len(shares) != len(labels):
+            raise wrong
+        found[name] = {index(label): _share(one) for label, one in zip(labels, shares, strict=True)}
+    if given.get("overlap") is not None:
+        found["overlap"] = _share(given["overlap"])
+    return found
+
+
+def _share(value: Any, what: str = "A share") -> float:
+    """The value, if it is a number from 0 to 1."""
+    if not _is_real(value) or not 0 <= value <= 1:
+        raise RangeError(what, value, 0, 1)
+    return value
+
+
+def _is_real(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)
+
+
 def mask(question: Mapping[str, Any], side: int) -> np.ndarray:
     """A mask from the base64 of its bits, row by row: bool (side, side).
 
@@ -117,7 +225,7 @@ def mask(question: Mapping[str, Any], side: int) -> np.ndarray:
     raise CamdemoError(f"The mask must be base64 of {side} x {side} bits.")
 
 
-def _is_list_of(values: Any, kind: type) -> bool:
+def _is_list_of(values: Any, *kinds: type) -> bool:
     return values is None or (
-        isinstance(values, list) and all(type(value) is kind for value in values)
+        isinstance(values, list) and all(type(value) in kinds for value in values)
     )

@@ -16,10 +16,28 @@ STATIC = Path(__file__).parent / "static"
 # In their order: a script uses only what stands before it. After them comes what mounts the viewer,
 # in the page (page.js) or in a file (file.js).
 SCRIPTS = (
-    *("basics.js", "options.js", "combobox.js", "maps.js", "heat.js", "paint.js", "words.js"),
-    *("duel.js", "regions.js", "menus.js", "hiding.js", "panel.js", "exchange.js", "asking.js"),
-    *("framing.js", "photos.js", "live.js", "address.js", "input.js", "stage.js", "keys.js"),
-    *("takeaway.js", "viewer.js"),
+    *(
+        "basics.js",
+        "options.js",
+        "combobox.js",
+        "maps.js",
+        "fused.js",
+        "heat.js",
+        "paint.js",
+        "words.js",
+    ),
+    *(
+        "alike.js",
+        "duel.js",
+        "regions.js",
+        "menus.js",
+        "hiding.js",
+        "panel.js",
+        "exchange.js",
+        "asking.js",
+    ),
+    *("framing.js", "photos.js", "live.js", "halves.js", "difference.js", "compare.js"),
+    *("address.js", "input.js", "stage.js", "keys.js", "takeaway.js", "viewer.js"),
 )
 
 
@@ -49,7 +67,7 @@ def script(mount: str | None = None, **constants: Any) -> str:
 
 def options() -> dict[str, Any]:
     """What a person can choose, as the viewer knows it."""
-    facts = ("name", "title", "paper", "formula", "linear")
+    facts = ("name", "title", "paper", "formula", "linear", "knows_label", "note", "reason")
     return question.as_json(
         {name: getattr(method, name) for name in facts} for method in methods.all()
     )
@@ -57,7 +75,7 @@ def options() -> dict[str, Any]:
 
 def page(shown: Scene) -> str:
     """A self-contained page that shows a complete scene: no request to anywhere."""
-    title = html.escape(f"{shown.predictions[0].label} · camdemo")
+    title = html.escape(f"{shown.target.label} · camdemo")
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

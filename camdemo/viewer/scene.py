@@ -15,19 +15,34 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-import cv2
 import numpy as np
 
-from .. import picture, question
+from .. import methods, picture, question
 from ..question import Look
 from ..records import Box, LayerInfo, ModelSpec, Prediction
 
 MapKey = tuple[str, int]  # name of the layer, index of the label
-# Pixels; the browser gets a smaller copy of larger photos. A projector's 1920 x 1080 shows the
-# picture 1,200 to 1,360 wide, and what is larger costs time at each repaint.
-DISPLAY_SIDE = 1280
-_LARGEST_GRID = 56
+# Pixels a side of the copy that the browser paints on. A projector's 1920 x 1080 shows the picture
+# 1,200 to 1,360 wide, and what is larger costs time at each repaint.
+_DISPLAY_SIDE = 1280
+_LEAST = 600  # below that a cell's outline or a brush is made of steps
+_LONGEST = 4096  # what every browser and its graphics card can draw
 _EXACT_GRID = 28  # cells a side up to which float32 costs no more than it is worth
+
+
+def display_size(width: int, height: int) -> tuple[int, int]:
+    """The size of the browser's copy of a photo: width and height.
+
+    At most 1280 pixels a side, and at least 600 on the longer one. Of a long photo the model sees
+    a small part, and the viewer brings that nearer: so the shorter side keeps 600 pixels where the
+    photo has them, as far as 1280 x 1280 pixels in all allow. Frame and model change nothing:
+    what a person hides is in pixels of the copy, and stays where it is.
+    """
+    short, long = sorted((width, height))
+    wanted = max(_DISPLAY_SIDE / long, _LEAST / short)
+    factor = min(1, wanted, _DISPLAY_SIDE / (width * height) ** 0.5, _LONGEST / long)
+    factor = max(factor, _LEAST / long)
+    return max(1, round(width * factor)), max(1, round(height * factor))
 
 
 @cache
@@ -65,10 +80,7 @@ def is_whole(cam: np.ndarray) -> bool:
 
 
 def _packet(cam: np.ndarray, exact: bool) -> dict[str, Any]:
-    height, width = cam.shape
-    if not exact and max(height, width) > _LARGEST_GRID:
-        size = (min(width, _LARGEST_GRID), min(height, _LARGEST_GRID))
-        cam = cv2.resize(cam, size, interpolation=cv2.INTER_AREA)
+    cam = cam if exact else methods.averaged(cam)
     packet: dict[str, Any] = {"height": cam.shape[0], "width": cam.shape[1]}
     if exact or is_whole(cam):
         return packet | {"type": "f4", "data": base64_of(cam.astype("<f4"))}
@@ -88,10 +100,21 @@ def labels(predictions: Iterable[Prediction]) -> list[dict[str, Any]]:
 
 
 def layers(found: Iterable[LayerInfo]) -> list[dict[str, Any]]:
-    """Layers as they travel, in the order of execution."""
+    """Layers as they travel: in the order of execution, and then the last stages together.
+
+    {"name", "shape", "stage", "parts": the names of those that are fused, "without": the names of
+    the methods that are not there}.
+    """
+    there = tuple(found)
     return [
-        {"name": one.name, "shape": [one.channels, one.height, one.width], "stage": one.stage}
-        for one in found
+        {
+            "name": one.name,
+            "shape": [one.channels, one.height, one.width],
+            "stage": one.stage,
+            "parts": [part.name for part in one.parts],
+            "without": [method.name for method in methods.all() if not method.is_at(one)],
+        }
+        for one in (*there, methods.fused(there))
     ]
 
 
@@ -105,10 +128,11 @@ class Scene:
     """Everything the viewer paints from: in the page, in a file, in a notebook.
 
     Attributes:
-        photo: the display copy, a JPEG of at most `DISPLAY_SIDE` pixels a side.
+        photo: the display copy, a JPEG, see `display_size`.
         size: width and height of the photo itself.
         box: what the model saw, in pixels of the display copy.
         natural_box: the same in pixels of the photo.
+        part: the pixels of the network's input that show the photo; the others are bars.
         predictions: the labels on the page, each once.
         target, versus: the label that is explained, and the one that it is compared with.
         side: pixels of the network's input, each way.
@@ -121,13 +145,15 @@ class Scene:
         original: the address of the photo, for a picture of its own size.
         name, example: what the page calls the photo; `example` is empty for an upload.
         code: the Python that brings the photo: lines of imports, and an expression.
-        wanted: what a link asks of the viewer, {option of `Look` or "tool": value}.
+        wanted: how a file opens, {option of `Look` or `Hiding`: value, "split": where the divider
+            is, "hidden": regions, "answer": what the model said to them}; see `questions.view`.
     """
 
     photo: bytes
     size: tuple[int, int]
     box: Box
     natural_box: Box
+    part: Box
     model: ModelSpec
     side: int
     framing: str
@@ -159,6 +185,7 @@ class Scene:
             "size": self.size,
             "box": edges(self.box),
             "natural_box": edges(self.natural_box),
+            "part": edges(self.part),
             "model": {"name": self.model.name, "title": self.model.title},
             "side": self.side,
             "framing": self.framing,

@@ -14,6 +14,7 @@ from camdemo.engine import LocalEngine, SharedEngine
 from camdemo.models import sources
 from camdemo.ui.page import build_demo
 from camdemo.ui.server.launching import launch_options
+from camdemo.viewer import bundle
 
 from ..pickling_engine import PicklingEngine
 from . import chromium
@@ -68,6 +69,24 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=OPTIONS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def alone(browser: Browser) -> Iterator[Page]:
+    """The viewer without a server, for scenes that a test makes: its scripts and `viewer`."""
+    page = browser.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.set_content(
+        f"""<style>{bundle.static("viewer.css")}</style>
+        <div id="viewer">{bundle.static("viewer.html")}</div>
+        <script>{bundle.script()}
+        const viewer = mountViewer(document.getElementById("viewer"), {{}});
+        </script>"""
+    )
+    yield page
+    page.close()
+    assert errors == []
 
 
 @pytest.fixture

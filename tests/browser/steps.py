@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 # How long a page may take, in milliseconds: on a busy machine seconds count for nothing.
 PATIENCE = float(os.environ.get("CAMDEMO_TEST_PATIENCE", "10000"))
@@ -24,6 +25,8 @@ STRIP = f"{VIEWER} .cam-strip button"
 EXAMPLES = f"{VIEWER} .cam-examples button"
 FACTS = f"{VIEWER} .cam-facts"
 CANVAS = f"{VIEWER} canvas.cam-picture"
+ASKED = f"{VIEWER} .cam-asked"
+YARDSTICK = re.compile(r"on average, give or take ")  # the second answer to hiding is here
 
 
 def opened(page: Page) -> None:
@@ -113,3 +116,55 @@ def open_menu(page: Page, name: str) -> Locator:
 def said(page: Page, at: str) -> Locator:
     """What is said beside what caused it: "photo", "model", "canvas", "add", "hide" or "save"."""
     return page.locator(f"{VIEWER} .cam-said[data-at={at}]")
+
+
+def at(page: Page, x: float, y: float) -> tuple[float, float]:
+    """A place on the photo, given in shares of its width and height, on the page."""
+    return tuple(
+        page.locator(CANVAS).evaluate(
+            """(canvas, [x, y]) => {
+              const area = canvas.getBoundingClientRect();
+              const scale = Math.min(area.width / canvas.width, area.height / canvas.height);
+              const [width, height] = [canvas.width * scale, canvas.height * scale];
+              return [area.left + (area.width - width) / 2 + x * width,
+                      area.top + (area.height - height) / 2 + y * height];
+            }""",
+            [x, y],
+        )
+    )
+
+
+def drag(page: Page, *places: tuple[float, float], release: bool = True) -> None:
+    """Press the mouse at the first place on the photo, and move it over the others."""
+    page.mouse.move(*at(page, *places[0]))
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*at(page, *place), steps=3)
+    if release:
+        page.mouse.up()
+
+
+def show_view(page: Page, name: str) -> None:
+    """What is painted: "overlay", "photo" or "split"."""
+    page.locator(f"[name=cam-view][value={name}]").check()
+
+
+def choose_tool(page: Page, name: str) -> None:
+    """What dragging does: "read", "frame", or "box", "brush", "cell" of hiding."""
+    if name in ("read", "frame"):
+        page.locator(f"[name=cam-use][value={name}]").check()
+    else:
+        page.locator("[data-control=hider]").select_option(name)
+
+
+def hold(page: Page, name: str, most: int | None = None) -> list[Route]:
+    """Keep what the viewer asks of a function of the server from it: all, or the first ones."""
+    held: list[Route] = []
+
+    def handle(route: Route) -> None:
+        is_meant = route.request.post_data_json["fn_name"] == name
+        keeps = is_meant and (most is None or len(held) < most)
+        held.append(route) if keeps else route.continue_()
+
+    page.route("**/component_server/**", handle)
+    return held

@@ -549,7 +549,7 @@ def test_another_photo_begins_with_the_default_frame(viewer: Page) -> None:
 @pytest.fixture
 def both(page: Page, questions: list) -> Page:
     example(page, "Cheetah + lion")
-    changed(page, page.get_by_label("Whole photo").check)
+    changed(page, page.get_by_label("Whole photo, squeezed").check)
     settled(page)
     questions.clear()
     return page

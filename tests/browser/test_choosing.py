@@ -194,6 +194,19 @@ def test_a_finer_layer_is_named_everywhere_and_in_no_strip(page: Page) -> None:
     expect(page.locator(f"{STRIP}[aria-pressed=true]")).to_have_count(0)
 
 
+def test_a_duel_is_named_everywhere(page: Page) -> None:
+    against = page.get_by_label("Against", exact=True)
+    for act in (
+        lambda: page.keyboard.press("d"),
+        lambda: choose(page, "Add a label", "tabby"),  # one more that it can be against
+    ):
+        changed(page, act)
+        expect(page.locator(TITLE)).to_contain_text(" against Tibetan mastiff · 1.1 %")
+        expect(against.locator("option:checked")).to_have_text("Tibetan mastiff")
+        expect(page.locator(f"{VIEWER} .cam-words")).to_contain_text("Tibetan mastiff")
+        expect(page.locator(f"{VIEWER} .cam-legend-from")).to_contain_text("Tibetan mastiff")
+
+
 # ---------------------------------------------------------------- photos
 
 

@@ -13,12 +13,25 @@ import numpy as np
 import pytest
 from gradio.media import get_image
 from PIL import Image
-from playwright.sync_api import Browser, FrameLocator, Page, expect
+from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
 
 from camdemo import Box, Explainer, Explanation, Prediction
-from camdemo.ui.answers import Scenes
+from camdemo.ui.answers import Answers
+from camdemo.ui.offers import Offers
 
-from .steps import LABELS, STRIP, TITLE, changed, frame, settled
+from .steps import (
+    LABELS,
+    STRIP,
+    TITLE,
+    changed,
+    choose_layer,
+    field,
+    frame,
+    open_menu,
+    said,
+    settled,
+    show_view,
+)
 
 FINER = "blocks.5.1.conv_pw"
 
@@ -63,25 +76,29 @@ def page(opened: Callable[[str], Page], html: str) -> Page:
     return opened(html)
 
 
+def look(page: Page, title: str) -> Locator:
+    """A control of the menu "Look"."""
+    return open_menu(page, "look").get_by_label(title, exact=True)
+
+
 def test_every_control_paints_another_picture(page: Page) -> None:
-    label = lambda name: page.get_by_label(name, exact=True)  # noqa: E731
     acts = [
         lambda: page.locator(STRIP).nth(2).click(),
-        lambda: label("Layer").select_option("blocks.5"),
-        lambda: label("Find a layer").fill("blocks.4") or label("Find a layer").press("Enter"),
+        lambda: choose_layer(page, "blocks.5"),
+        lambda: choose_layer(page, "7 of 11"),
         lambda: page.locator(LABELS).nth(1).click(),
-        lambda: label("Opacity").fill("0.6"),
-        lambda: label("Colour map").select_option("viridis"),
-        lambda: label("Evidence").select_option("minmax"),
-        lambda: label("Evidence").select_option("signed"),
-        lambda: label("Strongest").fill("15"),
-        lambda: label("One scale for all labels").uncheck(),
-        lambda: label("Notebook").check(),
-        lambda: label("Heat").check(),
-        lambda: label("Photo").check(),
-        lambda: label("Split").check(),
-        lambda: label("Divider").fill("0.25"),
-        lambda: label("Overlay").check(),
+        lambda: look(page, "Opacity").fill("0.6"),
+        lambda: look(page, "Colour map").select_option("viridis"),
+        lambda: look(page, "Evidence").select_option("minmax"),
+        lambda: look(page, "Evidence").select_option("signed"),
+        lambda: look(page, "Strongest").fill("15"),
+        lambda: look(page, "One scale for all labels").uncheck(),
+        lambda: look(page, "Notebook").check(),
+        lambda: page.keyboard.press("Escape") or show_view(page, "photo"),
+        lambda: show_view(page, "split"),
+        lambda: page.get_by_label("Divider").fill("0.25"),
+        lambda: show_view(page, "overlay"),
+        lambda: page.get_by_label("Against").select_option(index=1),
     ]
     for act in acts:
         before = frame(page)
@@ -93,13 +110,14 @@ def test_every_layer_and_label_is_in_the_file(page: Page) -> None:
     strip, labels = page.locator(STRIP), page.locator(LABELS)
     assert strip.count() == 11
     assert labels.count() == 5
-    page.get_by_label("Evidence", exact=True).select_option("minmax")  # leaves no map empty
+    look(page, "Evidence").select_option("minmax")  # leaves no map empty
+    page.keyboard.press("Escape")
     seen = set()
     for place in range(5):
         labels.nth(place).click()
         for layer in range(11):
             strip.nth(layer).click()
-            expect(page.locator(".cam-note")).not_to_contain_text("computed")
+            expect(page.locator(".cam-words")).not_to_contain_text("computed")
             seen.add(hash(picture(page)))
     # conv_head is linear in blocks.6, so that the two have the same evidence.
     assert len(seen) >= 50
@@ -111,37 +129,44 @@ def test_keys(page: Page) -> None:
         name = page.locator(LABELS).nth(place).locator(".cam-name").inner_text()
         page.keyboard.press(str(place + 1))
         expect(title).to_contain_text(name)
-    layer = page.get_by_label("Layer", exact=True)
+    layer = field(page, "Layer")
     last = layer.input_value()
     changed(page, lambda: page.keyboard.press("ArrowLeft"))
     assert layer.input_value() != last
     changed(page, lambda: page.keyboard.press("ArrowRight"))
     assert layer.input_value() == last
-    opacity = page.get_by_label("Opacity", exact=True)
+    opacity = page.locator("[data-control=opacity]")
     changed(page, lambda: page.keyboard.press("+"))
     expect(opacity).to_have_value("0.9")
     for _ in range(2):
         changed(page, lambda: page.keyboard.press("-"))
     expect(opacity).to_have_value("0.8")
-    for key, name, value in [("c", "Colour map", "cividis"), ("e", "Evidence", "signed")]:
+    for key, name, value in [("c", "colormap", "cividis"), ("e", "evidence", "signed")]:
         changed(page, lambda key=key: page.keyboard.press(key))
-        expect(page.get_by_label(name, exact=True)).to_have_value(value)
-    changed(page, lambda: page.keyboard.press("Space"))
-    expect(page.get_by_label("Photo", exact=True)).to_be_checked()
-    changed(page, lambda: page.keyboard.press("Space"))
-    expect(page.get_by_label("Overlay", exact=True)).to_be_checked()
+        expect(page.locator(f"[data-control={name}]")).to_have_value(value)
+    view = page.locator("[name=cam-view]:checked")
+    for shown in ("photo", "overlay"):
+        changed(page, lambda: page.keyboard.press("Space"))
+        expect(view).to_have_value(shown)
 
 
 def test_what_needs_a_server_is_not_offered(page: Page) -> None:
-    page.get_by_text("Take away").click()
-    for name in ("Page (HTML)", "Copy link"):
+    open_menu(page, "save")
+    for name in ("Page (HTML)", "Copy link", "Upload", "Camera", "Undo"):
         expect(page.get_by_role("button", name=name)).to_have_count(0)
-    expect(page.get_by_label("Add a label")).to_have_count(0)
-    options = page.get_by_label("Layer", exact=True).locator("option")
-    assert options.count() == 11  # the stages, and no finer layer
-    page.get_by_label("Find a layer").fill(FINER)
-    page.get_by_label("Find a layer").press("Enter")
-    expect(page.locator(".cam-said")).to_contain_text("No layers")
+    page.keyboard.press("Escape")
+    for name in ("Add a label", "Model", "Framing", "Fill with", "Keep only this", "Hide by"):
+        expect(page.get_by_label(name, exact=True)).to_have_count(0)
+    field(page, "Layer").click()
+    assert page.locator(".cam-choices:visible [role=option]").count() == 11  # and no finer layer
+    page.keyboard.type(FINER)
+    expect(page.locator(".cam-choices-more:visible")).to_contain_text("Nothing here has")
+
+
+def test_it_fits_into_the_window(page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 800})
+    assert page.evaluate("document.documentElement.scrollHeight") <= 800 + 60
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
 
 
 @pytest.mark.parametrize(
@@ -154,7 +179,7 @@ def test_what_needs_a_server_is_not_offered(page: Page) -> None:
     ],
 )
 def test_what_is_offered_works(page: Page, lion: Explanation, button: str, ending: str) -> None:
-    page.get_by_text("Take away").click()
+    open_menu(page, "save")
     with page.expect_download() as download:
         page.get_by_role("button", name=button).click()
     assert download.value.suggested_filename.endswith(ending)
@@ -164,8 +189,7 @@ def test_what_is_offered_works(page: Page, lion: Explanation, button: str, endin
 
 def download(page: Page, button: str) -> tuple[str, bytes]:
     """The name of the file behind a button, and what is in it."""
-    if not page.get_by_role("button", name=button).is_visible():
-        page.get_by_text("Take away").click()
+    open_menu(page, "save")
     with page.expect_download() as waiting:
         page.get_by_role("button", name=button).click()
     return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
@@ -196,6 +220,8 @@ def test_the_numbers_are_those_of_the_summary(
     assert found.pop("method") == expected.pop("method")
     assert found.pop("averaged") is found.pop("rounded") is False
     assert "torch" in found.pop("versions")
+    assert found.pop("hidden") is None
+    assert found.pop("look")["look"] == "glow"
     expected.pop("milliseconds")
     assert list(found) == list(expected)
     # The browser subtracts the maps of two labels, Python the logits.
@@ -218,7 +244,7 @@ def test_the_map_that_is_shown_is_in_the_file_whole(
     name, cam = cam_in(page)
     np.testing.assert_allclose(cam, explained.cam, atol=1e-6 * np.ptp(explained.cam))
     assert "averaged" not in name
-    expect(page.locator(".cam-said")).to_have_text("")
+    expect(said(page, "save")).to_have_text("")
     found = numbers(page)
     assert found["averaged"] is found["rounded"] is False
     assert np.shape(found["map"]) == (112, 112)
@@ -232,33 +258,33 @@ def test_a_map_that_the_file_has_averaged_is_called_so(
     name, cam = cam_in(page)
     assert cam.shape == (56, 56)
     assert name.endswith("-averaged.npy")
-    expect(page.locator(".cam-said")).to_contain_text("averaged to fewer cells than its 112 x 112")
+    expect(said(page, "save")).to_contain_text("averaged to fewer cells than its 112 x 112")
     assert download(page, "Numbers (JSON)")[0].endswith("-averaged.json")
     assert numbers(page)["averaged"] is True
     # One that travels in steps of 16 bits is not the computed one either.
-    changed(page, lambda: page.get_by_label("Layer", exact=True).select_option("blocks.1"))
+    changed(page, lambda: choose_layer(page, "blocks.1"))
     name, cam = cam_in(page)
     assert cam.shape == (56, 56)
     assert name.endswith("-rounded.npy")
-    expect(page.locator(".cam-said")).to_contain_text("rounded")
+    expect(said(page, "save")).to_contain_text("rounded")
     found = numbers(page)
     assert (found["averaged"], found["rounded"]) == (False, True)
-    changed(page, lambda: page.get_by_label("Layer", exact=True).select_option("blocks.6"))
+    changed(page, lambda: choose_layer(page, "blocks.6"))
     assert cam_in(page)[0].endswith("-blocks.6.npy")
-    expect(page.locator(".cam-said")).to_have_text("")
+    expect(said(page, "save")).to_have_text("")
 
 
 def test_a_page_that_is_saved_opens_with_what_was_shown(
     opened: Callable[[str], Page], explainer: Explainer
 ) -> None:
-    scenes = Scenes(explainer)
-    scene = scenes.answer(get_image("lion.jpg"), None, {})
+    answers = Answers(explainer, Offers(explainer))
+    scene = answers.answer(get_image("lion.jpg"), None, {})
     target = scene.predictions[2].index
     teapot = explainer.labels().index("teapot")
     question = {"id": scene.id, "layer": "conv_stem", "target": teapot, "versus": target}
-    page = opened(scenes.page(question)["html"])
+    page = opened(answers.page(question)["html"])
     expect(page.locator(TITLE)).to_contain_text("teapot")
-    expect(page.get_by_label("Layer", exact=True)).to_have_value("conv_stem")
+    expect(field(page, "Layer")).to_have_value("First · conv_stem · 112 x 112")
     explained = explainer.explain(
         get_image("lion.jpg"), layer="conv_stem", target=teapot, versus=target
     )
@@ -266,36 +292,35 @@ def test_a_page_that_is_saved_opens_with_what_was_shown(
     np.testing.assert_allclose(cam, explained.cam, atol=1e-5 * np.ptp(explained.cam))
 
 
-@pytest.mark.parametrize(("size", "said"), [((1280, 900), ""), ((2400, 1800), "1280 x 960")])
+@pytest.mark.parametrize(("size", "smaller"), [((1280, 900), ""), ((2400, 1800), "1280 x 960")])
 def test_a_picture_that_is_smaller_than_the_photo_is_called_so(
-    opened: Callable[[str], Page], explainer: Explainer, size: tuple[int, int], said: str
+    opened: Callable[[str], Page], explainer: Explainer, size: tuple[int, int], smaller: str
 ) -> None:
     page = opened(explainer.explain(Image.new("RGB", size, (200, 30, 30))).to_html())
     _, file = download(page, "Picture (PNG)")
     assert max(Image.open(io.BytesIO(file)).size) == 1280
-    if said:
-        expect(page.locator(".cam-said")).to_contain_text(f"its copy of {said} was saved")
+    if smaller:
+        expect(said(page, "save")).to_contain_text(f"its copy of {smaller} was saved")
     else:
-        expect(page.locator(".cam-said")).to_have_text("")
+        expect(said(page, "save")).to_have_text("")
 
 
 def test_python_is_copied(page: Page) -> None:
-    page.get_by_text("Take away").click()
+    open_menu(page, "save")
     page.get_by_role("button", name="Copy as Python").click()
-    expect(page.locator(".cam-said")).to_have_text("The Python lines are copied.")
+    expect(said(page, "save")).to_have_text("The Python lines are copied.")
 
 
 def test_a_finer_layer_that_was_explained_is_in_the_file(
     opened: Callable[[str], Page], explainer: Explainer
 ) -> None:
     page = opened(explainer.explain(get_image("lion.jpg"), layer=FINER).to_html())
-    layer = page.get_by_label("Layer", exact=True)
-    expect(layer).to_have_value(FINER)
+    expect(field(page, "Layer")).to_have_value(f"{FINER} · 7 x 7")
     for place in (2, 1, 0):
         changed(page, page.locator(LABELS).nth(place).click)
         expect(page.locator(".cam-words")).to_contain_text("evidence for")
     changed(page, lambda: page.locator(STRIP).nth(3).click())
-    changed(page, lambda: layer.select_option(FINER))
+    changed(page, lambda: choose_layer(page, FINER))
 
 
 def test_a_hostile_label_is_only_text(opened: Callable[[str], Page], lion: Explanation) -> None:
@@ -315,7 +340,7 @@ def test_odd_photos_are_painted_too(
 ) -> None:
     width, height = size
     page = opened(explainer.explain(np.full((height, width, 3), 90, np.uint8)).to_html())
-    changed(page, lambda: page.get_by_label("Evidence", exact=True).select_option("minmax"))
+    changed(page, lambda: look(page, "Evidence").select_option("minmax"))
     assert frame(page) > 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import itertools
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,16 +12,15 @@ import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from camdemo import Box, Explanation, LayerInfo, Prediction, picture
 from camdemo.engine import Sweep
 from camdemo.models import catalogue
-from camdemo.photo import seen_region, to_box
+from camdemo.photo import photo_part, seen_region, to_box
 from camdemo.question import COLORMAPS, EVIDENCE
 from camdemo.records import Timings
-from camdemo.viewer import bundle
-from camdemo.viewer.scene import DISPLAY_SIDE
+from camdemo.viewer.scene import display_size
 
 MEAN, PERCENTILE = 1 / 255, 4 / 255  # what issue 3 allows
 SPEC = catalogue.CATALOGUE.specs[0]
@@ -39,11 +37,18 @@ SETTINGS = [
 
 CAT = Image.fromarray(skimage.data.chelsea())
 PHOTOS = {  # name: photo, framing
-    "landscape": (CAT, "crop"),
-    "portrait": (Image.fromarray(skimage.data.astronaut()).crop((100, 0, 350, 500)), "crop"),
-    "whole": (CAT.resize((320, 180)), "whole"),
+    "landscape": (CAT.resize((640, 426)), "crop"),
+    "portrait": (Image.fromarray(skimage.data.astronaut()).crop((100, 0, 450, 700)), "crop"),
+    "whole": (CAT.resize((600, 338)), "whole"),
+    "small": (CAT, "crop"),  # enlarged for the canvas
     "tiny": (CAT.resize((9, 7)), "crop"),
     "large": (CAT.resize((2600, 1300)), "crop"),
+    "long": (CAT.resize((4000, 600)), "crop"),
+    "fit wide": (CAT.resize((600, 400)), "fit"),
+    "fit tall": (CAT.resize((400, 600)), "fit"),
+    "fit long": (CAT.resize((4000, 600)), "fit"),
+    "fit large": (CAT.resize((1400, 2100)), "fit"),
+    "fit tiny": (CAT.resize((9, 7)), "fit"),
 }
 
 
@@ -92,12 +97,13 @@ def explanation(photo: str, cam: np.ndarray) -> Explanation:
         target=label,
         cam=cam,
         box=to_box(seen_region(image.size, SPEC.transform, framing)),
+        part=photo_part(image.size, SPEC.transform, framing),
         image=image,
         model=SPEC,
         layer=layer,
         framing=framing,
         timings=Timings(0, 0, 0),
-        inputs=np.zeros((1, 3, 8, 8), np.float32),
+        inputs=np.zeros((1, 3, SPEC.transform.crop, SPEC.transform.crop), np.float32),
         probabilities=np.zeros(1000, np.float32),
         labels=tuple(f"label {index}" for index in range(1000)),
         layers=(layer,),
@@ -106,18 +112,9 @@ def explanation(photo: str, cam: np.ndarray) -> Explanation:
 
 
 @pytest.fixture(scope="module")
-def viewer(browser: Browser) -> Iterator[Page]:
+def viewer(alone: Page) -> Page:
     """The viewer alone, as every page has it, for scenes made here."""
-    page = browser.new_page()
-    page.set_content(
-        f"""<style>{bundle.static("viewer.css")}</style>
-        <div id="viewer">{bundle.static("viewer.html")}</div>
-        <script>{bundle.script()}
-        const viewer = mountViewer(document.getElementById("viewer"), {{}});
-        </script>"""
-    )
-    yield page
-    page.close()
+    return alone
 
 
 def address_of(image: Image.Image) -> str:
@@ -127,9 +124,14 @@ def address_of(image: Image.Image) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
+def displayed(explained: Explanation) -> Explanation:
+    """With the copy of its photo that the viewer gets."""
+    return explained.resized(*display_size(*explained.image.size))
+
+
 def show(page: Page, explained: Explanation, **facts: Any) -> np.ndarray:
     """Bring an explanation into the viewer; returns the display copy that it shows."""
-    small = explained.at_most(DISPLAY_SIDE)
+    small = displayed(explained)
     content = explained.scene(complete=False).as_json()
     content |= {"photo": address_of(small.image)} | facts
     page.evaluate("scene => viewer.show(scene)", content)
@@ -170,7 +172,7 @@ def check_parity(
     page: Page, explained: Explanation, settings: list[tuple], look: str = "notebook"
 ) -> None:
     show(page, explained)
-    small = explained.at_most(DISPLAY_SIDE)
+    small = displayed(explained)
     set_controls(page, view="overlay", look=look)
     for setting in settings:
         colormap, opacity, evidence = setting
@@ -251,8 +253,8 @@ def test_glow_on_every_photo(viewer: Page, photo: str, evidence: str) -> None:
     explained = explanation(photo, MAPS["14 x 14"])
     check_parity(viewer, explained, [("inferno", 0.85, evidence)], "glow")
     # Where the two have the same colour of the palette, it is the same pixel.
-    small = explained.at_most(DISPLAY_SIDE)
-    seen = np.s_[small.box.top : small.box.bottom, small.box.left : small.box.right]
+    small = displayed(explained)
+    seen = small.box.within(*small.image.size).slices
     expected = np.asarray(small.overlay(evidence=evidence, look="glow"))[seen]
     assert (canvas(viewer)[seen] == expected).all(axis=-1).mean() > 0.99
 
@@ -268,7 +270,7 @@ def test_glow_of_the_strongest(viewer: Page, evidence: str, percent: int) -> Non
     set_controls(viewer, strongest=100)
     box = explained.box
     values = picture.scale(explained.cam, evidence)
-    strips = picture.indices(values, box.width, box.height, evidence)
+    strips = picture.indices(values, box, box, evidence)
     index = np.concatenate([strip for _, strip in strips]).astype(int)
     strength = np.abs(2 * index - 255) if evidence == "signed" else index
     enough = [least for least in range(1, 256) if (strength >= least).mean() >= percent / 100]
@@ -288,7 +290,7 @@ def test_where_nothing_speaks_for_the_label_the_photo_is_itself(viewer: Page) ->
     photo = show(viewer, explained)
     set_controls(viewer, **GLOW)
     values = picture.scale(explained.cam, "positive")
-    strips = picture.indices(values, explained.box.width, explained.box.height, "positive")
+    strips = picture.indices(values, explained.box, explained.box, "positive")
     silent = np.concatenate([strip for _, strip in strips]) == 0
     assert 0.2 < silent.mean() < 0.8
     assert (canvas(viewer)[silent] == photo[silent]).all()
@@ -347,6 +349,27 @@ def test_small_maps_lie_on_a_solid_ground(viewer: Page) -> None:
             assert {tuple(pixel) for pixel in tile.reshape(-1, 3).tolist()} <= known
 
 
+# ---------------------------------------------------------------- letterboxed
+
+
+@pytest.mark.parametrize("photo", ["fit wide", "fit tall"])
+@pytest.mark.parametrize("cam", MAPS)
+def test_a_letterboxed_photo(viewer: Page, photo: str, cam: str) -> None:
+    """Its map reaches beyond it: the canvas paints what of it lies on the photo, and no margin."""
+    explained = explanation(photo, MAPS[cam])
+    assert explained.box.within(*explained.image.size) == Box(0, 0, *explained.image.size)
+    assert explained.box.width == explained.box.height + (1 if photo == "fit tall" else -1)
+    for colormap, opacity, look in [("jet", 0.5, "notebook"), ("inferno", 0.85, "glow")]:
+        settings = [(colormap, opacity, evidence) for evidence in EVIDENCE]
+        check_parity(viewer, explained, settings, look)
+    # The numbers that are taken away are Python's, evidence in the bars included.
+    set_controls(viewer, evidence="positive")
+    taken = viewer.evaluate("numbersOf(viewer, viewer.mapOf('last', 291), '')")
+    summary = explained.summary("positive")
+    for name in ("box", "image", "framing", "note"):
+        assert taken[name] == summary[name], name
+
+
 # ---------------------------------------------------------------- views, and what is taken away
 
 
@@ -356,10 +379,10 @@ def test_views(viewer: Page) -> None:
     set_controls(viewer, **NOTEBOOK)
     set_controls(viewer, view="photo")
     assert (canvas(viewer) == photo).all()
-    set_controls(viewer, view="heat")
+    set_controls(viewer, view="overlay", opacity=1.0)  # the heat alone
     heat = np.asarray(explained.overlay(opacity=1.0))
     assert difference(canvas(viewer), heat)[0] <= MEAN
-    set_controls(viewer, view="split", split=0.5)
+    set_controls(viewer, view="split", split=0.5, opacity=0.5)
     half, width = canvas(viewer), photo.shape[1]
     assert (half[:, : width // 2 - 2] == photo[:, : width // 2 - 2]).all()
     right = slice(width // 2 + 3, None)
@@ -367,13 +390,21 @@ def test_views(viewer: Page) -> None:
     assert difference(half[:, right], expected[:, right])[0] <= MEAN
 
 
-@pytest.mark.parametrize("look", [NOTEBOOK, GLOW], ids=lambda look: look["look"])
-@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+TAKEN = [
+    ("large", "RGB", NOTEBOOK),
+    ("large", "RGBA", NOTEBOOK),
+    ("large", "RGB", GLOW),
+    *((name, "RGB", GLOW) for name in PHOTOS if "fit" in name),
+    *((name, "RGB", NOTEBOOK) for name in PHOTOS if "fit" in name),
+]
+
+
+@pytest.mark.parametrize(("photo", "mode", "look"), TAKEN)
 def test_the_picture_to_take_away_has_the_photos_own_pixels(
-    viewer: Page, mode: str, look: dict
+    viewer: Page, photo: str, mode: str, look: dict
 ) -> None:
     """Neither the display copy's pixels nor its rounded box: what Python paints on the photo."""
-    explained = explanation("large", MAPS["14 x 14"])
+    explained = explanation(photo, MAPS["14 x 14"])
     original = explained.image.convert(mode)
     if mode == "RGBA":  # transparency is laid over white, as the server reads it
         original.putalpha(Image.linear_gradient("L").resize(original.size))
@@ -401,6 +432,20 @@ def test_without_the_photo_the_copy_is_saved(viewer: Page, why: str) -> None:
     assert said == (
         "The photo of 2600 x 1300 can't be read here: its copy of 1280 x 640 was saved."
     )
+
+
+def test_without_a_small_photo_its_enlarged_copy_is_saved_in_the_photos_size(viewer: Page) -> None:
+    explained = explanation("small", MAPS["14 x 14"])
+    shown = show(viewer, explained)
+    assert shown.shape == (399, 600, 3)
+    set_controls(viewer, **NOTEBOOK)
+    saved = canvas(viewer, "fullSize(viewer)")
+    assert saved.shape == (300, 451, 3)
+    # The copy made small again is a little softer than the photo was; the map is the same.
+    soft = replace(explained, image=Image.fromarray(shown).resize((451, 300), Image.BILINEAR))
+    assert difference(saved, np.asarray(soft.overlay()))[0] <= 2 * MEAN
+    size = {"width": 451, "height": 300}
+    assert viewer.evaluate("size => describeSize(size, viewer.state.scene.size)", size) == ""
 
 
 def test_the_difference_is_one_that_can_be_seen(viewer: Page) -> None:

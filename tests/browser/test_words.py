@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -12,12 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from gradio.media import get_image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from camdemo import Explainer, Prediction
 from camdemo.question import EVIDENCE
 from camdemo.records import Occlusion, percent
-from camdemo.viewer import bundle
 
 from .test_parity import MAPS, Made, explanation, set_controls, show
 
@@ -30,21 +28,17 @@ SHAPES = [(7, 7), (14, 14), (8, 8), (56, 40), (1, 2), (5, 1), (3, 3), (5, 11), (
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser) -> Iterator[Page]:
+def page(alone: Page) -> Page:
     """The viewer alone; its functions can be called by their names."""
-    page = browser.new_page()
-    page.set_content(
-        f"""<style>{bundle.static("viewer.css")}</style>
-        <div id="viewer">{bundle.static("viewer.html")}</div>
-        <script>{bundle.script()}
-        const viewer = mountViewer(document.getElementById("viewer"), {{}});
-        const mapOf = (rows) => ({{
-          height: rows.length, width: rows[0].length, values: Float32Array.from(rows.flat()),
-        }});
-        </script>"""
+    alone.evaluate(
+        """() => {
+          window.mapOf = (rows) => ({
+            height: rows.length, width: rows[0].length, values: Float32Array.from(rows.flat()),
+          });
+          window.WHOLE = { part: [0, 0, 1, 1], side: 1 }; // of a scene without bars
+        }"""
     )
-    yield page
-    page.close()
+    return alone
 
 
 def zones_of(cam: np.ndarray) -> np.ndarray:
@@ -91,7 +85,11 @@ def percents(share: float) -> set[str]:
 
 def check_place(said: str, what: str, cam: np.ndarray) -> str:
     """That a sentence says where this map's evidence lies, and no more; returns its kind."""
-    zones = zones_of(cam)
+    return check_zones(said, what, zones_of(cam), zones_of(cam))
+
+
+def check_zones(said: str, what: str, zones: np.ndarray, shares: np.ndarray) -> str:
+    """The same of each ninth's share of what lies on the photo, and those that are told."""
     is_even = zones.max() <= 0.125 and zones.min() >= 0.1
     near = min(abs(zones.max() - 0.125), abs(zones.min() - 0.1)) < 1e-6
     kind = re.match(r"Most|The largest parts?", said)
@@ -110,7 +108,7 @@ def check_place(said: str, what: str, cam: np.ndarray) -> str:
         assert others.max() < zones.max() + 1e-12, (zones, said)
         assert (kind[0] == "Most") == (int(found[1].removesuffix(" %")) > 50)
     assert found, said
-    assert found[1] in percents(zones.max())
+    assert found[1] in percents(shares.max())
     return kind[0]
 
 
@@ -119,7 +117,7 @@ def test_the_caption_is_right(page: Page, real_maps: list[np.ndarray], kind: str
     maps = random_maps() if kind == "random" else real_maps
     assert len(maps) == 200 if kind == "random" else len(maps) >= 90
     rows = [cam.tolist() for cam in maps]
-    said = page.evaluate("maps => maps.map((rows) => describe(mapOf(rows), 'lion'))", rows)
+    said = page.evaluate("maps => maps.map((rows) => describe(mapOf(rows), 'lion', WHOLE))", rows)
     kinds = set()
     for cam, sentences in zip(maps, said, strict=True):
         found = re.fullmatch(
@@ -140,7 +138,7 @@ def test_a_duels_sentences_are_those_of_its_two_sides(
     page: Page, real_maps: list[np.ndarray], kind: str
 ) -> None:
     maps = random_maps() if kind == "random" else real_maps
-    call = "maps => maps.map((rows) => describeDuel(mapOf(rows), 'lion', 'tiger'))"
+    call = "maps => maps.map((rows) => describeDuel(mapOf(rows), 'lion', 'tiger', WHOLE))"
     duels = 0
     for cam, said in zip(maps, page.evaluate(call, [cam.tolist() for cam in maps]), strict=True):
         if cam.min() >= 0:
@@ -177,7 +175,7 @@ def test_the_caption_by_hand(page: Page) -> None:
         ([[1, 1, 1], [1, 0, 1], [1, 1, 1]], "44 %", "The largest parts of it have 13 % each."),
     ]
     for rows, area, place in written:
-        said = page.evaluate("rows => describe(mapOf(rows), 'lion')", rows)
+        said = page.evaluate("rows => describe(mapOf(rows), 'lion', WHOLE)", rows)
         assert said == f"Half of the evidence for lion lies in {area} of the frame. {place}"
 
 
@@ -185,17 +183,110 @@ def test_a_cell_that_lies_in_two_zones_counts_for_both(page: Page) -> None:
     """By hand: of seven columns the third lies by a third in the left zone."""
     row = [0, 0, 9, 0, 4, 0, 0]  # left 3, centre 6 + 4 * 2/3, right 4 * 1/3; whole cells: 9, 4, 0
     cam = [row] + [[0] * 7] * 6
-    place = page.evaluate("rows => placeOf(mapOf(rows))", cam)
+    place = page.evaluate("rows => placeOf(mapOf(rows), WHOLE)", cam)
     assert place["place"] == "in the upper centre"
     assert place["share"] == pytest.approx((6 + 8 / 3) / 13)
+
+
+# Rows and columns of 42 that show the photo; a cell of 7 x 7 has 6 of them, one of 14 x 14 has 3.
+PARTS = [(9, 0, 33, 42), (0, 15, 42, 27), (19, 0, 22, 42), (6, 0, 36, 42), (0, 0, 42, 42)]
+
+
+def bars_in_words(cam: np.ndarray, part: tuple[int, int, int, int]) -> tuple[float, np.ndarray]:
+    """How much of the positive evidence lies outside of the part, and of what is in it how much in
+    each ninth of that: by counting, each cell in pieces."""
+    fine = np.kron(np.maximum(cam, 0).astype(np.float64), np.ones([126 // len(cam)] * 2))
+    top, left, bottom, right = (3 * edge for edge in part)
+    seen = fine[top:bottom, left:right]
+    height, width = (edge // 3 for edge in seen.shape)
+    zones = seen.reshape(3, height, 3, width).sum(axis=(1, 3)).ravel()
+    return 1 - seen.sum() / fine.sum(), zones / (seen.sum() or 1)
+
+
+def half_of(cam: np.ndarray, part: tuple[int, int, int, int], half: float) -> float:
+    """How much of the part the strongest cells cover that have this much evidence in it."""
+    pieces = 42 // len(cam)
+    inside = np.zeros((42, 42))
+    inside[part[0] : part[2], part[1] : part[3]] = 1
+    area = inside.reshape(len(cam), pieces, len(cam), pieces).sum(axis=(1, 3)).ravel()
+    strongest = np.argsort(-cam.ravel(), kind="stable")
+    evidence = (np.maximum(cam, 0).ravel().astype(float) * area / pieces**2)[strongest].cumsum()
+    return area[strongest[: (evidence < half * (1 - 1e-9)).sum() + 1]].sum() / area.sum()
+
+
+@pytest.mark.parametrize("part", PARTS, ids=str)
+def test_evidence_in_the_bars_is_said(page: Page, part: tuple[int, int, int, int]) -> None:
+    maps = [cam for cam in random_maps() if cam.shape in ((7, 7), (14, 14))]
+    top, left, bottom, right = part
+    scene = {"part": [left, top, right, bottom], "side": 42}
+    call = "([maps, scene]) => maps.map((rows) => describe(mapOf(rows), 'lion', scene))"
+    said = page.evaluate(call, [[cam.tolist() for cam in maps], scene])
+    kinds = set()
+    for cam, sentences in zip(maps, said, strict=True):
+        bars, zones = bars_in_words(cam, part)
+        if not zones.any():
+            told = "100 % of the evidence for lion lies in the bars, outside of the photo."
+            assert sentences == told
+            continue
+        found = re.fullmatch(
+            r"(?:(?P<bars>.+?) of the evidence for lion lies in the bars, outside of the photo\. )?"
+            r"Half of (?P<what>.+) lies in (?P<area>.+ %) of the frame\. (?P<place>.+\.)",
+            sentences,
+        )
+        assert found, sentences
+        is_said = found["bars"] is not None
+        assert is_said == (bars > 0.1)
+        assert not is_said or found["bars"] in percents(bars)
+        assert found["what"] == ("the rest" if is_said else "the evidence for lion")
+        total = np.maximum(cam, 0).astype(float).sum()
+        half = total * (1 - bars if is_said else 1) / 2
+        assert found["area"] in percents(half_of(cam, part, half))
+        shares = zones if is_said else zones * (1 - bars)
+        kinds.add(check_zones(found["place"], "it", zones, shares))
+    assert kinds >= {"Most", "The largest part", "even"}
+    assert ("bars" in " ".join(said)) == (part != PARTS[-1])
+
+
+def test_the_words_of_a_letterboxed_map_by_hand(page: Page) -> None:
+    # Of 4 x 4 cells the first and the last row lie by three quarters in the bars.
+    scene = {"part": [0, 3, 16, 13], "side": 16}
+    cam = [[4, 0, 0, 0], [0, 3, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+    call = "([rows, scene]) => describe(mapOf(rows), 'lion', scene)"
+    # 3 of 7 lie in the bar. Of the 4 on the photo 1 is in the corner, and the other cell's 3 by
+    # a third of its width and 7 / 12 of its height: 1 + 7 / 12 of 4. To get half, both cells are
+    # needed: one and a quarter of ten.
+    assert page.evaluate(call, [cam, scene]) == (
+        "43 % of the evidence for lion lies in the bars, outside of the photo. "
+        "Half of the rest lies in 13 % of the frame. "
+        "The largest part of it (40 %) lies in the upper left."
+    )
+    # The same against another label, whose 2 lie in the last row: 1.5 of them in the bar, and what
+    # is left of them in one ninth.
+    duel = [*cam[:3], [0, 0, 0, -2]]
+    call = "([rows, scene]) => describeDuel(mapOf(rows), 'lion', 'tiger', scene)"
+    assert page.evaluate(call, [duel, scene]) == (
+        "43 % of what speaks for lion lies in the bars, outside of the photo. "
+        "The largest part of the rest (40 %) lies in the upper left. "
+        "75 % of what speaks for tiger lies in the bars, outside of the photo. "
+        "Most of the rest (100 %) lies in the lower right."
+    )
+    scene = {"part": [0, 4, 16, 12], "side": 16}
+    told = "100 % of what speaks for {} lies in the bars, outside of the photo."
+    bars = [[4, 0, 0, 0], [0] * 4, [0] * 4, [0, 0, 0, -2]]
+    assert page.evaluate(call, [bars, scene]) == " ".join(map(told.format, ("lion", "tiger")))
+    call = "([rows, scene]) => describe(mapOf(rows), 'lion', scene)"
+    told = "100 % of the evidence for lion lies in the bars, outside of the photo."
+    assert page.evaluate(call, [bars, scene]) == told
 
 
 def test_the_aria_label_has_the_caption(page: Page) -> None:
     explained = explanation("whole", MAPS["7 x 7"])
     show(page, explained)
-    words = page.locator(".cam-words").inner_text()
-    assert re.search(r"(Most|The largest part) of it \(", words)
-    assert page.locator("canvas.cam-picture").get_attribute("aria-label") == f"Photo. {words}"
+    title, words = (page.locator(place).inner_text() for place in (".cam-title", ".cam-words"))
+    assert title == "lion · 90 %"
+    assert "evidence for lion" in words
+    said = page.locator("canvas.cam-picture").get_attribute("aria-label")
+    assert said == f"Photo. {title}. {words}"
 
 
 # ---------------------------------------------------------------- both writers
@@ -268,7 +359,8 @@ def test_what_a_person_must_know_of_a_map(page: Page, cam: str) -> None:
     show(page, explained)
     for evidence in EVIDENCE:
         set_controls(page, evidence=evidence)
-        assert page.locator(".cam-note").inner_text() == explained.caveat(evidence)
+        caveat, words = explained.caveat(evidence), page.locator(".cam-words").inner_text()
+        assert words == caveat if caveat else "evidence for lion" in words
 
 
 @pytest.mark.parametrize(
@@ -314,12 +406,12 @@ def test_one_scale_is_that_of_the_strongest_label(page: Page) -> None:
     page.evaluate("scene => viewer.show(scene)", scene)
     set_controls(page, evidence="positive")
     weak = "A weak map: its strongest cell has 5.0 % of the scale."
-    words, note = page.locator(".cam-words"), page.locator(".cam-note")
-    assert words.inner_text().endswith(f"of the seen area. {weak}")
+    words = page.locator(".cam-words")
+    assert words.inner_text().endswith(f" {weak}")
     page.evaluate("viewer.set({ shared: false })")
     assert "weak" not in words.inner_text()
     page.evaluate("viewer.set({ shared: true, target: 293 })")
     assert "weak" not in words.inner_text()
     page.evaluate("viewer.set({ target: 281 })")
-    assert note.inner_text() == "No positive evidence for tabby at this layer."
+    assert words.inner_text() == "No positive evidence for tabby at this layer."
     assert page.evaluate("viewer.heat.current()") is None

@@ -44,14 +44,16 @@ class Visitors:
             if not events:
                 self._events.pop(session, None)
 
-    def looks_at(self, session: str, scene: str, left: threading.Event) -> None:
+    def looks_at(self, session: str, scene: str, left: threading.Event, beside: str = "") -> None:
         """A visitor asks about a scene: what they asked about others they wait for no more.
 
         Whoever asks for another scene waits for that one alone, and may still ask about this one.
+        But who compares two looks at that `beside` it, too.
         """
         questions = self._questions.setdefault(session, {})
+        is_alone = scene == _ANOTHER and not beside
         for event, other in questions.items():
-            if scene == _ANOTHER or other not in (scene, _ANOTHER):
+            if is_alone or other not in (scene, beside, _ANOTHER):
                 event.set()
         questions[left] = scene
 
@@ -99,10 +101,10 @@ class Presence:
             if len(body) <= _LONGEST:
                 body.extend(message.get("body", b""))
             if not message.get("more_body"):
-                session, shown = _session_and_scene(body)
+                session, shown, beside = _session_and_scenes(body)
                 asker.set(Asker(session, left))
                 if session and shown:
-                    visitors.looks_at(session, shown, left)
+                    visitors.looks_at(session, shown, left, beside)
                 arrived.set()
             return message
 
@@ -140,12 +142,15 @@ class Presence:
         await self.app(scope, notice, send_on)
 
 
-def _session_and_scene(body: bytes | bytearray) -> tuple[str, str]:
-    """The session in a viewer's question, and the scene it is about; empty where there is none."""
+def _session_and_scenes(body: bytes | bytearray) -> tuple[str, str, str]:
+    """The session in a viewer's question, the scene it is about, and the one beside it.
+
+    Each is empty where there is none.
+    """
     try:
         question: Any = json.loads(body)
     except ValueError:
-        return "", ""
+        return "", "", ""
 
     def text(record: Any, name: str) -> str:
         value = record.get(name) if isinstance(record, dict) else None
@@ -153,4 +158,5 @@ def _session_and_scene(body: bytes | bytearray) -> tuple[str, str]:
 
     data = question.get("data") if isinstance(question, dict) else None
     opens = text(question, "fn_name") == "scene_open"
-    return text(question, "session_hash"), _ANOTHER if opens else text(data, "id")
+    shown = _ANOTHER if opens else text(data, "id")
+    return text(question, "session_hash"), shown, text(data, "beside")

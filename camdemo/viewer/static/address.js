@@ -6,25 +6,43 @@ const SETTLE = 300; // milliseconds after which a change of the view is written
 
 /** Regions as a text: "12,30,200,180;b9:40,50,60,70", a brush with its radius before its points. */
 function textOfRegions(regions) {
-  const numbers = (values) => values.flat().map(Math.round).join(",");
-  return regions.flatMap(({ rects = [], points, radius }) =>
-    points ? [`b${Math.round(radius)}:${numbers(points)}`] : [rects.map(numbers).join("+")]).join(";");
+  return regions.map(({ rects, points, radius }) => (points ? `b${radius}:${points}` : rects.join("+"))).join(";");
+}
+
+/** The number that a text is, in tens and not more; NaN for all else. */
+function numberFrom(text) {
+  return /^\s*-?[\d.]+(e-?\d+)?\s*$/i.test(text) ? Number(text) : NaN;
 }
 
 /** Regions from such a text; what is none is left out. */
 function regionsFrom(text) {
-  const numbers = (part) => part.split(",").map(Number);
+  const numbers = (part) => part.split(",").map(numberFrom);
   const inFours = (rects) => rects.length > 0 && rects.every((rect) => rect.length === 4 && rect.every(Number.isFinite));
   return (text ? text.split(";") : []).flatMap((part) => {
-    const [, radius, places] = part.match(/^b(\d+):(.+)$/) ?? [];
+    const [, radius, places] = part.match(/^b([\d.]+):(.+)$/) ?? [];
     if (!radius) {
       const rects = part.split("+").map(numbers);
       return inFours(rects) ? [{ rects }] : [];
     }
     const flat = numbers(places);
-    if (flat.length < 2 || !flat.every(Number.isFinite)) return [];
+    if (flat.length < 2 || ![numberFrom(radius), ...flat].every(Number.isFinite)) return [];
     return [{ radius: Number(radius), points: Array.from({ length: flat.length >> 1 }, (_, i) => flat.slice(2 * i, 2 * i + 2)) }];
   });
+}
+
+/** What of B differs from A, under the names of A's with "b_" before them. */
+function textsOfB({ other }) {
+  const { source, ...names } = other?.differs ?? {};
+  return Object.fromEntries(Object.entries({ example: source?.example, ...names }).filter(([, text]) => text).map(([name, text]) => [`b_${name}`, text]));
+}
+
+/** The same from an address: the `other` of a state, or null. A photo that was sent has no name: it is given. */
+function differingFrom(texts, examples, sent = null) {
+  const offered = examples.some(({ name }) => name === texts.b_example);
+  const source = sent ?? (offered ? { example: texts.b_example } : null);
+  const all = { source, model: texts.b_model, layer: texts.b_layer, method: texts.b_method };
+  const differs = Object.fromEntries(Object.entries(all).filter(([, value]) => value));
+  return Object.keys(differs).length ? { differs, opened: null } : null;
 }
 
 /** Everything that is seen, as texts by their names; `example` only where there is one. */
@@ -32,16 +50,19 @@ function viewOf({ state }) {
   const { scene, layer, method, target, versus, tool, fill, keep } = state;
   const asked = { model: scene.model.name, layer, method, framing: scene.framing };
   const labels = { target: labelText(scene, target), versus: labelText(scene, versus) };
-  const look = Object.fromEntries(Object.keys(OPTIONS.look).map((name) => [name, state[name]]));
   const hidden = textOfRegions(regionsNow(state));
-  const view = { example: scene.example, ...asked, ...labels, ...look, tool, ...(hidden ? { hidden, fill, keep } : {}) };
+  const divider = state.view === "split" ? { split: state.split } : {};
+  const view = { example: scene.example, ...asked, ...labels, ...lookOf(state), ...divider, ...textsOfB(state), tool, ...(hidden ? { hidden, fill, keep } : {}) };
   return Object.fromEntries(Object.entries(view).filter(([, value]) => value !== null && value !== "").map(([name, value]) => [name, String(value)]));
 }
 
+const SWITCHED = { __proto__: null, true: true, yes: true, 1: true, false: false, no: false, 0: false };
+
 /** The value that a text of an address means; undefined where the option has no such value. */
 function valueFrom({ default: usual, values, low, high }, text) {
-  if (typeof usual === "boolean") return { true: true, yes: true, 1: true, false: false, no: false, 0: false }[text];
-  if (high !== undefined) return text !== "" && Number(text) >= low && Number(text) <= high ? Number(text) : undefined;
+  if (typeof usual === "boolean") return SWITCHED[text];
+  const number = numberFrom(text);
+  if (high !== undefined) return number >= low && number <= high ? number : undefined;
   return values.some(({ name }) => name === text) ? text : undefined;
 }
 
@@ -49,10 +70,11 @@ function valueFrom({ default: usual, values, low, high }, text) {
 function askedBy(given) {
   const texts = { target: given.label, ...given }; // as links of earlier versions called it
   if (texts.view === "heat") Object.assign(texts, { view: "overlay", look: "notebook", opacity: "1" }); // there was one
-  if (texts.colormap && !texts.look) texts.look = "notebook"; // before there was another
+  if (valueFrom(OPTIONS.look.colormap, texts.colormap) && !texts.look) texts.look = "notebook"; // before there was another
   const pick = (names) => Object.fromEntries(names.filter((name) => texts[name]).map((name) => [name, texts[name]]));
   const read = (option) => [option.name, texts[option.name] === undefined ? undefined : valueFrom(option, texts[option.name])];
-  const options = [...Object.values(OPTIONS.look), OPTIONS.fill, OPTIONS.keep];
+  const divider = { name: "split", low: 0, high: 1 };
+  const options = [...Object.values(OPTIONS.look), divider, OPTIONS.fill, OPTIONS.keep];
   const look = Object.fromEntries(options.map(read).filter(([, value]) => value !== undefined));
   const tool = ["read", "box", "brush", "cell", "frame"].includes(texts.tool) ? { tool: texts.tool } : {};
   return {
@@ -63,7 +85,10 @@ function askedBy(given) {
 
 /** The address that opens this very view; only for an example, never for an upload. */
 function linkOf(viewer) {
-  const { example, ...view } = viewOf(viewer);
+  const { example, ...all } = viewOf(viewer);
+  // Of two, only what is an example, too, is in a link.
+  const isSent = viewer.state.other?.differs.source?.path;
+  const view = Object.fromEntries(Object.entries(all).filter(([name]) => !isSent || !name.startsWith("b_")));
   const kept = [...new URLSearchParams(location.search)].filter(([name]) => KEPT.includes(name));
   const query = new URLSearchParams([...kept, ...(example ? Object.entries({ example, ...view }) : [])]);
   return `${location.origin}${location.pathname}${query.size ? `?${query}` : ""}`;
@@ -85,7 +110,7 @@ function addressOf(viewer) {
   /** Write the view into the tab's history: as a new entry after another question, else in place. */
   function write(isNew = false) {
     if (!state.scene || !state.source || isLive(viewer)) return; // a reload starts no camera
-    const entry = { source: state.source, view: viewOf(viewer) };
+    const entry = { source: state.source, sent: state.other?.differs.source, view: viewOf(viewer) };
     const text = JSON.stringify(entry);
     if (text === written) return;
     written = text;
@@ -109,9 +134,14 @@ function addressOf(viewer) {
     const { question, wanted } = askedBy(given);
     clearTimeout(timer);
     pending = null;
-    return viewer.open({ source, ...question }, { wanted, isNew: false });
+    const other = differingFrom(given, state.examples, entry?.sent);
+    if (await viewer.open({ source, ...question }, { wanted: { ...wanted, other }, isNew: false })) return true;
+    written = ""; // what is still shown is what stands in the address
+    write();
+    return false;
   }
 
+  window.addEventListener("pagehide", flush);
   window.addEventListener("popstate", ({ state: entry }) => restore(entry));
   return { write, restore };
 }

@@ -78,7 +78,10 @@ function askingOf(viewer) {
     } finally {
       pending = false;
       viewer.wait(-1);
-      if (number === newest) viewer.doing("");
+      if (number === newest) {
+        viewer.doing("");
+        viewer.wantedExample = state.scene?.example; // Page Down goes on from what is shown
+      }
     }
   }
 
@@ -111,5 +114,5 @@ function askingOf(viewer) {
     return true;
   }
 
-  return { open, cancelDownload: () => stop?.() };
+  return { open, fetchModel, cancelDownload: () => stop?.() };
 }

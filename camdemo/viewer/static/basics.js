@@ -17,6 +17,11 @@ function labelOf(scene, index) {
   return scene.labels.find((label) => label.index === index);
 }
 
+/** A layer of a scene, by its name. */
+function layerOf(scene, name) {
+  return scene.layers.find((layer) => layer.name === name);
+}
+
 /** Whether the camera runs. Its frames come and go: only one that is frozen can be asked further. */
 function isLive({ state }) {
   return Boolean(state.source?.camera);
@@ -28,9 +33,24 @@ function canBeAsked(viewer) {
   return !isLive(viewer);
 }
 
+/** What of a rectangle lies on a picture: that of "fit" reaches beyond it. */
+function onPicture([left, top, right, bottom], { width, height }) {
+  return [Math.max(left, 0), Math.max(top, 0), Math.min(right, width), Math.min(bottom, height)];
+}
+
+/**
+ * The cells of a map that lie on the photo: first and last edge of them each way, in cells. All but
+ * for the bars of "fit", where an edge may run through a cell.
+ */
+function cellsOnPhoto({ height, width }, { part: [left, top, right, bottom], side }) {
+  const edges = (cells, first, last) => [(first * cells) / side, (last * cells) / side];
+  return { across: edges(width, left, right), down: edges(height, top, bottom) };
+}
+
 /** The cell of the map at a place on the canvas, or null. */
 function cellAt(viewer, { x, y }) {
   const { state } = viewer;
+  if (x !== within(x, state.photo.width) || y !== within(y, state.photo.height)) return null;
   const map = viewer.mapOf(state.layer, state.target);
   if (!map) return null;
   const [left, top, right, bottom] = state.scene.box;

@@ -210,6 +210,10 @@ function comboboxOf(place, { title, help = "", entries = [], value = null, choos
     active = typed.trim() ? likeliest(found, typed) : placeIn(found, value);
     draw();
   });
+  input.addEventListener("mousedown", (event) => {
+    // Else the browser would take the selection away after the click that opens.
+    if (!opened && document.activeElement === input) event.preventDefault();
+  });
   input.addEventListener("click", open);
   input.addEventListener("blur", close);
   popup.addEventListener("mousedown", (event) => event.preventDefault()); // the focus stays in the field

@@ -14,12 +14,22 @@ function opposite(map) {
   return { ...map, values: map.values.map((value) => -value) };
 }
 
-/** Two sentences: which part speaks for which of the two. */
-function describeDuel(map, label, rival) {
+/** The explained label, and the one that it is compared with. */
+function namesOf(scene, { target, versus }) {
+  return [target, versus].filter((index) => index !== null).map((index) => labelOf(scene, index).label).join(" against ");
+}
+
+/** Two sentences or more: which part speaks for which of the two. */
+function describeDuel(map, label, rival, scene) {
   const sides = [[map, label, rival], [opposite(map), rival, label]];
   const silent = sides.find(([side]) => positiveSum(side) <= 0);
   if (silent) return `Nothing speaks for ${silent[1]} rather than ${silent[2]} at this layer.`;
-  return sides.map(([side, name]) => describePlace(side, `what speaks for ${name}`)).join(" ");
+  const told = ([side, name]) => {
+    const where = placeOf(side, scene);
+    const [first, what] = beforeRest(where, `what speaks for ${name}`);
+    return [...first, ...(where.share > 0 ? [describePlace(where, what)] : [])];
+  };
+  return sides.flatMap(told).join(" ");
 }
 
 /** The labels that the explained one can be compared with; built anew where they have changed. */
@@ -38,7 +48,9 @@ function buildRivals(viewer) {
 /** Compare with the most probable other label, or with none any more. */
 function toggleDuel(viewer) {
   if (!canBeAsked(viewer)) return;
-  const { scene, target, versus } = viewer.state;
+  const { scene, target, versus, method } = viewer.state;
+  const { title, knows_label: knowsLabel } = methodOf(method);
+  if (!knowsLabel) return viewer.say(`${title} knows no label, so that it can't compare two. Choose another method.`);
   const rival = scene.labels.find(({ index }) => index !== target);
   viewer.set({ versus: versus === null && rival ? rival.index : null });
 }

@@ -21,13 +21,31 @@ function keepMaps(known, packets) {
   }
 }
 
+/** What finds a map of a state: of a label at a layer; of the explained label it may be that of two logits. */
+function mapsOf(state) {
+  const made = { revision: 0, maps: new Map() }; // of others: differences, and all layers at once
+  const madeOf = (key, maps, build) => {
+    if (made.revision !== state.revision) Object.assign(made, { revision: state.revision, maps: new Map() });
+    if (!made.maps.has(key) && maps.every(Boolean)) made.maps.set(key, build(maps));
+    return made.maps.get(key);
+  };
+  return function mapOf(layer, target, method = state.method) {
+    const rival = state.versus !== null && target === state.target ? [state.versus] : [];
+    const key = mapKey(method, layer, target, ...rival);
+    const there = state.known.maps.get(key);
+    const { parts, shape } = layerOf(state.scene, layer);
+    if (parts.length) return there ?? madeOf(key, parts.map((part) => mapOf(part, target, method)), (maps) => fuse(maps, shape.slice(1)));
+    if (!rival.length || !methodOf(method).linear) return there;
+    const both = [target, ...rival].map((index) => state.known.maps.get(mapKey(method, layer, index)));
+    return madeOf(key, both, (maps) => differenceOf(...maps));
+  };
+}
+
 /** What asks the server for maps. */
 function exchangeOf(viewer) {
   const { state, host } = viewer;
 
   const hasMap = (target) => state.known.maps.has(mapKey(state.method, state.layer, target));
-  const isStage = (name) => state.scene.layers.find((layer) => layer.name === name).stage;
-
   /** Ask for all stages by the method that is shown. */
   async function sweep(targets) {
     const { known, method } = state;
@@ -45,18 +63,20 @@ function exchangeOf(viewer) {
   /** Ask for the maps that the picture lacks. */
   function askForMissing() {
     const { method, layer, target, versus, scene, known } = state;
-    const stage = isStage(layer);
+    const { stage, parts } = layerOf(scene, layer);
+    const isSwept = stage || parts.length > 0;
     if (versus !== null && !methodOf(method).linear) {
       ask(null, [target], versus);
-      if (!stage) ask([layer], [target], versus);
+      if (!isSwept) ask([layer], [target], versus);
     }
     const labels = scene.labels.map(({ index }) => index);
     if (!known.swept.has(method)) {
       // A method that was just chosen: one question, and then all of it is instant.
       const first = [target, versus].filter((index) => index !== null);
       sweep([...new Set([...first, ...labels])].slice(0, MOST));
-      if (stage) return;
+      if (isSwept) return;
     }
+    if (parts.length) return; // its parts are under way
     const missing = labels.filter((index) => !hasMap(index));
     const shown = missing.filter((index) => index === target || index === versus);
     // A stage is under way for all labels; a finer layer is asked for them all at once.
@@ -65,8 +85,8 @@ function exchangeOf(viewer) {
   }
 
   /**
-   * Ask for maps; null means every stage, or the labels on the page. Each question is asked once a
-   * scene; one that failed is asked again when a person does something. True if the answer came.
+   * Ask for maps; null means every stage, or the labels on the page, which go by their indices or
+   * names. Each question is asked once a scene; one that failed is asked again when a person does something. True if the answer came.
    */
   async function ask(layers, targets, versus = null) {
     const { scene, known, method } = state;
@@ -77,13 +97,13 @@ function exchangeOf(viewer) {
     const isShown = () => state.known === known; // and no other photo or frame meanwhile
     viewer.wait(1);
     try {
-      const answer = await host.maps({ id: scene.id, ...question });
+      const answer = await host.maps({ id: scene.id, ...question, beside: viewer.beside() });
       if (!answer.maps) throw new Error(answer.error); // in no words where another scene was asked for
       keepMaps(known, answer.maps);
       scene.labels.push(...answer.labels.filter((label) => !labelOf(scene, label.index)));
       if (isShown()) {
         state.revision++;
-        buildLabels(viewer);
+        buildLabels(viewer.main);
         viewer.set({});
       }
       return true;
@@ -104,5 +124,5 @@ function exchangeOf(viewer) {
     if (state.scene === scene && labelOf(scene, index)) viewer.chooseLabel(index);
   }
 
-  return { askForStages, askForMissing, addLabel };
+  return { sweep, askForStages, askForMissing, askForLabels: (labels) => ask(null, labels), addLabel };
 }

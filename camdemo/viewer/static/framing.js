@@ -78,7 +78,8 @@ function framingOf(viewer) {
   let rest; // timer of the keyboard: a frame that rests is explained
   let origin = null; // the scene before the frame began to move, and what was known of it
 
-  const frameNow = () => state.frame ?? state.scene.box;
+  // (Where the model sees more than the photo, the frame begins at the photo's edges.)
+  const frameNow = () => state.frame ?? onPicture(state.scene.box, state.photo);
 
   async function look(frame) {
     next = frame;
@@ -160,6 +161,7 @@ function framingOf(viewer) {
   };
   return {
     tool,
+    now: frameNow,
     shift: (dx, dy) => step((frame) => movedFrame(frame, dx * canvas.width, dy * canvas.height, canvas)),
     grow: (factor) => step((frame) => grownFrame(frame, factor, canvas)),
     leave,

@@ -11,9 +11,10 @@ function paintTile(canvas, map, range, { evidence, pixels }) {
   const sameValues = isSame("map", "from", "to", "evidence");
   if (sameValues && isSame("pixels")) return;
   const { height, width } = canvas;
+  const all = [0, 0, width, height];
   const context = canvas.getContext("2d");
   if (range) {
-    now.indices = sameValues ? before.indices : indicesOf(map, range, evidence, height, width);
+    now.indices = sameValues ? before.indices : indicesOf(map, range, evidence, all, all);
     context.putImageData(coloured(now.indices, pixels, height, width), 0, 0);
   } else {
     context.clearRect(0, 0, width, height);
@@ -25,7 +26,7 @@ function paintTile(canvas, map, range, { evidence, pixels }) {
 function heatOfViewer(viewer) {
   const { state } = viewer;
   const done = { values: "", area: "" }; // what was computed last
-  let indices = null; // of the palette, one a pixel of the box: other colours need no new ones
+  let indices = null; // of the palette, one a pixel of the box on the photo: other colours need no new ones
   let weakest = 0; // the strength from which on they are painted
 
   /** What the ends of the palette stand for, or null when the map says nothing. */
@@ -54,23 +55,23 @@ function heatOfViewer(viewer) {
   /** Changes whenever a small map would look different. */
   const key = () => [valuesKey(), state.colormap].join("|");
 
-  /** The palette indices of the current map at the size of a box; null when it says nothing. */
-  function indicesIn([left, top, right, bottom]) {
+  /** The palette indices of the current map on a box, as far as it lies on a picture; null when it says nothing. */
+  function indicesIn(box, picture) {
     const range = rangeFor(state.layer, state.target);
     const map = viewer.mapOf(state.layer, state.target);
-    return range && indicesOf(map, range, evidence(), bottom - top, right - left);
+    return range && indicesOf(map, range, evidence(), box, onPicture(box, picture));
   }
 
-  /** The heat in another box than the canvas has, such as the photo's own, as `paint` wants it. */
-  function inBox(box) {
-    const found = indicesIn(box);
+  /** The heat on another picture than the canvas, such as the photo itself, as `paint` wants it. */
+  function inBox(box, picture) {
+    const found = indicesIn(box, picture);
     return found && { ...settings(), indices: found, weakest: weakestOf(found, evidence(), state.strongest) };
   }
 
   /** The same on the canvas, where it is painted again and again. */
   function current() {
     if (done.values !== valuesKey()) {
-      indices = indicesIn(state.scene.box);
+      indices = indicesIn(state.scene.box, state.photo);
       done.values = valuesKey();
     }
     const area = [valuesKey(), state.strongest].join("|");

@@ -6,11 +6,16 @@ function regionsNow({ history, at }) {
   return history[at];
 }
 
+/** A history that begins with regions that are hidden already. */
+function historyOf(regions) {
+  return regions.length ? { history: [[], regions], at: 1 } : { history: [[]], at: 0 };
+}
+
 /** A list of regions in place of the present one. */
 function changeRegions(viewer, regions) {
   if (!canBeAsked(viewer)) return;
   const { state } = viewer;
-  const history = [...state.history.slice(0, state.at + 1), regions];
+  const history = [...state.history.slice(0, state.at + 1), regions.map(roundedRegion)];
   viewer.set({ history, at: history.length - 1, draft: null });
   viewer.askBack();
 }
@@ -29,10 +34,10 @@ function toggleCell(viewer, cell) {
   const { state } = viewer;
   const map = viewer.mapOf(state.layer, state.target);
   if (!map) return;
-  const rect = rectOf(map, state.scene.box, cell);
+  const region = roundedRegion({ rects: [rectOf(map, state.scene.box, cell, state.photo)] });
   const regions = regionsNow(state);
-  const others = regions.filter(({ rects }) => String(rects) !== String([rect]));
-  changeRegions(viewer, others.length < regions.length ? others : [...regions, { rects: [rect] }]);
+  const others = regions.filter(({ rects }) => String(rects) !== String(region.rects));
+  changeRegions(viewer, others.length < regions.length ? others : [...regions, region]);
 }
 
 /** How much the button "Hide the hottest" hides: the threshold, or 20 % without one. */
@@ -42,11 +47,13 @@ const hottestShare = ({ strongest }) => (strongest < 100 ? strongest : 20);
 function hottestRegion({ state, mapOf }) {
   const map = mapOf(state.layer, state.target);
   if (!map) return null;
-  const order = Array.from(map.values.keys()).sort((a, b) => map.values[b] - map.values[a]);
+  const weights = weightsOf(map, state.scene);
+  const onPhoto = Array.from(map.values.keys()).filter((cell) => weights[cell] > 0);
+  const order = onPhoto.sort((a, b) => map.values[b] - map.values[a]);
   const count = Math.max(1, Math.round((order.length * hottestShare(state)) / 100));
   const hottest = order.slice(0, count).filter((cell) => map.values[cell] > 0);
   const rects = hottest.map((cell) =>
-    rectOf(map, state.scene.box, { row: Math.floor(cell / map.width), column: cell % map.width }));
+    rectOf(map, state.scene.box, { row: Math.floor(cell / map.width), column: cell % map.width }, state.photo));
   return rects.length ? { rects } : null;
 }
 
@@ -64,8 +71,9 @@ function hidingTools(viewer) {
     box: {
       down: ({ x, y }) => ({ x, y }),
       move: (start, { x, y }) => {
-        const [left, right] = [Math.min(start.x, x), Math.max(start.x, x)].map((edge) => within(edge, canvas.width));
-        const [top, bottom] = [Math.min(start.y, y), Math.max(start.y, y)].map((edge) => within(edge, canvas.height));
+        // Whole pixels, so that Python's Box says the same.
+        const [left, right] = [Math.min(start.x, x), Math.max(start.x, x)].map((edge) => within(Math.round(edge), canvas.width));
+        const [top, bottom] = [Math.min(start.y, y), Math.max(start.y, y)].map((edge) => within(Math.round(edge), canvas.height));
         viewer.set({ draft: { rects: [[left, top, right, bottom]] }, cell: null });
       },
       up: () => {
@@ -81,7 +89,10 @@ function hidingTools(viewer) {
         return {};
       },
       move: (_start, { x, y }) => {
-        state.draft.points.push([x, y]);
+        const { points, radius } = state.draft;
+        const [lastX, lastY] = points.at(-1);
+        if (Math.hypot(x - lastX, y - lastY) < radius / 8) return; // the address need not hold them all
+        points.push([x, y]);
         viewer.set({});
       },
       up: () => commit(state.draft),
@@ -105,7 +116,7 @@ function askingBack(viewer) {
     const { scene } = state;
     const stale = () => number !== newest || state.scene !== scene;
     const regions = scene && host.hide ? regionsNow(state) : [];
-    const mask = regions.length ? maskOf(regions, scene.box, scene.side) : null;
+    const mask = regions.length ? maskOf(regions, scene) : null;
     if (!mask) {
       viewer.set({ answer: null });
       if (regions.length) viewer.say("The model does not see this part: nothing changes.", "canvas");
@@ -187,8 +198,8 @@ function hidingActions(viewer) {
 }
 
 /** The controls of this part show the state. */
-function drawHidingControls({ root, state, find }) {
-  if (!find(".cam-ask")) return;
+function drawHidingControls({ root, state, find, host }) {
+  if (!host.hide) return;
   const act = state.keep ? "Keep only" : "Hide";
   find("[data-action=hottest]").textContent = `${act} the hottest ${hottestShare(state)} %`;
   find("[data-action=hottest]").title = "Key h";

@@ -28,27 +28,31 @@ function listenToPointer(viewer) {
 
   const divider = {
     down: () => ({}),
-    move: (_start, { x }) => viewer.set({ split: within(x / canvas.width, 1) }),
+    move: (_start, { x, width }) => viewer.set({ split: within(x / width, 1) }),
     up: () => {},
   };
 
-  function toolAt({ x }, scale) {
-    const nearDivider = state.view === "split" && Math.abs(x - state.split * canvas.width) < NEAR * scale;
+  /** Where a pointer is on the picture that it points at: null beside the pictures. */
+  const positionAt = (event) => viewer.comparing.placeOn(positionOf(event, canvas));
+
+  function toolAt({ x, scale, width }) {
+    const nearDivider = state.view === "split" && Math.abs(x - state.split * width) < NEAR * scale;
     return nearDivider ? divider : tools[state.tool];
   }
 
   canvas.addEventListener("pointerdown", (event) => {
     if (!state.scene || event.button !== 0) return;
-    const position = positionOf(event, canvas);
-    const tool = toolAt(position, position.scale);
+    const position = positionAt(event);
+    const tool = position && toolAt(position);
     const start = tool?.down(position, position.scale);
     if (!start) return point(event);
     viewer.drag = { ...tool, start };
     canvas.setPointerCapture(event.pointerId);
   });
   canvas.addEventListener("pointermove", (event) => {
-    if (viewer.drag) viewer.drag.move(viewer.drag.start, positionOf(event, canvas));
-    else point(event);
+    if (!viewer.drag) return point(event);
+    const position = positionAt(event);
+    if (position) viewer.drag.move(viewer.drag.start, position);
   });
   canvas.addEventListener("pointerup", () => {
     const ended = viewer.drag;
@@ -76,8 +80,9 @@ function listenToPointer(viewer) {
 
   function point(event) {
     if (!state.scene) return;
-    const cell = cellAt(viewer, positionOf(event, canvas));
-    if (cell?.row !== state.cell?.row || cell?.column !== state.cell?.column) viewer.set({ cell });
+    const cell = viewer.comparing.cellOn(positionAt(event));
+    const told = (of) => String([of?.row, of?.column, of?.place]);
+    if (told(cell) !== told(state.cell)) viewer.set({ cell });
   }
 }
 

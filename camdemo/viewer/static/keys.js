@@ -8,21 +8,28 @@ function nextOf(value, values) {
   return values[(values.indexOf(value) + 1) % values.length];
 }
 
+/** The methods that can be used at the layer that is shown. */
+function methodNames(viewer) {
+  return methodsHere(viewer).map(({ name }) => name).filter((name) => !refusalOf(viewer.state, name));
+}
+
 /** One layer towards the photo or towards the answer. */
 function stepLayer(viewer, by) {
-  const names = viewer.state.scene.layers.filter((layer) => layer.stage).map((layer) => layer.name);
+  const { scene, method } = viewer.state;
+  const names = stripOf(scene.layers).map((layer) => layer.name).filter((name) => !layerOf(scene, name).without.includes(method));
   const at = names.indexOf(viewer.state.layer);
   viewer.set({ layer: names[at < 0 ? names.length - 1 : within(at + by, names.length - 1)] });
 }
 
-/** Move the cell that is read out. */
+/** Move the cell that is read out; it stays on the photo. */
 function moveCell(viewer, rows, columns) {
   const { state } = viewer;
   const map = viewer.mapOf(state.layer, state.target);
   if (!map) return;
   const { row, column } = state.cell ?? { row: map.height >> 1, column: map.width >> 1 };
-  const cell = { row: within(row + rows, map.height - 1), column: within(column + columns, map.width - 1) };
-  viewer.set({ cell });
+  const seen = cellsOnPhoto(map, state.scene);
+  const kept = (place, [first, last]) => Math.min(Math.max(place, Math.floor(first)), Math.ceil(last) - 1);
+  viewer.set({ cell: { row: kept(row + rows, seen.down), column: kept(column + columns, seen.across) } });
 }
 
 /** The next value of an option. */
@@ -75,7 +82,8 @@ const growFrame = (by) => (viewer) => viewer.framing.grow(by);
 
 /**
  * All keys: how they are called, what they do in words, and what each of them does (false: nothing
- * here, so that the browser may do what it does). `needs` is what a host must have for them.
+ * here, so that the browser may do what it does). `needs` is what a host must have for them; those that
+ * are `alone` ask of one picture, and rest while two are compared.
  */
 const KEYS = [
   {
@@ -87,7 +95,7 @@ const KEYS = [
   {
     name: "m",
     words: "method",
-    keys: { m: (viewer) => stepOption(viewer, "method", methodsHere(viewer).map(({ name }) => name)) },
+    keys: { m: (viewer) => stepOption(viewer, "method", methodNames(viewer)) },
   },
   {
     name: "space",
@@ -121,6 +129,7 @@ const KEYS = [
     name: "h",
     words: "hide the cell that is read, else the hottest ones",
     needs: "hide",
+    alone: true,
     keys: {
       h: (viewer) => {
         const { reading, cell } = viewer.state;
@@ -132,12 +141,14 @@ const KEYS = [
     name: "z y x",
     words: "undo, redo, clear",
     needs: "hide",
+    alone: true,
     keys: { z: (viewer) => stepHistory(viewer, -1), y: (viewer) => stepHistory(viewer, 1), x: clearRegions },
   },
   {
     name: "shift ← → ↑ ↓",
     words: "move the frame",
     needs: "open",
+    alone: true,
     keys: {
       "shift ArrowLeft": moveFrame(-1, 0),
       "shift ArrowRight": moveFrame(1, 0),
@@ -149,6 +160,7 @@ const KEYS = [
     name: "[ ] 0",
     words: "frame smaller, larger, as before",
     needs: "open",
+    alone: true,
     keys: { "[": growFrame(1 / 1.05), "]": growFrame(1.05), 0: (viewer) => viewer.framing.reset() },
   },
   {
@@ -179,13 +191,16 @@ function buildHelp(viewer) {
 
 /** Listen to the keyboard: anywhere on the page, but never while somebody types. */
 function listenToKeys(viewer) {
-  const keys = Object.assign({}, ...keysHere(viewer).map((entry) => entry.keys));
+  const keysOf = (entries) => Object.assign({}, ...entries.map((entry) => entry.keys));
+  const all = keysOf(keysHere(viewer));
+  const shared = keysOf(keysHere(viewer).filter(({ alone }) => !alone));
   let byTab = false; // how the focus came to where it is
   document.addEventListener("pointerdown", () => { byTab = false; });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Tab") byTab = true;
     const at = (selector) => event.target.closest?.(selector);
-    const { scene } = viewer.state;
+    const { scene, other } = viewer.state;
+    const keys = other ? shared : all;
     if (!viewer.root.isConnected || event.ctrlKey || event.metaKey || event.altKey) return;
     if (viewer.find(".cam-help").open) return;
     // A field that has just brought another model has no use for these while its list is closed.

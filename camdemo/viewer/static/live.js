@@ -4,9 +4,9 @@
 
 const SENT = 256; // pixels of the shorter side of a frame that is sent: networks are given 224 to 260
 const MOST_SENT = 512; // of its longer side: what the server takes
-const MOST_SHOWN = 640; // of the longer side of the picture while it moves
+const SHOWN = 640; // pixels of the longer side of the picture while it moves
 const AT_ONCE = 2; // frames under way
-const FASTEST = 33; // milliseconds between two of them: cameras have no more
+const FASTEST = 50; // milliseconds between two of them: enough for the eye, and the rest is for others
 const COUNTED = 2000; // milliseconds over which the frames are counted
 const CALM = 500; // milliseconds for which the number stays, to be read
 
@@ -41,14 +41,21 @@ function free(stream) {
   for (const track of stream.getTracks()) track.stop();
 }
 
-/** A copy that is no larger than that on its shorter and its longer side. */
-function smallerCopy(image, shorter, longer) {
-  const { width, height } = image;
-  const factor = Math.min(1, shorter / Math.min(width, height), longer / Math.max(width, height));
-  const size = { width: Math.max(1, Math.round(width * factor)), height: Math.max(1, Math.round(height * factor)) };
-  const canvas = make("canvas", size);
-  canvas.getContext("2d", { willReadFrequently: true }).drawImage(image, 0, 0, size.width, size.height);
+/** An image in another size. */
+function copyOf(image, width, height, factor = 1) {
+  const canvas = make("canvas", { width: Math.round(width * factor) || 1, height: Math.round(height * factor) || 1 });
+  canvas.getContext("2d", { willReadFrequently: true }).drawImage(image, 0, 0, canvas.width, canvas.height);
   return canvas;
+}
+
+/** A frame of a video, its copy that is shown, and the one that is sent. */
+function frameOf(video) {
+  const { videoWidth: width, videoHeight: height } = video;
+  const [shorter, longer] = [Math.min(width, height), Math.max(width, height)];
+  const full = copyOf(video, width, height);
+  const photo = copyOf(full, width, height, SHOWN / longer);
+  const sent = copyOf(photo, width, height, Math.min(SENT / shorter, MOST_SENT / longer));
+  return { full, photo, sent };
 }
 
 /** Labels in an order in which they don't jump: the first one is first, the others stay in their places. */
@@ -126,18 +133,15 @@ function liveOf(viewer) {
       await pause(at - now);
     } while (run === mine && (mine.held || document.hidden));
     if (run !== mine) return;
-    const full = await createImageBitmap(mine.video);
-    const photo = smallerCopy(full, Infinity, MOST_SHOWN);
-    const sent = smallerCopy(photo, SENT, MOST_SENT);
+    const { full, photo, sent } = frameOf(mine.video);
     const address = sent.toDataURL("image/jpeg", 0.8);
     const number = ++mine.sent;
     const start = performance.now();
     const answer = await host.live({ ...questionNow(mine), frame: address.slice(address.indexOf(",") + 1) });
     mine.took = performance.now() - start;
-    if (run !== mine) return full.close();
+    if (run !== mine) return;
     if (answer.error !== undefined) throw new Error(answer.error);
-    if (number < mine.shown || mine.held) return full.close();
-    mine.full?.close();
+    if (number < mine.shown || mine.held) return;
     Object.assign(mine, { shown: number, full });
     count(mine);
     await show(answer, photo, sent, address);
@@ -184,8 +188,7 @@ function liveOf(viewer) {
     const mine = run;
     if (!mine?.full || mine.held) return;
     mine.held = true;
-    const picture = smallerCopy(mine.full, Infinity, Infinity);
-    const photo = await new Promise((done) => picture.toBlob(done, "image/jpeg", 0.95));
+    const photo = await new Promise((done) => mine.full.toBlob(done, "image/jpeg", 0.95));
     const { target } = questionNow(mine);
     await openFile(viewer, new File([photo], "camera.jpg", { type: photo.type }), "canvas", { target });
     mine.held = false; // where that failed the camera goes on
@@ -195,7 +198,6 @@ function liveOf(viewer) {
   function end() {
     if (!run) return;
     free(run.stream);
-    run.full?.close();
     state.tool = run.before.tool;
     run = null;
   }

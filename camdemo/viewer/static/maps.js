@@ -69,12 +69,15 @@ function scaled(map, range, evidence) {
 /** The bicubic's a: OpenCV's for the notebook's picture, else the one that never overshoots. */
 const bendOf = (evidence) => (evidence === "minmax" ? -0.75 : 0);
 
-/** Bicubic taps along one axis, as picture.shares has them; beyond the edge the last cell goes on. */
-function cubicTaps(from, to, a) {
-  const index = new Int32Array(4 * to);
-  const weight = new Float32Array(4 * to);
-  for (let i = 0; i < to; i++) {
-    const position = ((i + 0.5) * from) / to - 0.5;
+/**
+ * Bicubic taps along one axis, as picture.shares has them, of the pixels from `first` to `last` of
+ * all `to`; beyond the edge the last cell goes on.
+ */
+function cubicTaps(from, to, a, first, last) {
+  const index = new Int32Array(4 * (last - first));
+  const weight = new Float32Array(4 * (last - first));
+  for (let i = 0; i < last - first; i++) {
+    const position = ((first + i + 0.5) * from) / to - 0.5;
     const start = Math.floor(position);
     const x = position - start;
     const w0 = ((a * (x + 1) - 5 * a) * (x + 1) + 8 * a) * (x + 1) - 4 * a;
@@ -94,9 +97,10 @@ function addRows(target, [a, b, c, d], [u, v, w, z]) {
   for (let x = 0; x < target.length; x++) target[x] = u * a[x] + v * b[x] + w * c[x] + z * d[x];
 }
 
-/** Bicubic upsampling to 0..255 palette indices. */
-function upsample(values, height, width, outHeight, outWidth, bend) {
-  const across = cubicTaps(width, outWidth, bend);
+/** Bicubic upsampling to 0..255 palette indices: onto a box, of which `seen` is painted. */
+function upsample(values, height, width, box, seen, bend) {
+  const [outWidth, outHeight] = [seen[2] - seen[0], seen[3] - seen[1]];
+  const across = cubicTaps(width, box[2] - box[0], bend, seen[0] - box[0], seen[2] - box[0]);
   const rows = [];
   for (let y = 0; y < height; y++) {
     rows.push(new Float32Array(outWidth));
@@ -108,7 +112,7 @@ function upsample(values, height, width, outHeight, outWidth, bend) {
       rows[y][x] = sum;
     }
   }
-  const down = cubicTaps(height, outHeight, bend);
+  const down = cubicTaps(height, box[3] - box[1], bend, seen[1] - box[1], seen[3] - box[1]);
   const indices = new Uint8ClampedArray(outHeight * outWidth); // rounds and clips by itself
   for (let y = 0; y < outHeight; y++) {
     const four = Array.from(down.index.subarray(4 * y, 4 * y + 4), (place) => rows[place]);
@@ -158,9 +162,9 @@ function coversOf({ look, opacity }, { evidence, weakest }) {
   return Int32Array.from(strengthsOf(evidence), share);
 }
 
-/** A map as palette indices 0..255 of the given size; `range` comes from displayRange. */
-function indicesOf(map, range, evidence, height, width) {
-  return upsample(scaled(map, range, evidence), map.height, map.width, height, width, bendOf(evidence));
+/** A map as palette indices 0..255: it lies on a box, and `seen` of it; `range` comes from displayRange. */
+function indicesOf(map, range, evidence, box, seen) {
+  return upsample(scaled(map, range, evidence), map.height, map.width, box, seen, bendOf(evidence));
 }
 
 /** Palette indices as a picture of their colours alone. */

@@ -16,6 +16,11 @@ function defaultsOf(options) {
   return Object.fromEntries(options.map((option) => [option.name, option.default]));
 }
 
+/** How the picture is painted: {option: value}. */
+function lookOf(state) {
+  return Object.fromEntries(Object.keys(OPTIONS.look).map((name) => [name, state[name]]));
+}
+
 /** A method by its name: {name, title, linear, paper, formula}. */
 function methodOf(name) {
   return optionOf("method").values.find((method) => method.name === name);

@@ -26,8 +26,9 @@ mountViewer(element, {
   upload: async (file) => {
     try {
       return await upload(file);
-    } catch (error) {
-      return { error: `The photo can't be sent: ${error.message}` };
+    } catch ({ message }) {
+      // Of a lost connection Gradio tells what helps nobody; of a large file, how large it may be.
+      return /errored out/.test(message) ? NO_ANSWER : { error: `The photo can't be sent: ${message}.` };
     }
   },
 });

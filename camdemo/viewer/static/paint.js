@@ -3,15 +3,16 @@
 
 const MARGIN_LIGHT = 0.4; // how bright the margin that the model never saw is left
 
-/** A photo's pixels where the heat lies, and room to blend them; until the box moves. */
+/** A photo's pixels where the heat lies, and room to blend them; until the box moves, or the picture is another. */
 const seenParts = new WeakMap();
 function seenPart(photo, box, { width, height }) {
   const [left, top, right, bottom] = box;
-  if (seenParts.get(photo)?.box !== String(box)) {
+  const place = String([box, width, height]);
+  if (seenParts.get(photo)?.place !== place) {
     const context = make("canvas", { width, height }).getContext("2d", { willReadFrequently: true });
     context.drawImage(photo, 0, 0, width, height);
     const under = context.getImageData(left, top, right - left, bottom - top);
-    seenParts.set(photo, { box: String(box), under, blended: new ImageData(under.width, under.height) });
+    seenParts.set(photo, { place, under, blended: new ImageData(under.width, under.height) });
   }
   return seenParts.get(photo);
 }
@@ -40,16 +41,18 @@ function blend({ under, blended }, { indices, pixels }, covers) {
 }
 
 /**
- * Paint a view of a photo into a context; `box` is in the context's pixels.
- * `heat` is {indices, pixels, evidence, weakest} of the box, or null for a map that says nothing.
+ * Paint a view of a photo into a context; `box` is in the context's pixels, and may reach beyond them.
+ * `heat` is {indices, pixels, evidence, weakest} of what of it lies on the photo, or null for a map that
+ * says nothing.
  */
-function paint(context, { view, look, opacity, split }, photo, box, heat) {
+function paint(context, { view, look, opacity, split, zoom = 1 }, photo, box, heat) {
   const { width, height } = context.canvas;
+  const onPhoto = onPicture(box, context.canvas);
   context.drawImage(photo, 0, 0, width, height);
   if (view === "photo" || !heat) return;
-  const seen = blend(seenPart(photo, box, context.canvas), heat, coversOf({ look, opacity }, heat));
-  context.putImageData(seen, box[0], box[1]);
-  dimMargin(context, box);
+  const seen = blend(seenPart(photo, onPhoto, context.canvas), heat, coversOf({ look, opacity }, heat));
+  context.putImageData(seen, onPhoto[0], onPhoto[1]);
+  dimMargin(context, onPhoto, zoom);
   if (view === "split") {
     const edge = Math.round(split * width);
     const part = (edge / width) * photo.width;
@@ -57,6 +60,22 @@ function paint(context, { view, look, opacity, split }, photo, box, heat) {
     context.fillStyle = "#ffffff";
     context.fillRect(edge - 1, 0, Math.max(2, Math.round(width / 400)), height);
   }
+}
+
+/** Give a canvas a size: what has it already is not cleared. */
+function fitCanvas(canvas, { width, height }) {
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
+}
+
+/** Paint what a viewer shows of its photo, and the cell that is read out. */
+function paintView({ state, heat, mapOf }, context, zoom = 1) {
+  const { scene, photo, layer, target, cell, plain } = state;
+  const view = plain ? "photo" : state.view;
+  const seen = Object.create(state, { view: { value: view }, zoom: { value: zoom } });
+  paint(context, seen, photo, scene.box, heat.current());
+  const map = mapOf(layer, target);
+  if (map && cell && view !== "photo") outline(context, rectOf(map, scene.box, cell, photo));
 }
 
 /** What was painted fades into what is painted now: for an eye that must see what has changed. */
@@ -75,16 +94,16 @@ function fadeFrom(canvas, before) {
 const ZOOMS = 0.35; // the share of the photo below which what the model sees is brought nearer
 const AROUND = 1.15; // how much of the photo is left about it
 
-/** Bring a small frame nearer, unless it is being moved. (By a style: no pixel is painted anew.) */
+/** Bring a small frame nearer, unless it is being moved; how much. (By a style: no pixel is painted anew.) */
 function zoomTo({ canvas, state, find }) {
-  const { scene, tool, frame } = state;
-  if (!scene) return;
-  const [left, top, right, bottom] = scene.box;
+  const { scene, tool, frame, other } = state;
+  if (!scene) return 1;
+  const [left, top, right, bottom] = onPicture(scene.box, state.photo);
   const [width, height] = [right - left, bottom - top];
   const room = canvas.parentElement;
   const fitted = Math.min(room.clientWidth / canvas.width, room.clientHeight / canvas.height);
   const near = Math.min(room.clientWidth / width, room.clientHeight / height) / (AROUND * fitted);
-  const zooms = width * height < ZOOMS * canvas.width * canvas.height && tool !== "frame" && !frame;
+  const zooms = width * height < ZOOMS * canvas.width * canvas.height && tool !== "frame" && !frame && !other;
   const zoom = zooms ? Math.max(1, near) : 1;
   const shift = (size, middle, seen) => {
     const most = Math.max(0, (size * fitted * zoom - seen) / 2); // no emptiness beside the photo
@@ -93,10 +112,11 @@ function zoomTo({ canvas, state, find }) {
   const [x, y] = [shift(canvas.width, left + width / 2, room.clientWidth), shift(canvas.height, top + height / 2, room.clientHeight)];
   const style = zoom > 1 ? `translate(${x}px, ${y}px) scale(${zoom})` : "";
   for (const each of [canvas, find(".cam-before")]) each.style.transform = style;
+  return zoom;
 }
 
 /** Dim and outline what the model did not see; the line lies on the margin. */
-function dimMargin(context, [left, top, right, bottom]) {
+function dimMargin(context, [left, top, right, bottom], zoom) {
   const { width, height } = context.canvas;
   if (right - left === width && bottom - top === height) return;
   const fillBetween = (outerLeft, outerTop, outerRight, outerBottom) => {
@@ -108,7 +128,7 @@ function dimMargin(context, [left, top, right, bottom]) {
   context.fillStyle = `rgba(0, 0, 0, ${1 - MARGIN_LIGHT})`;
   fillBetween(0, 0, width, height);
   context.fillStyle = "#ffffff";
-  const line = Math.max(1, Math.round(Math.max(width, height) / 500));
+  const line = Math.max(1, Math.round(Math.max(width, height) / 500 / zoom));
   fillBetween(
     Math.max(left - line, 0),
     Math.max(top - line, 0),
@@ -117,10 +137,11 @@ function dimMargin(context, [left, top, right, bottom]) {
   );
 }
 
-/** A cell of a map as a rectangle of the photo: left, top, right, bottom. */
-function rectOf(map, [left, top, right, bottom], { row, column }) {
+/** A cell of a map as a rectangle of the photo, as far as it lies on that: left, top, right, bottom. */
+function rectOf(map, [left, top, right, bottom], { row, column }, size) {
   const [width, height] = [(right - left) / map.width, (bottom - top) / map.height];
-  return [left + column * width, top + row * height, left + (column + 1) * width, top + (row + 1) * height];
+  const rect = [left + column * width, top + row * height, left + (column + 1) * width, top + (row + 1) * height];
+  return onPicture(rect, size);
 }
 
 /** Outline a rectangle in white on black, which is seen on any photo; `more` adds to each colour. */

@@ -8,8 +8,9 @@ function miniature(size, data) {
   return mini;
 }
 
-/** A layer in plain words and by its name: "Last · bn2 · 7 x 7". */
-function layerTitle(layers, { name, stage, shape: [, height, width] }) {
+/** A layer in plain words and by its name: "Last · bn2 · 7 x 7"; or "All layers · 14 x 14". */
+function layerTitle(layers, { name, stage, parts, shape: [, height, width] }) {
+  if (parts.length) return `All layers · ${height} x ${width}`;
   const stages = layers.filter((layer) => layer.stage);
   const place = stages.findIndex((layer) => layer.name === name);
   const ends = { 0: "First", [stages.length - 1]: "Last" };
@@ -17,29 +18,36 @@ function layerTitle(layers, { name, stage, shape: [, height, width] }) {
   return [...plain, name, `${height} x ${width}`].join(" · ");
 }
 
-/** The filmstrip of the stages, and the list of all layers. */
-function buildLayers(viewer) {
+/** The filmstrip: the stages, and all layers at once. */
+function buildStrip(viewer) {
   const { layers } = viewer.state.scene;
-  const stages = layers.filter((layer) => layer.stage);
-  // A finer layer is computed on request, which needs a server; without one its map must be here.
-  const here = (layer) => layer.stage || viewer.host.maps || viewer.mapOf(layer.name, viewer.state.target);
-  const entry = (layer) => ({
-    value: layer.name,
-    title: layerTitle(layers, layer),
-    group: layer.stage ? "Stages, from the photo to the answer" : "Finer layers",
-  });
-  viewer.choices.layer.fill([...stages, ...layers.filter((layer) => !layer.stage && here(layer))].map(entry));
+  const short = shortNames(layers.filter((layer) => layer.stage));
   viewer.find(".cam-strip").replaceChildren(
-    ...stages.map((layer) => {
+    ...stripOf(layers).map((layer) => {
       const { name } = layer;
       const button = make("button", { type: "button", title: layerTitle(layers, layer) }, miniature(48, { layer: name }),
-        make("span", { textContent: shortNames(stages)[name] }));
+        make("span", { textContent: short[name] ?? "All" }));
       button.setAttribute("aria-label", button.title);
       button.dataset.layer = name;
       button.addEventListener("click", () => viewer.set({ layer: name }));
       return button;
     }),
   );
+}
+
+/** The list of all layers that can be chosen; where the method is not there it says why. */
+function fillLayers({ host, state, mapOf, choices }) {
+  const { layers } = state.scene;
+  const strip = stripOf(layers);
+  // A finer layer is computed on request, which needs a server; without one its map must be here.
+  const finer = layers.filter((layer) => !strip.includes(layer) && (host.maps || mapOf(layer.name, state.target)));
+  const entry = (layer) => ({
+    value: layer.name,
+    title: layerTitle(layers, layer),
+    group: strip.includes(layer) ? "Stages, from the photo to the answer" : "Finer layers",
+    ...refusedAs(refusalOf(state, state.method, layer.name) && `not by ${methodOf(state.method).title}`),
+  });
+  choices.layer.fill([...strip, ...finer].map(entry));
 }
 
 /** The names of layers without what they share: "features.18" is "18" among its like. */
@@ -67,25 +75,18 @@ function methodsHere({ host, state }) {
   return optionOf("method").values.filter(({ name }) => host.maps || isHere(name));
 }
 
-/** The list of the methods. */
-function buildMethods(viewer) {
-  viewer.choices.method.fill(methodsHere(viewer).map(({ name, title }) => ({ value: name, title })));
+/** Why a method can't be used at a layer, or for what is asked there; empty where it can. */
+function refusalOf({ scene, layer, versus }, method, name = layer) {
+  const { reason, knows_label: knowsLabel } = methodOf(method);
+  if (layerOf(scene, name).without.includes(method)) return `needs ${reason}`;
+  return versus !== null && !knowsLabel ? "knows no label: it can't compare two" : "";
 }
 
-/** Whether two maps are the same but for the last digits. */
-function areSame(one, other) {
-  if (one.values.length !== other.values.length) return false;
-  const { low, high } = rangeOf([one]);
-  return one.values.every((value, cell) => Math.abs(value - other.values[cell]) <= 1e-5 * (high - low));
-}
+/** What a refusal makes of an entry of a list. */
+const refusedAs = (reason) => (reason ? { disabled: true, note: reason } : {});
 
-/** Why a switch between two methods changes nothing here; empty where it does. */
-function describeSameMaps({ state, mapOf }) {
-  const pair = ["gradcam", "hirescam"];
-  const [plain, fine] = pair.map((method) => mapOf(state.layer, state.target, method));
-  if (!pair.includes(state.method) || !plain || !fine || !areSame(plain, fine)) return "";
-  return "At this layer HiResCAM is Grad-CAM: what follows only averages and adds up.";
-}
+/** A method in a list: with what is known of it, or why it can't be used. */
+const methodEntry = (state) => ({ name, title, note }) => ({ value: name, title, note, ...refusedAs(refusalOf(state, name)) });
 
 /** The labels on the page: a bar and a small map each. */
 function buildLabels(viewer) {
@@ -142,6 +143,10 @@ const ENDS = { positive: ["none", "most evidence"], signed: ["against", "for the
 function drawLegend(viewer) {
   const { scene, layer, target, versus } = viewer.state;
   const range = viewer.heat.rangeFor(layer, target);
+  const told = (end) => viewer.comparing.each((side) => {
+    const its = side.heat.rangeFor(side.state.layer, side.state.target);
+    return its ? valueText(its[end]) : "…";
+  });
   viewer.find(".cam-legend").hidden = !range;
   if (!range) return;
   const context = viewer.find(".cam-legend-bar").getContext("2d");
@@ -149,46 +154,63 @@ function drawLegend(viewer) {
   new Uint32Array(image.data.buffer).set(viewer.heat.settings().pixels);
   context.putImageData(image, 0, 0);
   const [from, to] = versus === null ? ENDS[viewer.heat.evidence()] : [versus, target].map((index) => labelOf(scene, index).label);
-  viewer.find(".cam-legend-from").textContent = `${valueText(range.from)} ${from}`;
-  viewer.find(".cam-legend-to").textContent = `${to} ${valueText(range.to)}`;
+  viewer.find(".cam-legend-from").textContent = `${told("from")} ${from}`;
+  viewer.find(".cam-legend-to").textContent = `${told("to")} ${to}`;
   const zero = -range.from / (range.to - range.from);
   const mark = viewer.find(".cam-legend-zero");
-  mark.textContent = zero > 0.08 && zero < 0.92 ? "0" : ""; // at an end it is written already
+  const isFree = !viewer.state.other && zero > 0.08 && zero < 0.92;
+  mark.textContent = isFree ? "0" : ""; // at an end it is written already, and between two there is no room
   mark.style.left = `${100 * zero}%`;
 }
 
 const ONE_COLUMN = "(max-width: 900px)"; // as viewer.css has it
+
+/** The title: names, which may be cut off, and behind each what must be read to its end. */
+function writeTitle({ find }, parts) {
+  const title = find(".cam-title");
+  if (title.textContent === parts.flat().join("")) return;
+  const span = (textContent) => make("span", { textContent });
+  title.replaceChildren(...parts.map((part) => make("span", {}, ...part.map(span))));
+}
 
 /** Title, description, read-out: what is said must be what is seen. */
 function drawWords(viewer) {
   const { state, canvas } = viewer;
   const { scene, layer, method, versus, answer, cell } = state;
   const map = viewer.mapOf(layer, state.target);
+  const compared = viewer.comparing.said();
   const { index, label, probability } = labelOf(scene, state.target);
   const rival = versus === null ? null : labelOf(scene, versus);
   // Where there is no room beside the picture the answer to hiding stands below it.
   const below = answer && matchMedia(ONE_COLUMN).matches;
-  viewer.write(".cam-words", below ? describeAnswer(state) : wordsOf(viewer, map, label, rival));
+  const own = () => (below ? describeAnswer(state) : wordsOf(viewer, map, label, rival));
+  viewer.write(".cam-words", compared?.words.replaceAll(" %", "\u00a0%") ?? own());
   const now = answer ? `${percentText(probability)} → ${percentText(answer.now[index])}` : percentText(probability);
-  const against = rival ? ` against ${rival.label} · ${percentText(answer ? answer.now[rival.index] : rival.probability)}` : "";
-  viewer.write(".cam-title", `${label} · ${now}${against}`);
+  const theirs = rival && percentText(answer ? answer.now[rival.index] : rival.probability);
+  const alone = [[label, ` · ${now}`], ...(rival ? [[` against ${rival.label}`, ` · ${theirs}`]] : [])];
+  const title = compared ? [[compared.title, ""]] : alone;
+  writeTitle(viewer, title);
   viewer.write(".cam-asked", describeAnswer(state));
   viewer.find(".cam-asked").classList.toggle("cam-answered", Boolean(answer));
-  const facts = scene.layers.find(({ name }) => name === layer);
+  const facts = layerOf(scene, layer);
   const place = state.examples.findIndex(({ name }) => name === scene.example);
   viewer.write(".cam-count", place < 0 ? "" : `${place + 1} / ${state.examples.length}`);
   viewer.write(".cam-facts", [scene.model.title, layerTitle(scene.layers, facts), methodOf(method).title].join(" · "));
-  const read = map && cell ? describeCell(map, cell.row, cell.column, rival?.label) : "";
-  viewer.write(".cam-readout", read || describeSameMaps(viewer));
-  canvas.setAttribute("aria-label", `${scene.name || "Photo"}. ${label} · ${now}${against}. ${viewer.find(".cam-words").textContent}`);
+  const read = compared?.read ?? (map && cell ? describeCell(map, cell.row, cell.column, rival?.label) : "");
+  viewer.write(".cam-readout", read || (compared ? "" : describeSameMaps(viewer)));
+  canvas.setAttribute("aria-label", `${scene.name || "Photo"}. ${title.flat().join("")}. ${viewer.find(".cam-words").textContent}`);
 }
 
 /** What the map says, or why it says nothing. */
-function wordsOf({ heat, state }, map, label, rival) {
+function wordsOf(viewer, map, label, rival) {
+  const { heat, state } = viewer;
   if (!map) return "This map is being computed …";
   if (!heat.rangeFor(state.layer, state.target)) return describeNothing(heat.evidence(), label);
+  const method = methodOf(state.method);
+  if (!method.knows_label) return describeWithoutLabel(map, method, state.scene);
   const weak = describeWeak(map, heat.rangeFor(state.layer, state.target));
-  return [rival ? describeDuel(map, label, rival.label) : describe(map, label), ...(weak ? [weak] : [])].join(" ");
+  const told = rival ? describeDuel(map, label, rival.label, state.scene) : describe(map, label, state.scene);
+  return [told, weak, describeLikeness(viewer)].filter(Boolean).join(" ");
 }
 
 const OWN_FRAME = "own"; // in the list of framings: one that is moved on the photo
@@ -204,6 +226,7 @@ function standsIn({ tool, scene }, name) {
 function drawControls(viewer) {
   const { root, state, find, choices, host } = viewer;
   const { scene } = state;
+  if (scene) buildRivals(viewer); // what is chosen must be in the list first
   for (const input of root.querySelectorAll("[data-control]")) {
     const { control } = input.dataset;
     const value = standsIn(state, control) ?? state[control] ?? "";
@@ -221,27 +244,35 @@ function drawControls(viewer) {
   find(".cam-busy").hidden = state.waiting === 0;
   drawHidingControls(viewer);
   viewer.live?.draw();
+  viewer.comparing.draw();
   find(".cam-canvas [data-control=split]").hidden = state.view !== "split" || !scene;
   if (!scene) return;
-  buildRivals(viewer);
   if (host.open) choices.model.set(scene.model.name);
   choices.layer.set(state.layer);
+  choices.method.fill(methodsHere(viewer).map(methodEntry(state)));
   choices.method.set(state.method);
   press(root, ".cam-strip button", ({ dataset }) => dataset.layer === state.layer);
+  for (const button of root.querySelectorAll(".cam-strip button")) {
+    const refusal = refusalOf(state, state.method, button.dataset.layer);
+    button.disabled = Boolean(refusal);
+    button.title = refusal ? `${methodOf(state.method).title} ${refusal}` : button.ariaLabel;
+  }
   press(root, ".cam-labels button", ({ dataset }) => Number(dataset.target) === state.target);
   // What would change nothing can't be used.
   choices.method.input.disabled = methodsHere(viewer).length < 2;
   find("[data-control=evidence]").disabled = find("[data-control=shared]").disabled = state.versus !== null;
+  find("[data-control=versus]").disabled = !methodOf(state.method).knows_label;
   find("[data-control=colormap]").disabled = viewer.heat.evidence() === "signed";
   find("[data-control=opacity]").disabled = find("[data-control=strongest]").disabled = state.view === "photo";
   find(".cam-chip").textContent = scene.model.title;
+  find(".cam-look-now").textContent = [optionOf("look"), optionOf("colormap")]
+    .map(({ name, values }) => values.find((value) => value.name === state[name]).title).join(", ");
   const thumb = find(".cam-thumb");
+  if (!thumb) return; // a file has no other photo
   thumb.replaceChildren();
   thumb.style.backgroundImage = `url("${scene.photo}")`;
   thumb.title = scene.name || "Your photo";
   thumb.setAttribute("aria-label", "Replace the photo");
-  find(".cam-look-now").textContent = [optionOf("look"), optionOf("colormap")]
-    .map(({ name, values }) => values.find((value) => value.name === state[name]).title).join(", ");
 }
 
 /** Buttons of which one is chosen say which. */

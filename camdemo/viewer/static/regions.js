@@ -2,6 +2,27 @@
 // A region is {rects: [[left, top, right, bottom], ...]} or {points: [[x, y], ...], radius}, in
 // pixels of the display copy.
 
+/** A region with its numbers as an address and a file write them: hundredths of a pixel. */
+function roundedRegion({ rects, points, radius }) {
+  const rounded = (value) => Math.round(100 * value) / 100;
+  const each = (places) => places.map((place) => place.map(rounded));
+  return points ? { points: each(points), radius: rounded(radius) } : { rects: each(rects) };
+}
+
+/**
+ * Regions in pixels of the photo, which is `across` and `down` times the copy: {boxes} with whole
+ * edges and at least a pixel each way, or {points, radius} of a brush.
+ */
+function regionsInPhoto(regions, across, down) {
+  const boxOf = (edges) => {
+    const [left, top, right, bottom] = edges.map((edge, i) => Math.round(edge * (i % 2 ? down : across)));
+    return { left, top, right: Math.max(right, left + 1), bottom: Math.max(bottom, top + 1) };
+  };
+  return regions.map(({ rects, points, radius }) => points
+    ? { points: points.map(([x, y]) => [x * across, y * down]), radius: radius * across }
+    : { boxes: rects.map(boxOf) });
+}
+
 /** Draw regions in the context's colour. */
 function traceRegions(context, regions) {
   for (const { rects = [], points = [], radius } of regions) {
@@ -19,10 +40,13 @@ function traceRegions(context, regions) {
 
 /**
  * The network's input pixels that lie in a region by at least half: base64 of their bits, row by
- * row; null when there are none.
+ * row; null when there are none. Bars beside the photo are never among them.
  */
-function maskOf(regions, [left, top, right, bottom], side) {
+function maskOf(regions, { box: [left, top, right, bottom], part, side }) {
   const context = make("canvas", { width: side, height: side }).getContext("2d");
+  context.beginPath();
+  context.rect(part[0], part[1], part[2] - part[0], part[3] - part[1]);
+  context.clip();
   context.scale(side / (right - left), side / (bottom - top));
   context.translate(-left, -top);
   traceRegions(context, regions);
@@ -39,6 +63,7 @@ const FILLINGS = {
   blur(context, photo, [left, top, right, bottom], { width, height }) {
     // Down to a few pixels and up again is a blur that every browser has.
     const small = make("canvas", { width: 16, height: 16 });
+    FILLINGS.mean(small.getContext("2d"), photo, [], small); // which lies beside the photo, if anything
     small.getContext("2d").drawImage(photo, left, top, right - left, bottom - top, 0, 0, 16, 16);
     context.imageSmoothingQuality = "high";
     context.drawImage(small, 0, 0, width, height);
@@ -73,7 +98,7 @@ function paintHidden(context, { fill, keep, photo, scene }, regions) {
   cover.globalCompositeOperation = keep ? "destination-out" : "destination-in";
   cover.drawImage(shape.canvas, 0, 0);
   context.drawImage(cover.canvas, box[0], box[1]);
-  const line = Math.max(1, photo.naturalWidth / 640);
+  const line = Math.max(1, photo.width / 640);
   for (const [colour, dash] of [["#000000", []], ["#ffffff", [4 * line, 4 * line]]]) {
     Object.assign(context, { strokeStyle: colour, lineWidth: line });
     context.setLineDash(dash);

@@ -20,38 +20,102 @@ function npyOf({ height, width, values }) {
   return new Blob([start, new Float32Array(values)]);
 }
 
-/** The lines of Python that compute this very map, and draw it as far as Python does. */
-function pythonOf(scene, state) {
-  const text = (value) => JSON.stringify(value);
-  const { layer, method, target, versus, colormap, opacity, evidence, look } = state;
+/** The regions that are hidden, in pixels of the photo. */
+function regionsTaken(state) {
+  const { scene, photo } = state;
+  const [width, height] = scene.size;
+  return regionsInPhoto(regionsNow(state), width / photo.width, height / photo.height);
+}
+
+/** The lines of Python that hide what is hidden; what they can't say is said in words. */
+function pythonOfHiding(state) {
+  const regions = regionsTaken(state);
+  const boxes = regions.flatMap((region) => region.boxes ?? []);
+  const strokes = regions.filter(({ points }) => points).length;
+  const box = ({ left, top, right, bottom }) => `Box(${left}, ${top}, ${right}, ${bottom})`;
+  const how = [`fill="${state.fill}"`, ...(state.keep ? ["keep=True"] : [])].join(", ");
+  const call = boxes.length === 1
+    ? [`explanation.hide(${box(boxes[0])}, ${how})`]
+    : ["explanation.hide(", "    [", ...boxes.map((each) => `        ${box(each)},`), `    ], ${how},`, ")"];
+  const more = `# On the page ${strokes === 1 ? "a stroke" : `${strokes} strokes`} of the brush ${state.keep ? "kept" : "hid"} more: no boxes say that.`;
+  return [...(boxes.length ? call : []), ...(strokes ? [more] : [])];
+}
+
+/** A value as Python writes it. */
+const asPython = (value) => JSON.stringify(value);
+
+/** The lines of Python that explain a photo as a state shows it; `start` is what explains. */
+function pythonOfQuestion(start, { scene, layer, method, target, versus }) {
+  return [
+    `${start}.explain(`,
+    `    ${scene.code.photo},`,
+    `    model=${asPython(scene.model.name)},`,
+    `    layer=${asPython(layer)},`,
+    `    method=${asPython(method)},`,
+    `    target=${target},  # ${labelOf(scene, target).label}`,
+    ...(versus === null ? [] : [`    versus=${versus},  # ${labelOf(scene, versus).label}`]),
+    `    framing=${asPython(scene.framing)},`,
+    ")",
+  ];
+}
+
+/** The lines of Python that compute this very map, or these two, and draw it as far as Python does. */
+function pythonOf(state, other) {
+  const hiding = other ? [] : pythonOfHiding(state);
+  const { scene, versus, colormap, opacity, evidence, look } = state;
   const drawn = { colormap, opacity, evidence: versus === null ? evidence : "signed", look };
-  const settings = Object.entries(drawn).map(([name, value]) => `${name}=${text(value)}`);
+  const settings = Object.entries(drawn).map(([name, value]) => `${name}=${asPython(value)}`).join(", ");
   // What the canvas alone can do is said where it is done; one scale does nothing to a difference.
   const usual = { ...defaultsOf(Object.values(OPTIONS.look)), shared: versus !== null && state.shared };
   const rest = Object.keys(usual).filter((name) => !(name in drawn) && state[name] !== usual[name]);
   return [
-    ...scene.code.imports,
-    "from camdemo import Explainer",
+    ...new Set([...scene.code.imports, ...(other ? other.scene.code.imports : [])]),
+    `from camdemo import ${hiding.some((line) => line.includes("Box(")) ? "Box, " : ""}Explainer${other ? ", compare" : ""}`,
     "",
-    "explanation = Explainer().explain(",
-    `    ${scene.code.photo},`,
-    `    model=${text(scene.model.name)},`,
-    `    layer=${text(layer)},`,
-    `    method=${text(method)},`,
-    `    target=${target},  # ${labelOf(scene, target).label}`,
-    ...(versus === null ? [] : [`    versus=${versus},  # ${labelOf(scene, versus).label}`]),
-    `    framing=${text(scene.framing)},`,
-    ")",
-    "explanation.cam  # the signed map, float32",
-    `explanation.overlay(${settings.join(", ")})`,
+    ...(other
+      ? [
+          "explainer = Explainer()",
+          ...pythonOfQuestion("a = explainer", state),
+          ...pythonOfQuestion("b = explainer", other),
+          "comparison = compare(a, b)",
+          "print(comparison.text)",
+          `comparison.figure(${settings})`,
+        ]
+      : [
+          ...pythonOfQuestion("explanation = Explainer()", state),
+          "explanation.cam  # the signed map, float32",
+          `explanation.overlay(${settings})`,
+        ]),
     ...(rest.length ? [`# On the page also: ${rest.map((name) => `${name} ${state[name]}`).join(", ")}.`] : []),
+    ...hiding,
     "",
   ].join("\n");
 }
 
-/** The explained label, and the one that it is compared with. */
-function namesOf(scene, { target, versus }) {
-  return [target, versus].filter((index) => index !== null).map((index) => labelOf(scene, index).label).join(" against ");
+/** A label's probability; with a part hidden that before and after. */
+function shareText({ answer }, { index, probability }) {
+  return [probability, ...(answer ? [answer.now[index]] : [])].map(percentText).join(" → ");
+}
+
+/** What is hidden, in a few words; none where nothing is. */
+function hidingText(state) {
+  if (!regionsNow(state).length) return [];
+  const { title } = optionOf("fill").values.find(({ name }) => name === state.fill);
+  return [`${state.keep ? "all but a part" : "a part"} hidden by ${title}`];
+}
+
+/** What the model was shown, where that is not the usual. */
+function framingText({ framing }) {
+  const { values, default: usual } = optionOf("framing");
+  if (framing === usual) return [];
+  return [values.find(({ name }) => name === framing)?.title.toLowerCase() ?? `frame ${framing}`];
+}
+
+/** The look and its colours: "Glow, Inferno, 85 %"; those of a signed map are always the same. */
+function lookText(state) {
+  const title = (name) => optionOf(name).values.find((value) => value.name === state[name]).title;
+  const isSigned = state.versus !== null || state.evidence === "signed";
+  return [title("look"), ...(isSigned ? [] : [title("colormap")]), percentText(state.opacity)].join(", ");
 }
 
 /** What the picture shows, in one line of plain text. */
@@ -61,9 +125,12 @@ function captionOf(scene, state) {
   const kind = state.versus === null ? title.toLowerCase() : "difference of two logits";
   const strongest = state.strongest < 100 ? [`strongest ${state.strongest} %`] : [];
   return [
-    `${namesOf(scene, state)} ${percentText(label.probability)}`,
-    `${scene.model.title}, ${state.layer}`,
+    `${namesOf(scene, state)} ${shareText(state, label)}`,
+    `${scene.model.title}, ${layerOf(scene, state.layer).parts.length ? "all layers" : state.layer}`,
     [methodOf(state.method).title, kind, ...strongest].join(", "),
+    lookText(state),
+    ...framingText(scene),
+    ...hidingText(state),
     scene.versions,
   ].join(" · ");
 }
@@ -88,17 +155,20 @@ function figureOf(scene, state, photo, overlay, legend) {
   context.textBaseline = "middle";
   context.font = "600 44px system-ui, sans-serif";
   const label = labelOf(scene, state.target);
-  context.fillText(`${label.label} · ${percentText(label.probability)}`, 30, 58);
+  context.fillText(`${label.label} · ${shareText(state, label)}`, 30, 58, 1540);
   context.font = "22px system-ui, sans-serif";
   scene.labels.forEach((entry, i) => {
     if (i > 7) return;
     const top = 140 + 64 * i;
     context.fillStyle = entry.index === state.target ? "#0f766e" : "#6b7280";
-    context.fillRect(1280, top + 16, Math.max(2, 290 * entry.probability), 10);
+    const now = state.answer ? state.answer.now[entry.index] : entry.probability;
+    context.fillRect(1280, top + 16, Math.max(2, 290 * now), 10);
     context.fillStyle = "#111827";
-    context.fillText(entry.label, 1280, top, 220);
+    if (state.answer) context.fillRect(1278 + 290 * entry.probability, top + 14, 3, 14); // where it ended before
+    const share = shareText(state, entry);
+    context.fillText(entry.label, 1280, top, 270 - context.measureText(share).width);
     context.textAlign = "right";
-    context.fillText(percentText(entry.probability), 1570, top);
+    context.fillText(share, 1570, top);
     context.textAlign = "left";
   });
   if (legend) {
@@ -111,15 +181,23 @@ function figureOf(scene, state, photo, overlay, legend) {
   }
   context.fillStyle = "#4b5563";
   context.font = "20px system-ui, sans-serif";
-  context.fillText(captionOf(scene, state), 30, 850, 1540);
+  const parts = captionOf(scene, state).split(" · ");
+  const place = context.measureText(parts.join(" · ")).width > 1540 ? parts.length >> 1 : parts.length; // one line, or two
+  [parts.slice(0, place), parts.slice(place)].forEach((line, i) => context.fillText(line.join(" · "), 30, 835 + 30 * i, 1540));
   return canvas;
 }
 
 /** A name for a file of this view. */
 function fileName(state) {
-  const { scene, layer, method } = state;
-  const unusual = method === optionOf("method").default ? [] : [method];
+  const { scene, layer, method, other } = state;
+  const unusual = [[method, optionOf("method")], [scene.framing, optionOf("framing")], [other && "compared", {}]]
+    .flatMap(([value, option]) => (value && value !== option.default ? [value] : []));
   return [namesOf(scene, state), scene.model.name, layer, ...unusual].join("-").replace(/[^\w.-]+/g, "-");
+}
+
+/** Nothing is taken away while the model only glances. */
+function checkFrame({ frame }) {
+  if (frame) throw new Error("The frame still moves. Try again when it rests.");
 }
 
 /** What a map lost on its way here: "averaged" to fewer cells, "rounded" to 16 bits, or nothing. */
@@ -133,9 +211,9 @@ function lossOf(map, { shape: [, height, width] }) {
  * whole, a file only those of the view that it was saved with.
  */
 async function wholeMap({ state, host, mapOf }) {
-  if (state.frame) throw new Error("The frame still moves. Try again when it rests.");
+  checkFrame(state);
   const { scene, layer, method, target, versus } = state;
-  const facts = scene.layers.find(({ name }) => name === layer);
+  const facts = layerOf(scene, layer);
   const map = mapOf(layer, target);
   if (!map) throw new Error("This map is still being computed. Try again when it is here.");
   if (!lossOf(map, facts)) return { map, loss: "" };
@@ -160,6 +238,24 @@ function describeLoss(loss, { shape: [, height, width] }) {
   return loss && `This file has the map averaged to fewer cells than its ${height} x ${width}. The page on a server has it whole.`;
 }
 
+/** What must be known of a map that is drawn: evidence in the bars; as Explanation.caveat says it. */
+function describeDrawn(map, scene, { target, versus }) {
+  const name = (index) => labelOf(scene, index).label;
+  const sides = versus === null
+    ? [[map, `the evidence for ${name(target)}`]]
+    : [[map, `what speaks for ${name(target)}`], [opposite(map), `what speaks for ${name(versus)}`]];
+  const told = sides.map(([side, what]) => [placeOf(side, scene).bars, what]).filter(([bars]) => bars > WORTH_SAYING);
+  return told.map(([bars, what]) => describeBars(bars, what)).join(" ");
+}
+
+/** What is hidden, and what the model says to that; null where nothing is. */
+function hiddenNumbers(state) {
+  const { scene, fill, keep, answer } = state;
+  if (!regionsNow(state).length) return null;
+  const predictions = answer && scene.labels.map((label) => ({ ...label, probability: answer.now[label.index] }));
+  return { regions: regionsTaken(state), fill, keep, predictions };
+}
+
 /** The map and all that belongs to it, under the names of Explanation.summary(). */
 function numbersOf({ state, heat }, { values, height, width }, loss) {
   const { scene, layer, method, target, versus } = state;
@@ -177,7 +273,11 @@ function numbersOf({ state, heat }, { values, height, width }, loss) {
     box: { left, top, right, bottom },
     map: Array.from({ length: height }, (_, row) => [...values.subarray(row * width, (row + 1) * width)]),
     range: { min: low, max: high },
-    note: heat.rangeFor(layer, target) ? "" : describeNothing(heat.evidence(), labelOf(scene, target).label),
+    note: heat.rangeFor(layer, target)
+      ? describeDrawn({ values, height, width }, scene, state)
+      : describeNothing(heat.evidence(), labelOf(scene, target).label),
+    look: lookOf(state),
+    hidden: hiddenNumbers(state),
     averaged: loss === "averaged",
     rounded: loss === "rounded",
     versions: scene.versions,
@@ -201,17 +301,45 @@ async function originalOf({ original, size: [width, height] }) {
 /** What is seen, painted on the photo at its own resolution, or on the copy where that can't be read. */
 async function fullSize(viewer) {
   const { state, canvas } = viewer;
-  if (state.frame) throw new Error("The frame still moves. Try again when it rests.");
+  checkFrame(state);
   const { scene } = state;
-  const original = await originalOf(scene);
-  const photo = original ?? state.photo;
-  const picture = make("canvas", { width: photo.width, height: photo.height });
-  const box = original ? scene.natural_box : scene.box;
+  const photo = (await originalOf(scene)) ?? state.photo;
+  const [width, height] = scene.size;
+  const isSmaller = photo.width * photo.height < width * height; // the copy of a large photo
+  const size = isSmaller ? { width: photo.width, height: photo.height } : { width, height };
+  const picture = make("canvas", size);
+  const box = isSmaller ? scene.box : scene.natural_box;
   const context = picture.getContext("2d");
-  paint(context, state, photo, box, viewer.heat.inBox(box));
+  paint(context, state, photo, box, viewer.heat.inBox(box, picture));
   context.scale(picture.width / canvas.width, picture.height / canvas.height);
   if (regionsNow(state).length) paintHidden(context, state, regionsNow(state));
   return picture;
+}
+
+/** What is asked of the server for a file that opens as this is seen. */
+function pageQuestion(state) {
+  const { scene, layer, method, target, versus, split, fill, keep, answer } = state;
+  const labels = scene.labels.map(({ index }) => index);
+  const of = (values) => (values ? labels.map((index) => values[index]) : null);
+  const said = answer && {
+    labels, now: of(answer.now), elsewhere: of(answer.elsewhere), errors: of(answer.errors), overlap: answer.overlap, first: answer.first,
+  };
+  const hidden = regionsNow(state).length ? { regions: regionsNow(state), fill, keep, answer: said } : null;
+  return { id: scene.id, layer, method, target, versus, look: lookOf(state), split, hidden };
+}
+
+/** What is compared must be here. */
+function checkBoth(comparing) {
+  if (!comparing.isReady()) throw new Error("What is compared is still being computed. Try again when it is here.");
+}
+
+/** B's own numbers, and what it has in common with A, as Comparison has it. */
+async function numbersCompared({ comparing }) {
+  checkBoth(comparing);
+  const { second } = comparing;
+  const { map, loss } = await wholeMap(second);
+  const { overlap, chance } = comparing.overlap() ?? { overlap: null, chance: null };
+  return { ...numbersOf(second, map, loss), overlap, chance, text: comparing.said().words };
 }
 
 /** What is said beside a picture that is smaller than the photo. */
@@ -238,8 +366,15 @@ async function copy(viewer, text, done) {
 /** What each button of the viewer does. */
 function actionsOf(viewer) {
   const { state, canvas, find } = viewer;
+  const sides = () => [viewer, viewer.comparing.second];
+  /** The two that are compared, each on its photo at its own resolution. */
+  const bothFullSize = (view = state.view) => {
+    checkBoth(viewer.comparing);
+    const seen = (side) => Object.assign(Object.create(side), { state: Object.create(side.state, { view: { value: view } }) });
+    return Promise.all(sides().map((side) => fullSize(seen(side))));
+  };
   const sayLoss = (loss) =>
-    viewer.say(describeLoss(loss, state.scene.layers.find(({ name }) => name === state.layer)), "save");
+    viewer.say(describeLoss(loss, layerOf(state.scene, state.layer)), "save");
   return {
     stage: () => stageMode(viewer, true),
     leave: () => stageMode(viewer, false),
@@ -249,17 +384,29 @@ function actionsOf(viewer) {
     freeze: () => viewer.live.freeze(),
     stop: () => viewer.live.stop(),
     cancel: () => viewer.cancelDownload(),
+    uncompare: () => viewer.comparing.end(),
     png: async () => {
       const { scene } = state;
       const name = fileName(state);
-      const picture = await fullSize(viewer);
+      const area = { width: canvas.clientWidth, height: canvas.clientHeight };
+      const picture = state.other
+        ? joined(await bothFullSize(), viewer.comparing.facts(), area)
+        : await fullSize(viewer);
       picture.toBlob((blob) => save(blob, `${name}.png`));
-      viewer.say(describeSize(picture, scene.size), "save");
+      viewer.say(state.other ? "" : describeSize(picture, scene.size), "save");
     },
-    figure: () => {
+    figure: async () => {
+      checkFrame(state);
+      if (state.other) {
+        const { said, facts } = viewer.comparing;
+        const pictures = await bothFullSize("overlay");
+        const figure = figureOfTwo(sides().map((side) => side.state), said(), facts(), pictures, captionOf);
+        return figure.toBlob((blob) => save(blob, `${fileName(state)}-figure.png`));
+      }
       const overlay = make("canvas", { width: canvas.width, height: canvas.height });
       const seen = { ...state, view: "overlay" };
       paint(overlay.getContext("2d"), seen, state.photo, state.scene.box, viewer.heat.current());
+      if (regionsNow(state).length) paintHidden(overlay.getContext("2d"), state, regionsNow(state));
       const range = viewer.heat.rangeFor(state.layer, state.target);
       const ends = range && { from: valueText(range.from), to: valueText(range.to) };
       const legend = range && { canvas: find(".cam-legend-bar"), ...ends };
@@ -273,20 +420,23 @@ function actionsOf(viewer) {
     },
     json: async () => {
       const [name, { map, loss }] = [fileName(state), await wholeMap(viewer)];
-      const text = JSON.stringify(numbersOf(viewer, map, loss));
+      const numbers = numbersOf(viewer, map, loss);
+      const compared = state.other ? { compared: await numbersCompared(viewer) } : {};
+      const text = JSON.stringify({ ...numbers, ...compared });
       save(new Blob([text], { type: "application/json" }), `${[name, ...(loss ? [loss] : [])].join("-")}.json`);
       sayLoss(loss);
     },
     page: async () => {
-      const { scene, layer, method, target, versus } = state;
+      checkFrame(state);
       const name = fileName(state);
-      const answer = await viewer.host.page({ id: scene.id, layer, method, target, versus });
+      const answer = await viewer.host.page(pageQuestion(state));
       if (answer.error) throw new Error(answer.error);
       save(new Blob([answer.html], { type: "text/html" }), `${name}.html`);
     },
-    python: () => copy(viewer, pythonOf(state.scene, state), "The Python lines are copied."),
+    python: () => copy(viewer, pythonOf(state, state.other && viewer.comparing.second.state), "The Python lines are copied."),
     link: () => {
       if (!state.scene.example) viewer.say("Only an example has a link: an uploaded photo stays yours.", "save");
+      else if (state.other?.differs.source?.path) return copy(viewer, linkOf(viewer), "The link is copied, of A alone: an uploaded photo stays yours.");
       else return copy(viewer, linkOf(viewer), "The link is copied.");
     },
   };

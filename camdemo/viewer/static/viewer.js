@@ -16,7 +16,7 @@
  *   look             async ({id, framing, layer, method, target, versus}) -> {labels, maps, target} or {error}
  *   live             async ({frame, model, layer, method, target, framing}) -> what changes of a scene, or {error}
  *   labels           async () -> the names of all labels that can be added
- *   page             async ({id, layer, method, target, versus}) -> {html} of the file to take away, or {error}
+ *   page             async (question) -> {html} of the file to take away, or {error}; see pageQuestion in takeaway.js
  * Returns the viewer; `show(scene)` puts an explanation into it, `show(null)` empties it.
  */
 function mountViewer(root, host) {
@@ -59,29 +59,18 @@ function mountViewer(root, host) {
     at: 0, // the place in it
     draft: null, // the region that is being drawn
     answer: null, // what the model says without them
+    other: null, // what is compared with it; see stateOfB in compare.js
     frame: null, // where the outline is while it moves
     waiting: 0, // requests under way
   };
   // `drag` is what a pointer is doing: {move, up, start} of a tool.
   const viewer = { root, host, cam, canvas, find, state, palettes, drag: null };
+  viewer.main = viewer; // also of the one that is compared with it
 
   let frames = 0;
   let wanted = null; // the scene that is to be shown, while its photo is decoded
-  const painted = { minis: "", heat: "", layer: "" }; // what was painted last, to paint it once
-  const differences = { revision: 0, maps: new Map() }; // of two maps, computed once
-
-  /** The map of a label at a layer; of the explained label it may be that of two logits. */
-  function mapOf(layer, target, method = state.method) {
-    const map = (index, ...versus) => state.known.maps.get(mapKey(method, layer, index, ...versus));
-    const { versus } = state;
-    if (versus === null || target !== state.target) return map(target);
-    if (!methodOf(method).linear) return map(target, versus);
-    if (differences.revision !== state.revision) Object.assign(differences, { revision: state.revision, maps: new Map() });
-    const key = mapKey(method, layer, target, versus);
-    const [own, rival] = [map(target), map(versus)];
-    if (own && rival && !differences.maps.has(key)) differences.maps.set(key, differenceOf(own, rival));
-    return differences.maps.get(key);
-  }
+  const painted = { minis: "", heat: "", layer: "", method: "" }; // what was painted last, to paint it once
+  const mapOf = mapsOf(state);
 
   // ---- painting ----
 
@@ -89,26 +78,27 @@ function mountViewer(root, host) {
     outside.dataset.framing = state.scene?.framing ?? "";
     outside.dataset.example = state.scene?.example ?? "";
     if (state.scene) {
-      const context = canvas.getContext("2d");
-      const map = mapOf(state.layer, state.target);
-      if (painted.heat !== viewer.heat.key()) {
+      const looks = viewer.heat.key() + (state.other ? viewer.comparing.key() : "");
+      if (painted.heat !== looks) {
         if (painted.heat && !viewer.drag && !isLive(viewer)) fadeFrom(canvas, find(".cam-before"));
-        painted.heat = viewer.heat.key();
+        painted.heat = looks;
       }
-      zoomTo(viewer);
-      paint(context, state.plain ? { ...state, view: "photo" } : state, state.photo, state.scene.box, viewer.heat.current());
-      if (map && state.cell && state.view !== "photo") outline(context, rectOf(map, state.scene.box, state.cell));
-      const regions = [...regionsNow(state), ...(state.draft ? [state.draft] : [])];
-      if (regions.length) paintHidden(context, state, regions);
-      if (state.tool === "frame" || state.frame) paintFrame(context, state.frame ?? state.scene.box);
+      if (state.other) viewer.comparing.paint();
+      else paintAlone();
       if (painted.minis !== viewer.heat.key()) {
         painted.minis = viewer.heat.key();
         drawMinis(viewer);
       }
+      if (painted.method !== state.method) {
+        painted.method = state.method;
+        fillLayers(viewer);
+      }
       drawLabels(viewer);
+      viewer.comparing.drawBars();
       drawLegend(viewer);
       drawWords(viewer);
-      if (!map && !state.frame) viewer.askForMissing();
+      if (!mapOf(state.layer, state.target) && !state.frame) viewer.askForMissing();
+      if (state.other) viewer.comparing.askForMissing();
     }
     drawControls(viewer);
     viewer.address?.write();
@@ -117,6 +107,16 @@ function mountViewer(root, host) {
       showInStrip(viewer);
     }
     outside.dataset.frame = String(++frames);
+  }
+
+  /** The one picture, what is hidden of it, and the frame. */
+  function paintAlone() {
+    const context = canvas.getContext("2d");
+    fitCanvas(canvas, state.photo);
+    paintView(viewer, context, zoomTo(viewer));
+    const regions = [...regionsNow(state), ...(state.draft ? [state.draft] : [])];
+    if (regions.length) paintHidden(context, state, regions);
+    if (state.tool === "frame" || state.frame) paintFrame(context, viewer.framing.now());
   }
 
   /** Change the state and paint. */
@@ -190,33 +190,32 @@ function mountViewer(root, host) {
       Object.assign(state, { history: [[]], at: 0, keep: false });
     }
     const { layer, versus } = state;
-    const pinned = samePhoto ? state.pinned : null;
+    const pinned = samePhoto && isNew ? state.pinned : null;
     viewer.drag = null; // of another photo, or of another map
-    Object.assign(state, { scene, source, photo, pinned, cell: null, draft: null, answer: null, frame: null });
-    const { hidden, ...wantedLook } = known ? {} : withBrought(scene.wanted);
-    Object.assign(state, wantedLook, hidden?.length ? { history: [[], hidden], at: 1 } : {});
+    const { hidden, answer = null, ...wantedLook } = known ? {} : withBrought(scene.wanted);
+    Object.assign(state, { scene, source, photo, pinned, cell: null, draft: null, answer, frame: null });
+    Object.assign(state, wantedLook, hidden && historyOf(hidden));
+    if (!["read", "frame"].includes(state.tool)) state.hider = state.tool;
     if (known === null) viewer.wantedExample = scene.example;
     state.known = known ?? knownOf(scene);
     state.revision++;
-    if (!before || !methodsHere(viewer).includes(methodOf(state.method))) state.method = scene.method;
-    const stays = before?.model.name === scene.model.name && scene.layers.some(({ name }) => name === layer);
+    if (!isNew || !before || !methodsHere(viewer).includes(methodOf(state.method))) state.method = scene.method;
+    const stays = isNew && before?.model.name === scene.model.name && scene.layers.some(({ name }) => name === layer);
     state.layer = stays ? layer : scene.layer;
     state.target = labelOf(scene, pinned)?.index ?? scene.target;
-    const rival = samePhoto ? (labelOf(scene, versus)?.index ?? null) : null;
+    const rival = samePhoto && isNew ? (labelOf(scene, versus)?.index ?? null) : null;
     state.versus = known ? rival : (scene.versus ?? rival);
     if (state.versus === state.target) state.versus = null;
-    canvas.width = photo.width;
-    canvas.height = photo.height;
     cam.dataset.empty = "false";
     say("");
-    buildLayers(viewer);
-    buildMethods(viewer);
+    buildStrip(viewer);
     buildLabels(viewer);
-    painted.minis = painted.heat = painted.layer = "";
+    painted.minis = painted.heat = painted.layer = painted.method = "";
     viewer.address?.write(isNew && Boolean(before));
     draw();
     showResult(viewer);
-    if (regionsNow(state).length) viewer.askBack();
+    if (regionsNow(state).length && !answer) viewer.askBack();
+    viewer.comparing.follow();
     await new Promise(requestAnimationFrame); // the first map is on the screen before the rest
     if (state.scene !== scene) return;
     await viewer.askForStages();
@@ -225,7 +224,8 @@ function mountViewer(root, host) {
 
   /** What the model sees through a frame that is being moved, until it rests. */
   function glance(box, { labels, maps, target }) {
-    state.scene = { ...state.scene, box, labels };
+    const { side } = state.scene;
+    state.scene = { ...state.scene, box, part: [0, 0, side, side], labels };
     state.target = target;
     state.known = knownOf({ maps });
     state.revision++;
@@ -241,9 +241,8 @@ function mountViewer(root, host) {
 
   Object.assign(viewer, { mapOf, set, write, say, wait, doing, show, glance, chooseLabel });
   viewer.heat = heatOfViewer(viewer);
-  Object.assign(viewer, exchangeOf(viewer), { askBack: askingBack(viewer), framing: framingOf(viewer) });
+  Object.assign(viewer, exchangeOf(viewer), { comparing: comparingOf(viewer), askBack: askingBack(viewer), framing: framingOf(viewer) });
   viewer.choices = choicesOf(viewer);
-  if (!host.hide) find(".cam-ask")?.remove();
   listenToControls(viewer);
   listenToActions(viewer);
   listenToPointer(viewer);
@@ -254,6 +253,8 @@ function mountViewer(root, host) {
   listenToKeys(viewer);
   drawControls(viewer);
   new ResizeObserver(() => zoomTo(viewer)).observe(canvas.parentElement);
+  // A frame of a Space follows our height, so that ours can't follow the window's.
+  cam.classList.toggle("cam-framed", Boolean(host.open) && window.self !== window.top);
   if (host.open) openPage(viewer);
   return viewer;
 }

