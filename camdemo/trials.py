@@ -135,16 +135,17 @@ class Trials:
             raise ChoiceError("fill", "", question.FILLS)
         fillings = {name: self._filled(name) for name in names}
         size = _whole("grid", grid, 2, 16)
-        return patches.hide_each(self._logits, self.inputs, fillings, size, progress)
+        return patches.hide_each(self._logits, self.inputs, fillings, size, progress, self.part)
 
     def scores(
         self, hidden: Patches | None = None, progress: patches.Progress | None = None
     ) -> Scores:
-        """How well every method at every stage orders the photo's patches, for this label.
+        """How well every method orders the photo's patches for this label.
 
-        Spearman's correlation between a patch's mean in the map and what hiding that patch alone
-        takes from the label's logit (of a comparison: from the difference of the two logits). It
-        is a hint, and no verdict: see `trust.patches`.
+        At every stage and at the last stages together: Spearman's correlation between a patch's
+        mean in the map and what hiding that patch alone takes from the label's logit (of a
+        comparison: from the difference of the two logits). It is a hint, and no verdict: see
+        `trust.patches`.
 
         Args:
             hidden: what `hide_each` gave, which holds for all labels and maps of this photo; None
@@ -156,11 +157,13 @@ class Trials:
         """
         if hidden is None:
             hidden = self.hide_each(progress=progress)
-        offered = [one for one in methods.all() if one.kind == "layer"]
         target, rival = self._asked
+        # (What knows no label can't compare two.)
+        offered = [one for one in methods.all() if rival is None or one.knows_label]
+        layers = [*(one for one in self.layers if one.stage), methods.fused(self.layers)]
         job = Sweep(
             model=self.model.name,
-            layers=tuple(one for one in self.layers if one.stage),
+            layers=tuple(layers),
             methods=tuple(one.name for one in offered),
             targets=(target,),
             inputs=self.inputs,
@@ -175,7 +178,12 @@ class Trials:
             hidden.fills,
             shown,
             self.explained,
-            {one.name: one.title for one in methods.all()},
+            {
+                (method.name, layer.name): f"{method.title} at {_called(layer)}"
+                for method in methods.all()
+                for layer in (*layers, self.layer)
+            },
+            hidden.span,
         )
 
     # -- curves
@@ -258,6 +266,7 @@ class Trials:
             orders=_whole("number of orders", orders, 0, 100),
             seed=_whole("seed", seed, 0, 2**32),
             band=band,
+            part=self.part,
         )
         for curve in growing:
             if progress:
@@ -357,6 +366,10 @@ class Trials:
             return naming.probabilities(self.engine.run(Score(self.model.name, batch, rank)))
 
         return score
+
+
+def _called(layer: LayerInfo) -> str:
+    return "the last stages together" if layer.parts else layer.name
 
 
 def _whole(kind: str, given: int, low: int, high: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -91,8 +90,16 @@ def test_every_method_at_every_stage_has_a_score(small: None) -> None:
     told: list[tuple[int, int]] = []
     found = explained()
     scores = found.scores(progress=lambda *facts: told.append(facts))
-    names = [one.name for one in methods.all() if one.kind == "layer"]
-    assert set(scores.values) == set(itertools.product(names, ("first", "second")))
+    stages = [layer for layer in found.layers if layer.stage]
+    expected = {
+        (method.name, layer.name)
+        for method in methods.all()
+        for layer in (*stages, methods.fused(found.layers))
+        if method.is_at(layer)
+    }
+    assert set(scores.values) == expected
+    assert {("gradcam", "first"), ("hirescam", "second"), ("layercam", "all")} <= expected
+    assert scores.titles["hirescam", "all"] == "HiResCAM at the last stages together"
     assert scores.fills == ("blur", "mean")
     assert -1 <= scores.agreement <= 1
     assert told[-1] == (99, 99)
@@ -133,6 +140,39 @@ def test_a_finer_layer_is_among_the_scores(small: None) -> None:
     assert scores.values["gradcam", "somewhere"] == scores.values["gradcam", found.layer.name]
 
 
+def test_what_knows_no_label_is_no_score_of_a_duel(small: None) -> None:
+    found = explained()
+    hidden = found.hide_each("mean", grid=2)
+    assert ("eigencam", "second") in found.scores(hidden).values
+    duel = found.seen("second", "gradcam", 291, 5).scores(hidden)
+    assert "eigencam" not in {method for method, _ in duel.values}
+
+
+def test_the_fused_map_has_all_of_it(small: None) -> None:
+    found = explained(layer="all")
+    scores = found.scores(found.hide_each("mean", grid=3))
+    assert scores.shown == ("gradcam", "all")
+    assert "Grad-CAM at the last stages together" in scores.text
+    assert found.deletion(steps=3, orders=0).area > 0
+    maps = found.randomised(draws=1)
+    assert maps.maps.shape[2:] == found.cam.shape
+    assert found.completeness() is None
+
+
+def test_nothing_is_hidden_beside_the_photo(small: None) -> None:
+    found = explained(framing="fit")  # 150 x 90: bars above and below
+    assert found.part.height < found.part.width == 224
+    found.hide_each("mean", grid=2)
+    found.insertion("mean", steps=3, orders=1)
+    above, below = slice(0, found.part.top), slice(found.part.bottom, None)
+    batches = [job.batch for job in found.engine.jobs]
+    for batch in batches:
+        for bar in (above, below):
+            same = batch[:, :, bar] == found.inputs[:, :, bar]
+            assert same.all()
+    assert sum(len(batch) for batch in batches) == 5 + 4 + 2
+
+
 # -- curves
 
 
@@ -171,7 +211,8 @@ def test_a_curve_is_that_of_pytorch_grad_cam(versus: int | None) -> None:
                 return_diff=False,
             )
         assert probability == pytest.approx(float(expected), abs=2e-4)
-    assert curve.probabilities[0] > 0.8 > curve.probabilities[1] > curve.probabilities[-1]
+    assert curve.probabilities[0] > 0.8
+    assert curve.probabilities[0] > curve.probabilities[-1]
     assert (told[-1].probabilities == curve.probabilities).all()
 
 

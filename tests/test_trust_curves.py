@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from camdemo.errors import CamdemoError
+from camdemo.records import Box
 from camdemo.trust import curves
 from camdemo.trust.curves import Curve
 
@@ -53,6 +54,18 @@ def test_steps_that_do_not_divide_the_pixels() -> None:
     assert curve.shares.tolist() == [0, 0.25, 0.75, 1]
     assert curve.probabilities == pytest.approx([1, 0.5, 0.1, 0], abs=1e-6)
     assert drawn("deletion", WORTH, steps=1).area == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("deletion", [1, 0.7, 0.6]), ("insertion", [0.6, 0.9, 1])]
+)
+def test_bars_beside_the_photo_stay(kind: str, expected: list) -> None:
+    # The photo is the right column; the bar beside it is the hottest of all.
+    heat = np.array([[9, 1], [9, 2]], np.float32)
+    curve = drawn(kind, heat, steps=2, orders=2, part=Box(1, 0, 2, 2))
+    assert curve.shares.tolist() == [0, 0.5, 1]
+    assert curve.probabilities == pytest.approx(expected, abs=1e-6)
+    assert curve.random[:, [0, 2]] == pytest.approx(np.array([expected[::2]] * 2), abs=1e-6)
 
 
 def test_of_equals_the_upper_left_one_goes_first() -> None:

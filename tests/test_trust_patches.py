@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from camdemo.errors import CamdemoError
+from camdemo.records import Box
 from camdemo.trust import patches
 from camdemo.trust.patches import Patches, Scores
 
@@ -15,7 +16,6 @@ from camdemo.trust.patches import Patches, Scores
 WORTH = np.array([[8, -2], [1, 4]], np.float32)
 INPUTS = np.ones((1, 3, 4, 4), np.float32)
 DARK = np.zeros((3, 4, 4), np.float32)
-TITLES = {"a": "Method A", "b": "Method B", "c": "Method C"}
 
 
 def answer(batch: np.ndarray) -> np.ndarray:
@@ -27,7 +27,8 @@ def answer(batch: np.ndarray) -> np.ndarray:
 def scores_of(drops: np.ndarray, shown: str = "a", **maps: np.ndarray) -> Scores:
     named = {(name, "last"): cam for name, cam in maps.items()}
     fills = ("blur", "mean", "noise")[: len(drops)]
-    return patches.rank_maps(named, drops, fills, (shown, "last"), "lion", TITLES)
+    titles = {key: f"Method {key[0].upper()} at last" for key in named}
+    return patches.rank_maps(named, drops, fills, (shown, "last"), "lion", titles)
 
 
 # -- patches
@@ -62,6 +63,23 @@ def test_means_are_those_of_a_fine_grid(shape: tuple) -> None:
     np.testing.assert_allclose(patches.means(cam), expected, atol=1e-12)
 
 
+def test_bars_beside_the_photo_have_no_patches() -> None:
+    # The photo is the lower two rows of four, and of those the right three columns.
+    masks = patches.masks(4, 2, Box(1, 2, 4, 4))
+    shown = [each.astype(int).tolist() for each in masks[:2]]
+    assert shown[0] == [[0] * 4, [0] * 4, [0, 1, 1, 0], [0] * 4]
+    assert shown[1] == [[0] * 4, [0] * 4, [0, 0, 0, 1], [0] * 4]
+    assert masks.any(axis=0).sum() == 6
+    # Of a map of 4 x 2 cells: rows 2 and 3; columns from the middle of the first cell on.
+    cam = np.array([[9, 9], [9, 9], [1, 5], [2, 6]])
+    found = patches.means(cam, 2, ((0.5, 1), (0.25, 1)))
+    np.testing.assert_allclose(found, [[(1 * 2 + 5) / 3, 5], [(2 * 2 + 6) / 3, 6]])
+    hidden = patches.hide_each(answer, INPUTS, {"mean": DARK}, 2, part=Box(1, 2, 4, 4))
+    assert hidden.span == ((0.5, 1), (0.25, 1))
+    # Each patch's pixels are a quarter of the light of one of the model's.
+    np.testing.assert_allclose(hidden.drops(0)[0], [[0.25 + 1, 1], [0.25 + 1, 1]])
+
+
 # -- hiding them
 
 
@@ -76,7 +94,7 @@ def test_a_patch_takes_what_it_is_worth() -> None:
 
     hidden = patches.hide_each(watched, INPUTS, fillings, 2, lambda *facts: told.append(facts))
     assert hidden.fills == ("mean", "noise")
-    assert (hidden.grid, hidden.side) == (2, 4)
+    assert (hidden.grid, hidden.span) == (2, patches.WHOLE)
     assert hidden.whole.tolist() == [11, 1, 3]
     drops = hidden.drops(0)
     np.testing.assert_allclose(drops, [WORTH, WORTH / 2])  # half of the light is left
@@ -195,6 +213,6 @@ def test_a_plot_shows_every_score_chance_and_ceiling() -> None:
 
 
 def test_a_record_is_frozen() -> None:
-    hidden = Patches(np.zeros(2), np.zeros((1, 4, 2)), 4, ("blur",))
+    hidden = Patches(np.zeros(2), np.zeros((1, 4, 2)), ("blur",))
     with pytest.raises(AttributeError):
-        hidden.side = 5
+        hidden.fills = ()

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from ..errors import CamdemoError
-from ..records import Fill, finite
+from ..records import Box, Fill, finite
 from .hiding import occlude
 from .patches import BATCH, GRID
 from .plotting import axes_of
@@ -44,7 +44,7 @@ class Curve:
         kind: "deletion" or "insertion".
         label: the label, or the two that are compared: "lion rather than cheetah".
         fill: what is seen where pixels are gone, or not yet there.
-        shares: float32 (n,), which share of the pixels has gone or come, from 0 to 1.
+        shares: float32 (n,), which share of the photo's pixels has gone or come, from 0 to 1.
         probabilities: float32 (n,), the label's at each; of two labels, the first one's share of
             what both have.
         random: float32 (orders, n), the same in random orders.
@@ -123,7 +123,7 @@ class Curve:
 
 
 def place(heat: np.ndarray) -> np.ndarray:
-    """When each pixel's turn comes, 0 for the hottest: int (side, side). Of equals, row by row."""
+    """When each pixel's turn comes, 0 for the hottest: int (h, w). Of equals, row by row."""
     turns = np.empty(heat.size, np.int64)
     turns[np.argsort(-heat, axis=None, kind="stable")] = np.arange(heat.size)
     return turns.reshape(heat.shape)
@@ -142,6 +142,7 @@ def draw(
     orders: int = ORDERS,
     seed: int = 0,
     band: Curve | None = None,
+    part: Box | None = None,
 ) -> Iterator[Curve]:
     """The curve as it grows: after each batch of its points, then after each random order.
 
@@ -154,11 +155,14 @@ def draw(
         band: a curve with random orders that hold for this one, too: of the same photo, label,
             fill and steps, by whatever map. What goes in one order comes in the reverse of it, so
             that it may be of the other kind.
+        part: the input's pixels that show the photo; None for all. What is beside it stays.
 
     Raises:
         CamdemoError: a map that is the same everywhere, a band of other things, or an answer
             that is no number.
     """
+    slices = part.slices if part else (slice(None), slice(None))
+    heat = heat[slices]
     if np.ptp(heat) == 0:
         raise CamdemoError(
             "The map is the same everywhere, and so puts no part of the photo before another. "
@@ -175,7 +179,8 @@ def draw(
 
     def answers(turns: np.ndarray, counts: np.ndarray) -> np.ndarray:
         gone = turns < counts[:, np.newaxis, np.newaxis]
-        hidden = gone if kind == "deletion" else ~gone
+        hidden = np.zeros((len(counts), *inputs.shape[2:]), bool)
+        hidden[:, *slices] = gone if kind == "deletion" else ~gone
         return finite(probability(occlude(inputs, hidden, filled)))
 
     def curve(own: np.ndarray, random: list[np.ndarray]) -> Curve:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..records import Fill, finite
+from ..records import Box, Fill, finite
 from .hiding import occlude
 from .likeness import ranks, spearman
 from .plotting import axes_of
@@ -35,6 +35,8 @@ _LEVEL = 0.95  # of its interval, and of all comparisons together
 Answer = Callable[[np.ndarray], np.ndarray]  # float32 (n, 3, side, side) -> logits (n, labels)
 Progress = Callable[[int, int], None]  # inputs that have been answered, inputs in all
 MapName = tuple[str, str]  # method, layer
+Span = tuple[tuple[float, float], tuple[float, float]]  # rows and columns, from where to where
+WHOLE: Span = ((0, 1), (0, 1))  # as shares of the input
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,14 +46,14 @@ class Patches:
     Attributes:
         whole: float32 (labels,), the logits of the photo as it is.
         without: float32 (fills, grid * grid, labels), those without a patch, row by row.
-        side: pixels of the input's side.
         fills: what took the patches' place.
+        span: where on the input the patches lie: on the photo, and not on the bars beside it.
     """
 
     whole: np.ndarray
     without: np.ndarray
-    side: int
     fills: tuple[Fill, ...]
+    span: Span = WHOLE
 
     @property
     def grid(self) -> int:
@@ -101,7 +103,7 @@ class Scores:
             ceiling. None for one fill alone.
         drops: float32 (fills, grid, grid), see `Patches.drops`; itself a map of a kind.
         fills: what took the patches' place.
-        titles: what people call each method.
+        titles: what people call each map: "Grad-CAM at layer4".
     """
 
     label: str
@@ -111,7 +113,7 @@ class Scores:
     agreement: float | None
     drops: np.ndarray
     fills: tuple[Fill, ...]
-    titles: Mapping[str, str] = field(repr=False)
+    titles: Mapping[MapName, str] = field(repr=False)
 
     @property
     def best(self) -> MapName:
@@ -132,7 +134,7 @@ class Scores:
         shown, best = self.values[self.shown], self.values[self.best]
         low = shown.value <= 2 * self.chance
         sentences = [
-            f"Of {self.drops[0].size} patches hidden one by one, {self._name(self.shown)} orders "
+            f"Of {self.drops[0].size} patches hidden one by one, {self.titles[self.shown]} orders "
             f"what each takes from {self.label} at {shown.text}"
             f"{', not clearly better than chance' if low else ''}."
         ]
@@ -140,12 +142,12 @@ class Scores:
             sentences.append(f"No other of {len(self.values)} maps is higher.")
         elif self.is_clear:
             sentences.append(
-                f"Of {len(self.values)} maps {self._name(self.best)} is highest, {best.text}, and "
+                f"Of {len(self.values)} maps {self.titles[self.best]} is highest, {best.text}, and "
                 "clearly higher on this photo."
             )
         else:
             sentences.append(
-                f"Of {len(self.values)} maps {self._name(self.best)} is highest, {best.text}: "
+                f"Of {len(self.values)} maps {self.titles[self.best]} is highest, {best.text}: "
                 "no clear difference."
             )
         sentences.append(f"Chance is 0, give or take {2 * self.chance:.2f}.")
@@ -175,40 +177,50 @@ class Scores:
         axes.errorbar(values, range(len(kept)), xerr=np.maximum(spread, 0), fmt="none", color="0.3")
         if self.agreement is not None:
             axes.axvline(self.agreement, color="0.3", linestyle="--", label="two ways to hide")
-        axes.set_yticks(range(len(kept)), [self._name(name) for name, _ in kept])
+        axes.set_yticks(range(len(kept)), [self.titles[name] for name, _ in kept])
         axes.invert_yaxis()
         axes.set_xlabel("rank correlation with the drop of the logit")
         axes.set_title(self.label)
         axes.legend()
         return axes
 
-    def _name(self, which: MapName) -> str:
-        method, layer = which
-        return f"{self.titles.get(method, method)} at {layer}"
+
+def masks(side: int, grid: int = GRID, part: Box | None = None) -> np.ndarray:
+    """The patches one by one, row by row: bool (grid * grid, side, side).
+
+    Args:
+        part: the pixels that they cover; None for all.
+    """
+    part = part or Box(0, 0, side, side)
+    found = np.zeros((grid, grid, side, side), bool)
+    rows, columns = (np.arange(size) * grid // size for size in (part.height, part.width))
+    which = np.arange(grid)[:, np.newaxis]
+    found[:, :, *part.slices] = (rows == which)[:, np.newaxis, :, np.newaxis] & (columns == which)[
+        :, np.newaxis
+    ]
+    return found.reshape(grid * grid, side, side)
 
 
-def masks(side: int, grid: int = GRID) -> np.ndarray:
-    """The patches one by one, row by row: bool (grid * grid, side, side)."""
-    which = np.arange(side) * grid // side  # of each row and column of pixels
-    number = which[:, np.newaxis] * grid + which
-    return number == np.arange(grid * grid)[:, np.newaxis, np.newaxis]
-
-
-def means(cam: np.ndarray, grid: int = GRID) -> np.ndarray:
+def means(cam: np.ndarray, grid: int = GRID, span: Span = WHOLE) -> np.ndarray:
     """The mean of a map (h, w) over each of grid x grid equal parts, float64 (grid, grid).
 
     A cell that lies in two of them counts in each with its share.
+
+    Args:
+        span: what of the map they cover.
     """
-    down, across = (_overlaps(cells, grid) for cells in cam.shape)
+    down, across = (
+        _overlaps(cells, grid, *ends) for cells, ends in zip(cam.shape, span, strict=True)
+    )
     return down @ cam @ across.T
 
 
-def _overlaps(cells: int, grid: int) -> np.ndarray:
+def _overlaps(cells: int, grid: int, first: float, last: float) -> np.ndarray:
     """How much of each part is in each cell along one axis, (grid, cells); rows add up to 1."""
-    edges, borders = np.arange(cells + 1) * grid, np.arange(grid + 1) * cells  # of cells * grid
-    low = np.maximum(edges[:-1], borders[:-1, np.newaxis])
-    high = np.minimum(edges[1:], borders[1:, np.newaxis])
-    return np.maximum(high - low, 0) / cells
+    edges = np.arange(cells + 1) / cells
+    borders = (first + (last - first) * np.arange(grid + 1) / grid)[:, np.newaxis]
+    low, high = np.maximum(edges[:-1], borders[:-1]), np.minimum(edges[1:], borders[1:])
+    return np.maximum(high - low, 0) * grid / (last - first)
 
 
 def hide_each(
@@ -217,6 +229,7 @@ def hide_each(
     fillings: Mapping[Fill, np.ndarray],
     grid: int = GRID,
     progress: Progress | None = None,
+    part: Box | None = None,
 ) -> Patches:
     """Hide each patch by itself, and ask.
 
@@ -224,12 +237,14 @@ def hide_each(
         inputs: float32 (1, 3, side, side).
         fillings: what takes a patch's place, float32 (3, side, side) each.
         progress: called after each batch.
+        part: the input's pixels that show the photo, which the patches cover; None for all.
 
     Raises:
         CamdemoError: an answer that is no number.
     """
     side = inputs.shape[-1]
-    hidden = masks(side, grid)
+    part = part or Box(0, 0, side, side)
+    hidden = masks(side, grid, part)
     total = 1 + len(fillings) * len(hidden)
     whole = finite(answer(inputs))[0]
     without: list[np.ndarray] = []
@@ -240,7 +255,8 @@ def hide_each(
             if progress:
                 progress(1 + len(without), total)
     shape = len(fillings), len(hidden), -1
-    return Patches(whole, np.stack(without).reshape(shape), side, tuple(fillings))
+    span = (part.top / side, part.bottom / side), (part.left / side, part.right / side)
+    return Patches(whole, np.stack(without).reshape(shape), tuple(fillings), span)
 
 
 def rank_maps(
@@ -249,7 +265,8 @@ def rank_maps(
     fills: tuple[Fill, ...],
     shown: MapName,
     label: str,
-    titles: Mapping[str, str],
+    titles: Mapping[MapName, str],
+    span: Span = WHOLE,
     seed: int = 0,
 ) -> Scores:
     """The score of each map: its order of the patches against that of their drops.
@@ -261,11 +278,12 @@ def rank_maps(
     Args:
         maps: signed maps (h, w); `shown` is one of them.
         drops: float32 (fills, grid, grid).
+        span: see `Patches`.
         seed: of the draws.
     """
     names = list(maps)
     grid = drops.shape[-1]
-    of_maps = np.stack([ranks(means(maps[name], grid)).ravel() for name in names], axis=1)
+    of_maps = np.stack([ranks(means(maps[name], grid, span)).ravel() for name in names], axis=1)
     of_drops = [ranks(drop).ravel() for drop in drops]
     n = grid * grid
     draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), _DRAWS) / n
