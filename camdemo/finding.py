@@ -111,6 +111,10 @@ class Finding:
 
     # -- more maps
 
+    def offered(self) -> tuple[LayerInfo, ...]:
+        """What can be chosen as a layer: all of them, and the last stages together."""
+        return (*self.layers, methods.fused(self.layers))
+
     def maps(
         self,
         layers: Sequence[str] | None = None,
@@ -171,7 +175,7 @@ class Finding:
 
         if layers is not None:
             names = {methods.find_layer(self.layers, name).name for name in layers}
-            return sweep([one for one in self._offered() if one.name in names], Rank.ANSWER)
+            return sweep([one for one in self.offered() if one.name in names], Rank.ANSWER)
         others = [index for index in on_page if index not in asked]
         known = methods.find(method)
         stages = [one for one in self.layers if one.stage and known.is_at(one)]
@@ -182,10 +186,6 @@ class Finding:
             return maps | {(self.layer.name, target): self._fuse(maps, target) for target in asked}
         # On its own, so that whoever looks at other layers of the same photo shares the stages.
         return maps | sweep([self.layer], Rank.SWEEP)
-
-    def _offered(self) -> tuple[LayerInfo, ...]:
-        """What can be chosen as a layer: all of them, and the last stages together."""
-        return (*self.layers, methods.fused(self.layers))
 
     def _fuse(self, maps: Mapping[MapKey, np.ndarray], target: int) -> np.ndarray:
         """The map of the fused `layer` from those of the stages."""

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import methods
 from ..engine.protocol import asker
 from ..errors import CamdemoError, ImageError
 from ..question import Question, check
@@ -96,7 +95,7 @@ class Answers:
         scene = self._deck[path].scene
         there = {"model": scene.model.name, "method": scene.method, "framing": scene.framing}
         same = all(asked.get(name, value) == value for name, value in there.items())
-        offered = (*scene.layers, methods.fused(scene.layers))
+        offered = self._deck[path].finding.offered()
         layers = {one.name: one for one in offered if one.stage or one.parts or one == scene.layer}
         name = asked.get("layer", scene.layer.name)
         if not same or asked.keys() & {"target", "versus"} or name not in layers:
