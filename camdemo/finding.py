@@ -109,6 +109,10 @@ class Finding(Trials):
 
     # -- more maps
 
+    def offered(self) -> tuple[LayerInfo, ...]:
+        """What can be chosen as a layer: all of them, and the last stages together."""
+        return (*self.layers, methods.fused(self.layers))
+
     def maps(
         self,
         layers: Sequence[str] | None = None,
@@ -180,10 +184,6 @@ class Finding(Trials):
             return maps | {(self.layer.name, target): self._fuse(maps, target) for target in asked}
         # On its own, so that whoever looks at other layers of the same photo shares the stages.
         return maps | sweep([self.layer], Rank.SWEEP)
-
-    def offered(self) -> tuple[LayerInfo, ...]:
-        """What can be chosen as a layer: all of them, and the last stages together."""
-        return (*self.layers, methods.fused(self.layers))
 
     def _fuse(self, maps: Mapping[MapKey, np.ndarray], target: int) -> np.ndarray:
         """The map of the fused `layer` from those of the stages."""

@@ -78,7 +78,41 @@ def layercam(activation: Tensor, gradient: Tensor) -> Tensor:
     return torch.einsum("chw,chw->hw", positive.double(), activation.double())
 
 
-METHODS = {"gradcam": gradcam, "hirescam": hirescam, "layercam": layercam}
+def gradcampp(activation: Tensor, gradient: Tensor) -> Tensor:
+    """As the paper writes it, but for negative sums: there alpha is at most 1."""
+    a, g = activation.double(), gradient.double()
+    below = 2 * g**2 + a.sum(dim=(1, 2), keepdim=True) * g**3
+    alpha = torch.where(g > 0, g**2 / torch.maximum(below, g**2), 0)
+    weights = (alpha * torch.where(g > 0, g, 0)).sum(dim=(1, 2))
+    return torch.einsum("c,chw->hw", weights, a)
+
+
+def xgradcam(activation: Tensor, gradient: Tensor) -> Tensor:
+    a, g = activation.double(), gradient.double()
+    total = torch.einsum("chw->c", a)
+    cancels = total.abs() <= 1e-2 * torch.einsum("chw->c", a.abs())
+    weights = torch.where(cancels, 0, torch.einsum("chw,chw->c", g, a) / total)
+    return torch.einsum("c,chw->hw", weights, a)
+
+
+def cam(activation: Tensor, gradient: Tensor) -> Tensor:
+    return torch.einsum("cij,chw->hw", gradient.double(), activation.double())
+
+
+def eigencam(activation: Tensor, _gradient: Tensor) -> Tensor:
+    """By the singular values of the cells, of which none is squared."""
+    a = activation.double().flatten(1).T
+    _, _, directions = torch.linalg.svd(a - a.mean(dim=0), full_matrices=False)
+    found = (a - a.mean(dim=0)) @ directions[0]
+    amount = (a**2).sum(dim=1)
+    sign = torch.sign(((amount - amount.mean()) * found).sum())
+    return (sign * found).unflatten(0, activation.shape[1:])
+
+
+METHODS = {
+    **{"gradcam": gradcam, "hirescam": hirescam, "layercam": layercam},
+    **{"gradcampp": gradcampp, "xgradcam": xgradcam, "cam": cam, "eigencam": eigencam},
+}
 
 
 def without_in_place(model: nn.Module, patch: pytest.MonkeyPatch) -> nn.Module:

