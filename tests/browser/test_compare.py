@@ -287,6 +287,27 @@ def test_a_model_that_can_not_be_had_changes_nothing(page: Page) -> None:
     expect(page.locator(HALVES).last).to_contain_text("blocks.4")
 
 
+def test_a_method_that_knows_no_label_has_no_duel(page: Page) -> None:
+    differ(page, "method", "EigenCAM")
+    assert "B's map is the same for all labels." in compared(page)
+    page.keyboard.press("d")
+    expect(page.locator(".cam-words")).to_contain_text("B has no map here: EigenCAM knows no label")
+    asked = asks(page)
+    page.keyboard.press("ArrowLeft")
+    settled(page)
+    assert asked == []
+    page.keyboard.press("d")
+    compared(page)
+
+
+def test_all_layers_beside_the_last(page: Page) -> None:
+    asked = asks(page)
+    differ(page, "layer", "All layers")
+    expect(page.locator(HALVES).last).to_contain_text("All layers")
+    compared(page)
+    assert asked == []
+
+
 def test_an_upload_beside_it(page: Page, tmp_path: Path, explainer: Explainer) -> None:
     file = tmp_path / "mine.png"
     Image.open(get_image("cheetah.jpg")).convert("RGB").crop((60, 0, 440, 300)).save(file)
