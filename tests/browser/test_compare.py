@@ -217,9 +217,9 @@ def test_what_is_not_chosen_follows_a(page: Page, explainer: Explainer) -> None:
 
 
 def test_the_address_has_both(page: Page) -> None:
+    differ(page, "method", "LayerCAM")
     differ(page, "layer", "blocks.4")
     differ(page, "photo", "Cheetah")
-    differ(page, "method", "LayerCAM")
     page.wait_for_function(
         "['b_example=Cheetah', 'b_layer=blocks.4', 'b_method=layercam']"
         ".every((text) => location.search.includes(text))"
