@@ -53,6 +53,9 @@ class Comparison:
         a, b = (_describe(one) for one in self._both)
         frame = "" if a in (_NO_EVIDENCE, _NONE_ON_PHOTO) else " of the frame"
         sentences.append(f"Evidence: A has {a}{frame}, B has {b}.")
+        for letter, one in zip("AB", self._both, strict=True):
+            if not methods.find(one.method).knows_label:
+                sentences.append(f"{letter}'s map is the same for all labels.")
         if self.overlap is not None and self.chance is not None:
             overlap, chance = percent(self.overlap), percent(self.chance)
             sentences.append(f"Their strongest fifths overlap by {overlap} (by chance {chance}).")

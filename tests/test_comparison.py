@@ -154,6 +154,12 @@ def test_the_words_of_other_labels(made: Any, explanation: Explanation) -> None:
     assert compare(made(TOP), other).text.startswith("A: lion 90 %. B: tiger 2.0 %. Evidence:")
 
 
+def test_the_words_of_a_method_that_knows_no_label(made: Any) -> None:
+    text = compare(made(TOP), made(LEFT, method="eigencam")).text
+    assert "half in 12 %. B's map is the same for all labels. Their strongest" in text
+    assert "A's map" not in text
+
+
 def test_the_figure(made: Any) -> None:
     small = Image.fromarray(PHOTO[:50, :50])
     look = {"colormap": "viridis", "opacity": 0.3, "look": "notebook"}

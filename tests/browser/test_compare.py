@@ -217,9 +217,9 @@ def test_what_is_not_chosen_follows_a(page: Page, explainer: Explainer) -> None:
 
 
 def test_the_address_has_both(page: Page) -> None:
+    differ(page, "method", "LayerCAM")
     differ(page, "layer", "blocks.4")
     differ(page, "photo", "Cheetah")
-    differ(page, "method", "LayerCAM")
     page.wait_for_function(
         "['b_example=Cheetah', 'b_layer=blocks.4', 'b_method=layercam']"
         ".every((text) => location.search.includes(text))"
@@ -285,6 +285,27 @@ def test_a_model_that_can_not_be_had_changes_nothing(page: Page) -> None:
     differ(page, "model", "MobileNetV2")
     expect(said(page, "compare")).not_to_have_text("")
     expect(page.locator(HALVES).last).to_contain_text("blocks.4")
+
+
+def test_a_method_that_knows_no_label_has_no_duel(page: Page) -> None:
+    differ(page, "method", "EigenCAM")
+    assert "B's map is the same for all labels." in compared(page)
+    page.keyboard.press("d")
+    expect(page.locator(".cam-words")).to_contain_text("B has no map here: EigenCAM knows no label")
+    asked = asks(page)
+    page.keyboard.press("ArrowLeft")
+    settled(page)
+    assert asked == []
+    page.keyboard.press("d")
+    compared(page)
+
+
+def test_all_layers_beside_the_last(page: Page) -> None:
+    asked = asks(page)
+    differ(page, "layer", "All layers")
+    expect(page.locator(HALVES).last).to_contain_text("All layers")
+    compared(page)
+    assert asked == []
 
 
 def test_an_upload_beside_it(page: Page, tmp_path: Path, explainer: Explainer) -> None:

@@ -32,8 +32,8 @@ function regionsFrom(text) {
 
 /** What of B differs from A, under the names of A's with "b_" before them. */
 function textsOfB({ other }) {
-  const { source, ...names } = other?.differs ?? {};
-  return Object.fromEntries(Object.entries({ example: source?.example, ...names }).filter(([, text]) => text).map(([name, text]) => [`b_${name}`, text]));
+  const { source, model, layer, method } = other?.differs ?? {};
+  return Object.fromEntries(Object.entries({ example: source?.example, model, layer, method }).filter(([, text]) => text).map(([name, text]) => [`b_${name}`, text]));
 }
 
 /** The same from an address: the `other` of a state, or null. A photo that was sent has no name: it is given. */

@@ -264,7 +264,7 @@ function comparingOf(viewer) {
 
   /** Both as difference.js takes them; null where a map is still under way. */
   function both() {
-    const all = sides.map((side) => ({ map: mapNow(side), scene: side.state.scene, probability: shareOf(side) }));
+    const all = sides.map((side) => ({ map: mapNow(side), scene: side.state.scene, method: side.state.method, probability: shareOf(side) }));
     return isReady() && all.every(({ map }) => map) ? all : null;
   }
 
@@ -277,6 +277,9 @@ function comparingOf(viewer) {
   /** The sentences, or what is waited for. */
   function words() {
     const pair = both();
+    // A may have gone to a layer, or to two labels, for which B's method is not there.
+    const refusal = isReady() && refusalOf(second.state, second.state.method);
+    if (refusal) return `B has no map here: ${methodOf(second.state.method).title} ${refusal}.`;
     if (!pair) return "The other map is being computed …";
     const weak = sides.map((side, i) =>
       describeWeak(pair[i].map, side.heat.rangeFor(side.state.layer, side.state.target)).replace("A weak map", `${"AB"[i]} is weak`));
@@ -347,7 +350,8 @@ function comparingOf(viewer) {
     fields.photo.set(source ? JSON.stringify(source) : "");
     fields.model.fill([asA, ...state.models.map(entry)]);
     const { layers } = second.state.scene ?? { layers: [] };
-    fields.layer.fill([asA, ...layers.map((layer) => ({ value: layer.name, title: layerTitle(layers, layer) }))]);
+    const refused = (layer) => refusedAs(refusalOf(second.state, second.state.method, layer.name) && `not by ${methodOf(second.state.method).title}`);
+    fields.layer.fill([asA, ...layers.map((layer) => ({ value: layer.name, title: layerTitle(layers, layer), ...refused(layer) }))]);
     fields.method.fill([asA, ...(scene ? methodsHere(viewer).map(methodEntry(second.state)) : [])]);
     for (const name of ["model", "layer", "method"]) fields[name].set(other?.differs[name] ?? "");
   }
@@ -387,7 +391,7 @@ function comparingOf(viewer) {
 
   /** Ask for the map that B lacks: of a label that it has not among its own, or of another layer or method. */
   function askForMissing() {
-    if (!isReady() || mapNow(second)) return;
+    if (!isReady() || mapNow(second) || refusalOf(second.state, second.state.method)) return;
     if (second.state.target === null) second.askForLabels([labelText(state.scene, state.target)]);
     else second.askForMissing();
   }

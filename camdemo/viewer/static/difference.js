@@ -66,11 +66,12 @@ function describeSpread({ map, scene }) {
   return `${where} and half in ${percentText(half)}`;
 }
 
-/** The difference in a few sentences; `sides` are {map, scene, probability}, `shared` is that of overlapOfMaps. */
+/** The difference in a few sentences; `sides` are {map, scene, method, probability}, `shared` is that of overlapOfMaps. */
 function describeComparison(name, sides, shared) {
   const [a, b] = sides.map(({ probability }) => percentText(probability));
   const [first, second] = sides.map(describeSpread);
   const frame = [NO_EVIDENCE, NONE_ON_PHOTO].includes(first) ? "" : " of the frame";
+  const alike = sides.map(({ method }, i) => (methodOf(method).knows_label ? "" : `${"AB"[i]}'s map is the same for all labels.`));
   const overlap = shared && `Their strongest fifths overlap by ${percentText(shared.overlap)} (by chance ${percentText(shared.chance)}).`;
-  return [`${name}: A ${a}, B ${b}.`, `Evidence: A has ${first}${frame}, B has ${second}.`, ...(overlap ? [overlap] : [])].join(" ");
+  return [`${name}: A ${a}, B ${b}.`, `Evidence: A has ${first}${frame}, B has ${second}.`, ...alike, overlap].filter(Boolean).join(" ");
 }
