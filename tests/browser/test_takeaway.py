@@ -547,21 +547,21 @@ def test_a_layer_step_repaints_only_the_labels(counted: Page) -> None:
 def test_another_label_repaints_only_the_strip(counted: Page) -> None:
     counted.evaluate("viewer.set({ target: 293 })")
     found = counts(counted)
-    assert (found["strip"], found["labels"]) == (2, 0)
+    assert (found["strip"], found["labels"]) == (3, 0)  # two layers, and both fused
 
 
 def test_other_colours_are_painted_from_what_is_there(counted: Page) -> None:
     set_controls(counted, colormap="turbo")
-    assert counts(counted) == {"strip": 2, "labels": 2, "upsamplings": 0, "ranges": 0}
+    assert counts(counted) == {"strip": 3, "labels": 2, "upsamplings": 0, "ranges": 0}
     set_controls(counted, opacity=0.7)
-    assert counts(counted) == {"strip": 2, "labels": 2, "upsamplings": 0, "ranges": 0}
+    assert counts(counted) == {"strip": 3, "labels": 2, "upsamplings": 0, "ranges": 0}
 
 
 def test_other_values_are_painted_anew(counted: Page) -> None:
     """A control: what has changed is not left as it was."""
     set_controls(counted, evidence="signed")
     found = counts(counted)
-    assert (found["strip"], found["labels"], found["upsamplings"]) == (2, 2, 5)
+    assert (found["strip"], found["labels"], found["upsamplings"]) == (3, 2, 6)
     set_controls(counted, evidence="positive")
     counted.evaluate("viewer.set({ shared: true })")
     tiles = counts(counted)
