@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,23 @@ from playwright.sync_api import Browser, Page, expect
 
 from camdemo import Explanation
 
-from .steps import LABELS, STRIP, TITLE, VIEWER, changed, choose_model, example, settled
+from .steps import (
+    CANVAS,
+    EXAMPLES,
+    LABELS,
+    STRIP,
+    TITLE,
+    VIEWER,
+    changed,
+    choose_model,
+    example,
+    field,
+    open_menu,
+    opened,
+    said,
+    settled,
+    upload,
+)
 
 AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
 FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex]"
@@ -32,57 +49,100 @@ def violations(page: Page, *exclude: str) -> list[str]:
     return [f"{rule['id']}: {node['html'][:200]}" for rule in found for node in rule["nodes"]]
 
 
+def is_dark(page: Page) -> bool:
+    return page.evaluate("document.body.classList.contains('dark')")
+
+
 @pytest.fixture(params=["light", "dark"])
 def themed(request: pytest.FixtureRequest, page: Page, server: str) -> Page:
     page.goto(f"{server}?__theme={request.param}")
-    page.wait_for_function("document.querySelector('input[aria-label=Model]')?.value")
-    is_dark = page.evaluate("document.body.classList.contains('dark')")
-    assert is_dark == (request.param == "dark")
+    opened(page)
+    assert is_dark(page) == (request.param == "dark")
     return page
 
 
+@pytest.fixture(params=["light", "dark"])
+def phone(request: pytest.FixtureRequest, browser: Browser, server: str) -> Iterator[Page]:
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    )
+    page = context.new_page()
+    page.goto(f"{server}?__theme={request.param}")
+    opened(page)
+    assert is_dark(page) == (request.param == "dark")
+    yield page
+    context.close()
+
+
 def put_all_on_the_page(page: Page) -> None:
-    """A state in which every part of the viewer is shown."""
-    page.get_by_text("Take away").click()
+    """A state in which much of the viewer is shown: divider, read-out, what hiding did."""
     page.get_by_label("Split", exact=True).check()
-    page.get_by_label("Evidence", exact=True).select_option("signed")  # disables the colour map
-    page.get_by_text("How to read this").click()
-    if page.locator(".cam-ask").is_visible():  # not in a file, where no model answers
-        page.get_by_label("Move frame").check()
+    menu = open_menu(page, "look")
+    menu.get_by_label("Evidence", exact=True).select_option("signed")  # disables the colour map
+    page.keyboard.press("Escape")
+    if page.locator("[data-action=hottest]").count():  # not in a file, where no model answers
         page.get_by_role("button", name="Hide the hottest").click()
         expect(page.locator(".cam-asked")).to_contain_text("on average")
-    page.locator("canvas.cam-picture").hover()
+    page.locator(CANVAS).hover()
     expect(page.locator(".cam-readout")).to_contain_text("Row")
 
 
-def test_axe_finds_nothing_on_the_page(themed: Page) -> None:
+def test_axe_finds_nothing_on_the_page(themed: Page, tmp_path: Path) -> None:
     """One page through all its states, since loading it takes longer than looking at it."""
-    expect(themed.locator(TITLE)).to_have_text("Choose a photo")
     assert violations(themed) == []
     example(themed, "Cheetah + lion")
-    assert violations(themed) == []
     put_all_on_the_page(themed)
     assert violations(themed) == []
-    themed.set_viewport_size({"width": 390, "height": 844})
-    assert violations(themed) == []
-    themed.set_viewport_size({"width": 1280, "height": 900})
-    themed.locator("#headline").click()
-    themed.keyboard.press("d")
-    expect(themed.locator(".cam-note")).to_contain_text("against")
-    assert violations(themed) == []
-    themed.keyboard.press("?")
-    expect(themed.get_by_role("dialog", name="Keys")).to_be_visible()
+    for name in ("look", "fill", "save"):
+        open_menu(themed, name)
+        assert violations(themed) == [], name
+        themed.keyboard.press("Escape")
+    for title in ("Model", "Layer", "Add a label"):
+        field(themed, title).click()
+        expect(themed.locator(".cam-popup:visible [role=option]").first).to_be_visible()
+        assert violations(themed) == [], title
+        themed.keyboard.press("Escape")
+    for tab in themed.get_by_role("tab").all():
+        tab.click()
+        assert violations(themed) == [], tab.inner_text()
+    themed.get_by_role("button", name="Help").click()
+    expect(themed.get_by_role("dialog", name="Help")).to_be_visible()
     assert violations(themed) == []
     themed.keyboard.press("Escape")
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no photo")
+    upload(themed, broken)
+    choose_model(themed, "ResNet-18")
+    expect(said(themed, "model")).not_to_be_empty()
+    settled(themed)
+    assert violations(themed) == []
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
+def test_axe_finds_nothing_on_stage(themed: Page, size: tuple[int, int]) -> None:
+    themed.set_viewport_size({"width": size[0], "height": size[1]})
+    example(themed, "Cheetah + lion")
     themed.keyboard.press("f")
     expect(themed.locator(".cam-fills-screen")).to_be_visible()
+    themed.wait_for_timeout(400)  # what fades is there, or gone
     assert violations(themed) == []
-    themed.keyboard.press("Escape")
-    choose_model(themed, "ResNet-18")
-    expect(themed.get_by_test_id("toast-body")).to_be_visible()
-    themed.wait_for_timeout(500)  # it fades in, and is pale until then
-    # Gradio's own: the head of a message is a button with a button in it.
-    assert violations(themed, ".toast-header") == []
+    themed.mouse.move(200, 200)
+    themed.mouse.move(300, 300)
+    expect(themed.get_by_role("button", name="Leave")).to_be_visible()
+    themed.wait_for_timeout(400)
+    assert violations(themed) == []
+
+
+def test_axe_finds_nothing_on_a_phone(phone: Page) -> None:
+    assert violations(phone) == []
+    for name in ("photo", "layer", "hide", "frame", "compare"):
+        phone.locator(f".cam-phone [data-opens={name}]").tap()
+        expect(phone.locator(f"[data-sheet={name}].cam-sheet")).to_be_visible()
+        assert violations(phone) == [], name
+        phone.locator(f".cam-phone [data-opens={name}]").tap()
+    phone.locator(".cam-phone [data-menu=save]").tap()
+    expect(phone.locator("#cam-menu-save")).to_be_visible()
+    assert violations(phone) == []
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +167,11 @@ def test_axe_finds_nothing_in_the_file(standalone: Page) -> None:
     assert violations(standalone) == []
     put_all_on_the_page(standalone)
     assert violations(standalone) == []
-    standalone.get_by_role("button", name="Keys").click()
+    for name in ("look", "save"):
+        open_menu(standalone, name)
+        assert violations(standalone) == [], name
+        standalone.keyboard.press("Escape")
+    standalone.get_by_role("button", name="Help").click()
     assert violations(standalone) == []
     standalone.keyboard.press("Escape")
     standalone.keyboard.press("f")
@@ -116,7 +180,7 @@ def test_axe_finds_nothing_in_the_file(standalone: Page) -> None:
 
 def test_axe_would_find_something(page: Page) -> None:
     """A control: it does run, and looks into the viewer."""
-    page.evaluate(f"document.querySelector('{VIEWER} .cam-note').style.color = '#ccc'")
+    page.evaluate(f"document.querySelector('{VIEWER} .cam-words').style.color = '#ccc'")
     assert any("color-contrast" in line for line in violations(page))
     example(page, "Lion")
     page.evaluate("document.querySelector('canvas.cam-picture').removeAttribute('aria-label')")
@@ -149,12 +213,13 @@ def tab_stops(page: Page) -> list[str]:
 
 
 def test_tab_reaches_every_control(page: Page) -> None:
-    assert tab_stops(page) == []
-    example(page, "Lion")
-    page.get_by_text("Take away").click()
     page.get_by_label("Split", exact=True).check()
     assert page.locator(f"{VIEWER} :is({FOCUSABLE})").count() > 40
     assert tab_stops(page) == []
+    for name in ("look", "fill", "save"):  # by Tab from the button that opened it
+        open_menu(page, name)
+        assert tab_stops(page) == [], name
+        page.keyboard.press("Escape")
 
 
 def luminance(pixels: np.ndarray) -> np.ndarray:
@@ -203,8 +268,6 @@ def check_focus_is_seen(page: Page) -> int:
 
 
 def test_focus_has_an_outline_on_the_page(themed: Page) -> None:
-    example(themed, "Lion")
-    themed.get_by_text("Take away").click()
     themed.get_by_label("Split", exact=True).check()
     outlines: dict[str, float] = {}
     for _ in range(90):
@@ -232,40 +295,45 @@ def test_focus_is_seen_in_the_file(standalone: Page) -> None:
 
 
 def test_everything_works_by_keyboard_alone(page: Page) -> None:
-    page.locator("#examples button").nth(1).press("Enter")
+    page.locator(EXAMPLES).nth(2).press("Enter")
+    expect(page.locator(TITLE)).to_contain_text("obelisk")
+    page.locator(EXAMPLES).nth(1).press("Enter")
     expect(page.locator(TITLE)).to_contain_text("lion")
     settled(page)
-    for control, key in [
-        (page.locator(STRIP).nth(3), "Enter"),
-        (page.locator(LABELS).nth(2), "Enter"),
-        (page.get_by_label("Opacity", exact=True), "ArrowRight"),
-        (page.get_by_label("Glow", exact=True), "ArrowRight"),
-        (page.get_by_label("Notebook", exact=True), "ArrowLeft"),
-        (page.get_by_label("Strongest", exact=True), "Home"),
-        (page.get_by_label("Colour map", exact=True), "ArrowDown"),
-        (page.get_by_label("Evidence", exact=True), "ArrowDown"),
-        (page.get_by_label("Layer", exact=True), "ArrowDown"),
-        (page.get_by_label("One scale for all labels"), " "),
-        (page.get_by_role("button", name="Hide the hottest"), "Enter"),
-        (page.get_by_label("Keep only this"), " "),
-        (page.get_by_label("Fill with"), "ArrowDown"),
-        (page.get_by_role("button", name="Clear"), "Enter"),
-        (page.get_by_role("button", name="Undo"), "Enter"),
-        (page.get_by_label("Against"), "ArrowDown"),
-        (page.get_by_label("Overlay", exact=True), "ArrowRight"),
-        (page.get_by_label("Split", exact=True), " "),
-        (page.get_by_label("Divider", exact=True), "ArrowLeft"),
+    menus = {"look": "Look: ", "fill": "Fill"}
+    for place, control, key in [
+        ("", page.locator(STRIP).nth(3), "Enter"),
+        ("", page.locator(LABELS).nth(2), "Enter"),
+        ("look", page.get_by_label("Opacity", exact=True), "ArrowLeft"),
+        ("look", page.get_by_label("Strongest", exact=True), "PageDown"),
+        ("look", page.get_by_label("Colour map", exact=True), "ArrowDown"),
+        ("look", page.get_by_label("One scale for all labels"), " "),
+        ("look", page.get_by_label("Evidence", exact=True), "ArrowDown"),
+        ("", page.get_by_role("button", name="Hide the hottest"), "Enter"),
+        ("fill", page.get_by_label("Keep only this"), " "),
+        ("fill", page.get_by_label("Fill with"), "ArrowDown"),
+        ("", page.get_by_role("button", name="Clear"), "Enter"),
+        ("", page.get_by_role("button", name="Undo"), "Enter"),
+        ("", page.get_by_label("Against"), "ArrowDown"),
+        ("", page.get_by_label("Overlay", exact=True), "ArrowRight"),
+        ("", page.get_by_label("Split", exact=True), " "),
+        ("", page.get_by_label("Divider", exact=True), "ArrowLeft"),
     ]:
+        if place:
+            page.get_by_role("button", name=menus[place]).press("Enter")
         changed(page, lambda control=control, key=key: control.press(key))
-    take_away = page.get_by_text("Take away")
-    take_away.press("Enter")
+        if place:
+            page.keyboard.press("Escape")
+            expect(page.locator(f"#cam-menu-{place}")).to_be_hidden()
+    page.get_by_role("button", name="Save and share").press("Enter")
     page.get_by_role("button", name="Copy as Python").press("Enter")
-    expect(page.locator(".cam-said")).to_contain_text("copied")
-    page.get_by_role("button", name="Keys").press("Enter")
+    expect(said(page, "save")).to_contain_text("copied")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Help").press("Enter")
     page.get_by_role("button", name="Close").press("Enter")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
-    expect(page.get_by_role("button", name="Keys")).to_be_focused()
-    page.get_by_role("button", name="Fill the screen").press("Enter")
+    expect(page.get_by_role("dialog", name="Help")).to_be_hidden()
+    expect(page.get_by_role("button", name="Help")).to_be_focused()
+    page.get_by_role("button", name="Stage").press("Enter")
     expect(page.locator(".cam-fills-screen")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator(".cam-fills-screen")).to_have_count(0)
@@ -273,45 +341,60 @@ def test_everything_works_by_keyboard_alone(page: Page) -> None:
 
 def test_what_changes_is_told(page: Page) -> None:
     """Who can't see the canvas hears of it: texts change in live regions."""
-    example(page, "Lion")
-    picture = page.locator("canvas.cam-picture")
+    picture = page.locator(CANVAS)
     before = picture.get_attribute("aria-label")
     second = page.locator(LABELS).nth(1).locator(".cam-name").inner_text()
     page.keyboard.press("2")
-    expect(page.locator(".cam-heading[aria-live=polite] .cam-title")).to_contain_text(second)
+    expect(page.locator(f"{TITLE}[aria-live=polite]")).to_contain_text(second)
     assert picture.get_attribute("aria-label") != before
     expect(page.locator(LABELS).nth(1)).to_have_attribute("aria-pressed", "true")
-    expect(page.get_by_label("Opacity", exact=True)).to_have_attribute("aria-valuetext", "85 %")
+    opacity = page.locator("[data-control=opacity]")
+    expect(opacity).to_have_attribute("aria-valuetext", re.compile(r"^\d+ %$"))
 
 
 # ---------------------------------------------------------------- phones
 
 
-def test_a_phone_shows_the_canvas_first_and_scrolls_only_down(page: Page) -> None:
-    page.set_viewport_size({"width": 390, "height": 844})
-    scroll = "() => document.documentElement.scrollWidth"
-    assert page.evaluate(scroll) <= 390
-    example(page, "Lion")
-    put_all_on_the_page(page)
-    assert page.evaluate(scroll) <= 390
-    canvas = page.locator("canvas.cam-picture").bounding_box()
-    upload = page.locator("#question").bounding_box()
-    assert canvas
-    assert upload
-    assert canvas["y"] + canvas["height"] <= upload["y"]
-    assert canvas["width"] >= 300
+def test_a_phone_shows_the_answer_first_and_scrolls_only_down(phone: Page) -> None:
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    for part in (CANVAS, f"{VIEWER} .cam-words", f"{LABELS}:nth-child(5)", f"{STRIP}:last-child"):
+        area = phone.locator(part).bounding_box()
+        assert area
+        assert area["y"] + area["height"] <= 844 - 56, part  # the bar
+    phone.locator(".cam-phone [data-opens=hide]").tap()
+    phone.get_by_role("button", name="Hide the hottest").tap()
+    settled(phone)
+    expect(phone.locator(".cam-sheet[data-sheet=hide]")).to_be_hidden()  # the answer is in sight
     # Nothing of the viewer sticks out, except that the filmstrip scrolls by itself.
-    outside = page.evaluate(
+    outside = phone.evaluate(
         """selector => [...document.querySelectorAll(`${selector} *`)].filter((one) => {
           const { right, width } = one.getBoundingClientRect();
-          return width > 0 && right > 391 && !one.closest(".cam-strip");
+          return width > 1 && right > 391 && !one.closest(".cam-strip, .cam-examples");
         }).map((one) => one.className || one.tagName)""",
         VIEWER,
     )
     assert outside == []
 
 
+def test_a_phones_targets_are_large_enough(phone: Page) -> None:
+    """44 pixels, and rows of labels 31; of radio buttons their group counts."""
+    small = """() => {
+      const targets = "button, select, input[type=text], fieldset, .cam-check";
+      const heightOf = (one) => one.getBoundingClientRect().height;
+      return [...document.querySelectorAll(`#viewer :is(${targets})`)]
+        .filter((one) => one.checkVisibility({ visibilityProperty: true }))
+        .filter((one) => heightOf(one) < (one.closest(".cam-labels") ? 31 : 44) - 0.5)
+        .map((one) => `${one.textContent.trim() || one.ariaLabel}: ${heightOf(one)}`);
+    }"""
+    assert phone.evaluate(small) == []
+    for name in ("photo", "layer", "hide", "frame", "compare"):
+        phone.locator(f".cam-phone [data-opens={name}]").tap()
+        assert phone.evaluate(small) == [], name
+        phone.locator(f".cam-phone [data-opens={name}]").tap()
+
+
 def test_a_file_on_a_phone(standalone: Page) -> None:
     standalone.set_viewport_size({"width": 390, "height": 844})
-    put_all_on_the_page(standalone)
+    settled(standalone)
+    assert violations(standalone) == []
     assert standalone.evaluate("document.documentElement.scrollWidth") <= 390
