@@ -53,6 +53,8 @@ def test_every_model(name: str) -> None:
     layer = methods.default(found)
     targets = expected.argmax(dim=1).tolist()
     for method in methods.all():
+        if not method.is_at(layer):
+            continue
 
         def maps(model: nn.Module, batch: Tensor, method: str = method.name) -> np.ndarray:
             asked = zip(batch.split(1), targets, strict=True)

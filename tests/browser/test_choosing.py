@@ -181,7 +181,7 @@ def test_the_arrow_keys_and_the_strip_choose_layers(page: Page) -> None:
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
     check_all_agree(page, Shown(layer=SIX))
-    changed(page, page.locator(STRIP).last.click)
+    changed(page, page.locator(STRIP).nth(-2).click)  # the last one is that of all layers
     check_all_agree(page, Shown())
     changed(page, lambda: page.locator(STRIP).nth(8).press("Enter"))
     check_all_agree(page, Shown(layer=SIX))
@@ -243,7 +243,7 @@ def test_a_deck_shows_the_map_of_the_model_that_it_names(
     deck = photos_in(tmp_path)
     own = Explainer(Settings(model="efficientnet_lite0"))
     demo = build_demo(own, deck)
-    options = launch_options(own, deck) | {"server_name": "127.0.0.1"}
+    options = launch_options(own) | {"server_name": "127.0.0.1"}
     _, address, _ = demo.queue().launch(prevent_thread_lock=True, quiet=True, **options)
     page = browser.new_page()
     try:

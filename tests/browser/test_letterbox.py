@@ -53,7 +53,7 @@ def test_a_cell_is_read_and_outlined_on_the_photo_alone(alone: Page, photo: str)
     show(alone, explanation(photo, MAPS["7 x 7"]))
     width, height = (600, 400) if photo == WIDE else (400, 600)
     # 37 of 224 rows are bar: the first row of 32 is not on the photo, the second by 27.
-    first = alone.evaluate("cellAt(viewer, { x: 1, y: 1 })")
+    first = alone.evaluate("(({ row, column }) => ({ row, column }))(cellAt(viewer, { x: 1, y: 1 }))")
     assert first == ({"row": 1, "column": 0} if photo == WIDE else {"row": 0, "column": 1})
     for outside in ((-1, 5), (5, -1), (width + 1, 5), (5, height + 1)):
         assert alone.evaluate("([x, y]) => cellAt(viewer, { x, y })", outside) is None

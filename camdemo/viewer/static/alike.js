@@ -56,14 +56,14 @@ function likenessOf({ state, mapOf }) {
   return found.length ? found.reduce((sum, each) => sum + each, 0) / found.length : null;
 }
 
-/** A sentence where a method hardly answers for the label that was asked; else empty. */
+/** A sentence where the maps of the labels hardly differ; else empty. */
 function describeLikeness(viewer) {
   const { method, versus } = viewer.state;
   if (versus !== null || !methodOf(method).knows_label) return "";
   const likeness = likenessOf(viewer);
   if (likeness === null || likeness <= ALIKE) return "";
-  return `At this layer the maps of these labels are nearly the same (rank correlation ${likeness.toFixed(2)}): `
-    + "this method hardly answers for the label.";
+  return `The maps of the labels shown are nearly the same (rank correlation ${likeness.toFixed(2)}): `
+    + "whichever is asked, the answer is this place.";
 }
 
 /** What stands under a map that belongs to no label. */

@@ -210,7 +210,7 @@ function wordsOf(viewer, map, label, rival) {
   if (!method.knows_label) return describeWithoutLabel(map, method, state.scene);
   const weak = describeWeak(map, heat.rangeFor(state.layer, state.target));
   const told = rival ? describeDuel(map, label, rival.label, state.scene) : describe(map, label, state.scene);
-  return [told, weak, describeLikeness(viewer)].filter(Boolean).join(" ");
+  return [told, weak].filter(Boolean).join(" ");
 }
 
 const OWN_FRAME = "own"; // in the list of framings: one that is moved on the photo

@@ -104,6 +104,7 @@ function trustOf(viewer) {
       trial.querySelector("button").disabled = Boolean(result?.pending);
     }
     if (!state.scene || !find("[data-trial]")) return;
+    viewer.write(".cam-alike", describeLikeness(viewer) || "Does this map deserve belief? Each test takes a second or more.");
     drawScores();
     const curves = resultOf("curves");
     find(".cam-curves").hidden = !curves?.deletion;
