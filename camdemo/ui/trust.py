@@ -54,8 +54,8 @@ class Trust:
         Each has "text", "area", "shares" and "probabilities", and "low" and "high" of random orders
         where there are any. The question has "fill", and "orders": how many.
         """
-        orders, fill = questions.orders(question), find(Hiding, "fill").check(question.get("fill"))
         finding = self._shown(question)
+        orders, fill = questions.orders(question), find(Hiding, "fill").check(question.get("fill"))
         deletion = finding.deletion(fill=fill, orders=orders)
         insertion = finding.insertion(fill=fill, orders=orders, band=deletion if orders else None)
         return {"deletion": _curve(deletion), "insertion": _curve(insertion)}

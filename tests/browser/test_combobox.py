@@ -90,7 +90,7 @@ def check_closed(page: Page, text: str) -> None:
     expect(field(page)).to_have_value(text)
     expect(field(page)).to_have_attribute("aria-expanded", "false")
     assert active(page) is None
-    expect(page.locator(".cam-popup")).to_be_hidden()
+    expect(page.locator(".cam-popup:visible")).to_have_count(0)
 
 
 # ---------------------------------------------------------------- by typing

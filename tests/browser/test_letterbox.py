@@ -53,13 +53,14 @@ def test_a_cell_is_read_and_outlined_on_the_photo_alone(alone: Page, photo: str)
     show(alone, explanation(photo, MAPS["7 x 7"]))
     width, height = (600, 400) if photo == WIDE else (400, 600)
     # 37 of 224 rows are bar: the first row of 32 is not on the photo, the second by 27.
-    first = alone.evaluate("(({ row, column }) => ({ row, column }))(cellAt(viewer, { x: 1, y: 1 }))")
+    grid = "(({ row, column }) => ({ row, column }))"
+    first = alone.evaluate(f"{grid}(cellAt(viewer, {{ x: 1, y: 1 }}))")
     assert first == ({"row": 1, "column": 0} if photo == WIDE else {"row": 0, "column": 1})
     for outside in ((-1, 5), (5, -1), (width + 1, 5), (5, height + 1)):
         assert alone.evaluate("([x, y]) => cellAt(viewer, { x, y })", outside) is None
     for key in ("r", *["ArrowUp"] * 9, *["ArrowLeft"] * 9):
         alone.keyboard.press(key)
-    assert alone.evaluate("viewer.state.cell") == first
+    assert alone.evaluate(f"{grid}(viewer.state.cell)") == first
     left, top, right, bottom = alone.evaluate(
         """() => {
           const { scene, cell } = viewer.state;
@@ -71,7 +72,7 @@ def test_a_cell_is_read_and_outlined_on_the_photo_alone(alone: Page, photo: str)
     assert (bottom if photo == WIDE else right) == pytest.approx(400 * 27 / 149, abs=1)
     for key in ["ArrowDown"] * 9 + ["ArrowRight"] * 9:
         alone.keyboard.press(key)
-    last = alone.evaluate("viewer.state.cell")
+    last = alone.evaluate(f"{grid}(viewer.state.cell)")
     assert last == ({"row": 5, "column": 6} if photo == WIDE else {"row": 6, "column": 5})
     alone.keyboard.press("r")
 
