@@ -306,7 +306,6 @@ def test_everything_works_by_keyboard_alone(page: Page) -> None:
         ("", page.locator(STRIP).nth(3), "Enter"),
         ("", page.locator(LABELS).nth(2), "Enter"),
         ("look", page.get_by_label("Opacity", exact=True), "ArrowLeft"),
-        ("look", page.get_by_label("One scale for all labels"), " "),
         ("look", page.get_by_label("Strongest", exact=True), "Home"),
         ("look", page.get_by_label("Colour map", exact=True), "ArrowDown"),
         ("look", page.get_by_label("Evidence", exact=True), "ArrowDown"),
