@@ -102,9 +102,11 @@ class Answers:
             return None
         return replace(scene, layer=layers[name])
 
-    @answers("waiting")
     def waiting(self, _question: Any) -> dict[str, Any]:
-        """How many are answered before the visitor who asks: {"before": a number}."""
+        """How many are answered before the visitor who asks: {"before": a number}.
+
+        It is asked once a second, and so not logged.
+        """
         return {"before": self._turns.before(asker.get())}
 
     def answer(
