@@ -1,6 +1,6 @@
 """Two explanations side by side: what they share, in numbers, in words and as a picture.
 
-The page says the same of its two halves: compare.js is this file in JavaScript.
+The page says the same of its two halves: difference.js is this file in JavaScript.
 """
 
 from __future__ import annotations

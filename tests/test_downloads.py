@@ -311,7 +311,7 @@ def test_a_folder_that_can_not_be_written(
     ],
 )
 def test_every_cause_has_its_words(cause: BaseException | None, reason: str, folder: Path) -> None:
-    text = downloads._sentence(SPEC, cause)
+    text = downloads.sentence(SPEC, cause)
     assert f": {reason}. " in text
     check_words(text, folder)
 

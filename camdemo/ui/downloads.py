@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import threading
+import time
 import urllib.error
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ..explainer import Explainer
 
 _MOST = 16  # downloads at once
+_SILENT = 90.0  # seconds; a page asks three times a second, and once a minute in the background
 _MOST_WAITING = 4096  # visitors for one of them
 _LONGEST = 64  # characters of a visitor's name that are kept
 
@@ -27,11 +29,16 @@ class _Download:
     """A download, and the visitors who wait for it or have heard how it ended."""
 
     spec: ModelSpec
-    waiting: set[str] = field(default_factory=set)
+    waiting: dict[str, float] = field(default_factory=dict)  # when each of them asked last
     state: str = "running"
     received: int = 0
     total: int = 0
     error: str = ""
+
+    def forget_the_silent(self) -> None:
+        """Whoever closed the page asks no more, and does not wait."""
+        now = time.monotonic()
+        self.waiting = {who: at for who, at in self.waiting.items() if now - at < _SILENT}
 
 
 class Downloads:
@@ -68,7 +75,7 @@ class Downloads:
                 threading.Thread(target=self._run, args=(download,), daemon=True).start()
             if len(download.waiting) >= _MOST_WAITING:
                 raise CamdemoError("Too many people wait for this model. Try again in a minute.")
-            download.waiting.add(_visitor())
+            download.waiting[_visitor()] = time.monotonic()
             return _seen(spec, download)
 
     def state(self, question: Any) -> dict[str, Any]:
@@ -78,7 +85,10 @@ class Downloads:
         except CamdemoError as error:
             return {"error": str(error)}
         with self._lock:
-            return _seen(spec, self._downloads.get(spec.name))
+            download = self._downloads.get(spec.name)
+            if download and _visitor() in download.waiting:
+                download.waiting[_visitor()] = time.monotonic()
+            return _seen(spec, download)
 
     @answers("cancel download")
     def cancel(self, question: Any) -> dict[str, Any]:
@@ -87,7 +97,7 @@ class Downloads:
         with self._lock:
             download = self._downloads.get(spec.name)
             if download:
-                download.waiting.discard(_visitor())
+                download.waiting.pop(_visitor(), None)
             return _seen(spec, download)
 
     def _find(self, question: Any) -> ModelSpec:
@@ -105,6 +115,7 @@ class Downloads:
 
         def progress(received: int, total: int) -> None:
             with self._lock:
+                download.forget_the_silent()
                 if not download.waiting:
                     del self._downloads[name]  # who asks now starts another one
                     raise Abandoned("Nobody waits for this download any more.")
@@ -118,7 +129,7 @@ class Downloads:
                 state, error = "ready", ""
             except WeightsError as failed:
                 note(reason=str(failed.__cause__ or failed))
-                error = _sentence(download.spec, failed.__cause__)
+                error = sentence(download.spec, failed.__cause__)
                 raise
         with self._lock:
             download.state, download.error = state, error
@@ -137,7 +148,7 @@ def _seen(spec: ModelSpec, download: _Download | None) -> dict[str, Any]:
     return {name: getattr(download, name) for name in ("state", "received", "total", "error")}
 
 
-def _sentence(spec: ModelSpec, cause: BaseException | None) -> str:
+def sentence(spec: ModelSpec, cause: BaseException | None) -> str:
     """Why the weights can't be had, for strangers: no address, path or number of an error."""
     return (
         f"The weights of {spec.title} ({spec.megabytes:.0f} MB) can't be downloaded: "

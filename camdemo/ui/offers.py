@@ -34,8 +34,8 @@ class Offers:
             {
                 "name": name,
                 "icon": self.photos.small(path),
-                "part": examples.PARTS.get(name, ""),
-                "asks": examples.ASKS.get(name, {}),
+                "part": "" if deck else examples.PARTS.get(name, ""),
+                "asks": {} if deck else examples.ASKS.get(name, {}),
             }
             for name, path in self.paths.items()
         ]
@@ -52,7 +52,7 @@ class Offers:
             {name: getattr(spec, name) for name in ("name", "title", "megabytes", "ready")}
             for spec in self.explainer.models()
         ]
-        opening = examples.STRONGEST if examples.STRONGEST in self.paths else next(iter(self.paths))
+        opening = next(iter(self.paths)) if self.deck else examples.STRONGEST
         state = self.explainer.state.name
         state = "starting" if state == "cold" else state
         # Which model answers is not decided before.

@@ -6,7 +6,6 @@ Types and sizes are checked here; names, indices and frames by the explainer, as
 from __future__ import annotations
 
 import base64
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from ..question import Hiding, Look, label_or_index
 from ..viewer.scene import Scene
 
 _ORDERS = 16  # random ones, with which a curve is compared
+_LARGE = 1e9  # no photo has as many pixels
 _MOST = 8  # layers or targets in one question; None asks for every stage at once
 
 
@@ -206,7 +206,7 @@ def _share(value: Any, what: str = "A share") -> float:
 
 def _is_real(value: Any) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
+    return is_number and abs(value) < _LARGE  # which NaN and infinity are not
 
 
 def orders(question: Mapping[str, Any]) -> int:

@@ -325,7 +325,10 @@ def test_the_label_on_the_page_comes_first(page: Page, asked: list) -> None:
     example(page, "Cheetah")
     first, others = asked
     assert (first["layers"], first["targets"]) == (None, [293])
-    assert (others["layers"], others["targets"]) == (None, None)
+    assert (others["layers"], sorted(others["targets"])) == (
+        None,
+        [249, 288, 290, 872],
+    )  # once each
     assert {one["method"] for one in asked} == {"gradcam"}
 
 

@@ -149,7 +149,7 @@ def _session_and_scenes(body: bytes | bytearray) -> tuple[str, str, str]:
     """
     try:
         question: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "", "", ""
 
     def text(record: Any, name: str) -> str:

@@ -55,47 +55,56 @@ function askingOf(viewer) {
    * `at` is where it is said what went wrong, `wanted` what a link asks of the viewer.
    */
   async function open(changes, { at = "canvas", wanted = {}, ...how } = {}) {
-    const number = ++newest;
+    const isStale = begin();
     const question = questionOf(state, changes);
     const isCamera = Boolean(question.source?.camera);
     let pending = true;
     viewer.wait(1);
     viewer.say("");
-    if (!isCamera) tellOfWaiting(() => pending && number === newest);
     try {
-      if (!(await fetchModel(question.model, at)) || number !== newest) return false;
-      if (isCamera) return await viewer.live.start(question, () => number !== newest);
+      if (!(await fetchModel(question.model, isStale)) || isStale()) return false;
+      if (isCamera) return await viewer.live.start(question, isStale);
+      tellOfWaiting(() => pending && !isStale());
       const scene = await host.open(question);
       pending = false;
-      if (number !== newest) return false;
-      if (scene.error) throw new Error(scene.error);
+      if (isStale()) return false;
+      if (scene.error !== undefined) throw new Error(scene.error);
       viewer.live.end();
       await viewer.show({ ...scene, wanted }, { source: question.source, ...how });
       return true;
     } catch (error) {
-      if (number === newest) viewer.say(error.message, at);
+      if (!isStale()) viewer.say(error.message, at);
       return false;
     } finally {
       pending = false;
       viewer.wait(-1);
-      if (number === newest) {
+      if (!isStale()) {
         viewer.doing("");
         viewer.wantedExample = state.scene?.example; // Page Down goes on from what is shown
       }
     }
   }
 
-  /** Wait until the weights of a model are there: at once where they are. */
-  async function fetchModel(name, at) {
+  /** A person asks for something: whatever was asked before is void. Tells whether this is, too. */
+  function begin() {
+    const number = ++newest;
+    return () => number !== newest;
+  }
+
+  /** Wait until the weights of a model are there, at once where they are; nobody waits for a stale one. */
+  async function fetchModel(name, isStale = () => false) {
     const model = state.models.find((each) => each.name === name);
     if (!model || model.ready) return true;
     let canceled = false;
-    stop = () => {
+    const mine = () => {
       canceled = true;
       host.cancelDownload({ model: name });
     };
+    stop = mine;
     let answer = await host.download({ model: name });
     while (answer.state === "running" && !canceled) {
+      if (isStale()) mine();
+      if (canceled) break;
       const size = (bytes) => Math.round(bytes / 2 ** 20);
       const { received, total } = answer;
       viewer.doing(`Weights of ${model.title}: ${size(received)} of ${size(total || model.megabytes * 2 ** 20)} MB`, {
@@ -105,8 +114,8 @@ function askingOf(viewer) {
       await pause(GLANCE);
       answer = await host.downloadState({ model: name });
     }
-    stop = null;
-    viewer.doing("");
+    if (stop === mine) stop = null;
+    if (!isStale()) viewer.doing("");
     if (canceled) return false;
     if (answer.error) throw new Error(answer.error);
     model.ready = true;
@@ -114,5 +123,5 @@ function askingOf(viewer) {
     return true;
   }
 
-  return { open, fetchModel, cancelDownload: () => stop?.() };
+  return { open, begin, fetchModel, cancelDownload: () => stop?.() };
 }

@@ -111,7 +111,7 @@ function comparingOf(viewer) {
       showResult(viewer);
       await shareLabels(isNewest);
     } catch (error) {
-      if (!isNewest()) return;
+      if (!isNewest() || !error.message) return; // dropped, since A is asked anew: B follows it
       revert(before);
       viewer.say(error.message, "compare");
     }
@@ -127,7 +127,7 @@ function comparingOf(viewer) {
     viewer.wait(1);
     viewer.say("");
     try {
-      if (!(await viewer.fetchModel(question.model, "compare"))) return false;
+      if (!(await viewer.fetchModel(question.model, () => !isNewest()))) return false;
       const scene = await host.open({ ...question, beside: state.scene.id });
       if (scene.error !== undefined) throw new Error(scene.error);
       const photo = Object.assign(new Image(), { src: scene.photo });
@@ -337,7 +337,7 @@ function comparingOf(viewer) {
 
   function drawFields() {
     const { other, scene } = state;
-    for (const { input } of Object.values(fields)) input.disabled = isLive(viewer); // a photo is compared, no film
+    for (const { input } of Object.values(fields)) input.disabled = isLive(viewer) || !state.scene; // a photo is compared, no film
     const entry = ({ name, title }) => ({ value: name, title });
     const photos = [
       ...state.examples.map(({ name }) => ({ value: JSON.stringify({ example: name }), title: name })),

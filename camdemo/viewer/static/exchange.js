@@ -1,4 +1,4 @@
-// What comes from the server while a person looks: more maps, more labels, the scenes of a deck.
+// What comes from the server while a person looks: more maps, more labels.
 
 const MOST = 8; // labels in one question: what the server takes
 
@@ -56,8 +56,10 @@ function exchangeOf(viewer) {
   /** All stages: of the label that is looked at first, then of the others on the page. */
   async function askForStages() {
     if (state.known.swept.has(state.method)) return;
-    ask(null, [state.target]);
-    await sweep(null);
+    const others = state.scene.labels.map(({ index }) => index).filter((index) => index !== state.target);
+    const first = ask(null, [state.target]);
+    if (others.length) await sweep(others.slice(0, MOST));
+    await first;
   }
 
   /** Ask for the maps that the picture lacks. */

@@ -123,6 +123,7 @@ function framingOf(viewer) {
   async function leave() {
     clearTimeout(rest);
     next = null;
+    if (state.frame) viewer.begin?.(); // what is asked of this frame is void
     if (state.frame) await viewer.show(origin.scene, { known: origin.known });
   }
 

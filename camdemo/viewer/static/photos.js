@@ -23,8 +23,10 @@ function openExample(viewer, { name, asks }, how) {
 async function openFile(viewer, file, at = "photo", changes = {}) {
   viewer.wait(1);
   viewer.say("");
+  const isStale = viewer.begin(); // the order is that in which a person asks
   try {
     const { path, error } = await viewer.host.upload(file);
+    if (isStale()) return;
     if (error) return viewer.say(error, at);
     await viewer.open({ source: { path }, ...changes }, { at });
   } finally {

@@ -12,7 +12,7 @@ function shownMap({ scene, layer, method, target, versus }) {
 /** The tests of a viewer's maps. */
 function trustOf(viewer) {
   const { state, host, find, root } = viewer;
-  const found = new Map(); // answers by their keys
+  const foundOf = ({ known }) => (known.trials ??= new Map()); // answers by their keys; they go with the scene
 
   /** Which map, or which label alone, a test is about. */
   function keyOf(kind) {
@@ -21,12 +21,12 @@ function trustOf(viewer) {
     return [kind, scene.id, target, versus, ...about[kind]].join("|");
   }
 
-  const resultOf = (kind) => (state.scene ? found.get(keyOf(kind)) : undefined);
+  const resultOf = (kind) => (state.scene ? foundOf(state).get(keyOf(kind)) : undefined);
 
   /** Ask for a test; `more` comes after a first answer, in place of it. */
   async function run(kind, more = {}, later = null) {
     if (!canBeAsked(viewer)) return;
-    const key = keyOf(kind);
+    const [key, found] = [keyOf(kind), foundOf(state)];
     const question = { ...shownMap(state), fill: state.fill };
     found.set(key, { ...found.get(key), text: COMPUTING, pending: true });
     viewer.wait(1);
@@ -35,13 +35,13 @@ function trustOf(viewer) {
       for (const each of [more, later]) {
         if (!each) continue;
         const answer = await host[kind]({ ...question, ...each });
-        if (answer.error) throw new Error(answer.error);
+        if (answer.error !== undefined) throw new Error(answer.error);
         found.set(key, { text: "", ...answer, pending: each !== (later ?? more) });
         draw();
       }
     } catch (error) {
       found.delete(key);
-      viewer.say(error.message, "trust");
+      if (key === keyOf(kind)) viewer.say(error.message, "trust");
     } finally {
       viewer.wait(-1);
       draw();
@@ -81,8 +81,9 @@ function trustOf(viewer) {
   function drawSteps(steps) {
     const place = find(".cam-steps");
     place.hidden = !steps;
-    if (!steps || place.dataset.key === keyOf("randomised")) return;
-    place.dataset.key = keyOf("randomised");
+    const key = [keyOf("randomised"), viewer.heat.evidence(), state.colormap].join("|");
+    if (!steps || place.dataset.key === key) return;
+    place.dataset.key = key;
     const { evidence, pixels } = viewer.heat.settings();
     place.replaceChildren(...steps.map(({ behind, likeness, map }) => {
       const mini = make("canvas", { width: 48, height: 48 });
