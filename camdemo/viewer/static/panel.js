@@ -113,11 +113,12 @@ function drawLabels({ root, state }) {
   for (const button of root.querySelectorAll(".cam-labels button")) {
     const { index, probability } = labelOf(state.scene, Number(button.dataset.target));
     const now = state.answer ? state.answer.now[index] : probability;
-    const points = Math.round(100 * now) - Math.round(100 * probability);
-    const sign = points > 0 ? "+" : points < 0 ? "−" : "±";
+    // In whole points, where both numbers are: of small ones the two numbers say more.
+    const points = halfUp(100 * now) - halfUp(100 * probability);
+    const change = Math.min(now, probability) < 0.0995 ? "" : `, ${points > 0 ? "+" : points < 0 ? "−" : "±"}${Math.abs(points)}`;
     button.querySelector(".cam-share").textContent = percentText(now);
     button.querySelector(".cam-change").textContent = state.answer
-      ? `was ${percentText(probability)}, ${sign}${Math.abs(points)}`
+      ? `was ${percentText(probability)}${change}`
       : "";
     const bar = button.querySelector(".cam-bar");
     bar.style.setProperty("--share", String(now));
