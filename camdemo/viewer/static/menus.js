@@ -68,7 +68,6 @@ function listenToMenus(viewer) {
   root.addEventListener("click", ({ target }) => {
     const button = target.closest("[data-menu], [data-opens]");
     if (button?.dataset.menu) return toggleMenu(viewer, button);
-    if (button?.dataset.opens === "hide" && viewer.state.tool === "read") viewer.set({ tool: "box" }); // what hiding begins with
     if (button) return showSheet(viewer, cam.dataset.sheet === button.dataset.opens ? "" : button.dataset.opens);
     if (cam.dataset.sheet && target.closest(".cam-canvas")) showSheet(viewer, "");
   });
