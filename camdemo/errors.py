@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from typing import Any
 
 _SHOWN = 6  # as many names as a person reads in an error message
 
@@ -30,7 +31,18 @@ class ImageError(CamdemoError):
 
 
 class WeightsError(CamdemoError):
-    """The weights of a model can't be had."""
+    """The weights of a model can't be had.
+
+    Its text is for who runs the process: it may name an address or a path.
+
+    Attributes:
+        spec: the model's `ModelSpec`, from which strangers are told in other words; None where the
+            text has nothing that they should not read.
+    """
+
+    def __init__(self, text: str, spec: Any = None) -> None:
+        super().__init__(text)
+        self.spec = spec
 
 
 class SettingError(CamdemoError):

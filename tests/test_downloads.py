@@ -24,6 +24,7 @@ from camdemo.errors import Abandoned
 from camdemo.models import CATALOGUE, weights
 from camdemo.ui import downloads
 from camdemo.ui.downloads import Downloads
+from camdemo.ui.errors import weights_told
 from camdemo.ui.server.journal import SORRY
 
 from .test_weights import CONTENT, SPEC, Server, leftovers, published_at, wait_until
@@ -308,10 +309,11 @@ def test_a_folder_that_can_not_be_written(
         ),
         (TimeoutError("timed out"), "their host does not answer"),
         (None, "they are missing on the server"),
+        (RuntimeError("/srv/x.pth has no key y"), "their file is damaged"),
     ],
 )
 def test_every_cause_has_its_words(cause: BaseException | None, reason: str, folder: Path) -> None:
-    text = downloads.sentence(SPEC, cause)
+    text = weights_told(SPEC, cause)
     assert f": {reason}. " in text
     check_words(text, folder)
 
@@ -356,6 +358,7 @@ def test_visitors_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ask(some.start, "one more", question)["error"].startswith("Too many people")
     assert {len(name) for name in some._downloads["model 1"].waiting} == {64}
     explainer.done.set()
+    wait_until(lambda: some._downloads["model 1"].state == "ready")  # and has written its line
 
 
 def test_a_mistake_of_ours_is_told_without_its_text(caplog: pytest.LogCaptureFixture) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import pickle
 from pathlib import Path
 
 import pytest
 from gradio.media import get_image
 
-from camdemo import Explainer, ImageError, Settings
+from camdemo import Explainer, ImageError, Settings, WeightsError
+from camdemo.models import CATALOGUE
 from camdemo.ui.answers import Answers
 from camdemo.ui.offers import Offers
 from camdemo.ui.server import journal
@@ -47,6 +49,28 @@ def test_a_refusal_and_a_failure_are_outcomes(lines):
     assert (failed["outcome"], failed["error"]) == ("failed", "OSError")
     assert Path(__file__).name in failed["at"]
     assert SECRET not in json.dumps([refused, failed])
+
+
+def test_of_weights_the_log_has_more_than_the_visitor(lines):
+    spec = CATALOGUE.find("resnet18")
+
+    @journal.answers("maps")
+    def ask() -> dict:
+        try:
+            raise ConnectionRefusedError("refused by 10.0.0.1")
+        except OSError as error:
+            raise WeightsError("Put the file into /srv/secret.", spec) from error
+
+    answer = ask()
+    assert answer["error"].startswith("The weights of ResNet-18 (45 MB) can't be downloaded: ")
+    assert "/srv" not in answer["error"]
+    (line,) = lines
+    assert (line["outcome"], line["reason"]) == ("WeightsError", "refused by 10.0.0.1")
+
+
+def test_an_error_of_weights_travels():
+    error = pickle.loads(pickle.dumps(WeightsError("text", CATALOGUE.find("resnet18"))))
+    assert (str(error), error.spec.name) == ("text", "resnet18")
 
 
 def test_notes_outside_of_a_request_are_nobodys(lines):

@@ -144,8 +144,9 @@ class LocalEngine:
             self.fetch(spec.name, progress)
         except WeightsError as failed:
             raise WeightsError(
-                f"The weights file of {spec.title} was damaged, and is kept as {kept}. {failed}"
-            ) from failed
+                f"The weights file of {spec.title} was damaged, and is kept as {kept}. {failed}",
+                spec,
+            ) from failed.__cause__
 
     def _find_layers(self, model: str) -> tuple[LayerInfo, ...]:
         spec = self._catalogue.find(model)

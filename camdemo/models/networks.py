@@ -43,7 +43,8 @@ def load(spec: ModelSpec, catalogue: Catalogue = CATALOGUE) -> nn.Module:
         # than numbers they advise to load it unsafely.
         raise WeightsError(
             f"{path} is not the weights file of {spec.title}, or it is damaged. "
-            f"Delete it. {source.advice(spec)}"
+            f"Delete it. {source.advice(spec)}",
+            spec,
         ) from error
     layout = torch.channels_last if spec.channels_last else torch.contiguous_format
     return network.to(memory_format=layout)

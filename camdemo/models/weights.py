@@ -58,7 +58,8 @@ def fetch(
         return path
     url = source.url(spec)
     if url is None:
-        raise WeightsError(f"The weights of {spec.title} are missing. {source.advice(spec)}")
+        text = f"The weights of {spec.title} are missing. {source.advice(spec)}"
+        raise WeightsError(text, spec)
     with _waiting_for(url, path) as download:
         while not download.finished.wait(0.1):
             if progress:
@@ -72,7 +73,8 @@ def fetch(
     if download.error is not None:
         raise WeightsError(
             f"The weights of {spec.title} ({spec.megabytes:.0f} MB) can't be downloaded from "
-            f"{url}: {download.error}. {source.advice(spec)}"
+            f"{url}: {download.error}. {source.advice(spec)}",
+            spec,
         ) from download.error
     if progress:
         progress(download.received, download.total)

@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..engine.protocol import asker
-from ..errors import CamdemoError, ImageError, WeightsError
+from ..errors import CamdemoError, ImageError
 from ..question import Question, check
 from ..viewer import bundle
 from ..viewer.scene import Scene, base64_of, labels, packets
 from . import questions
-from .downloads import sentence
 from .server.journal import answers, facts_of, note
 from .server.turns import Turns
 
@@ -134,7 +133,7 @@ class Answers:
         note(bytes=len(content), remembered=True)
         found = self._remembered(key)
         if found is None:
-            self._fetch(model)  # a download would keep all others from their turn
+            self.explainer.fetch(model)  # a download would keep all others from their turn
             with self._turns.turn(asker.get()):
                 found = self._remembered(key) or self._explained(content, key)
         finding, scene = found
@@ -259,19 +258,6 @@ class Answers:
             original="",
         )
         return {"html": bundle.page(complete)}
-
-    def _fetch(self, model: str) -> None:
-        """Make sure that the weights are here.
-
-        Raises:
-            WeightsError: in words for strangers.
-        """
-        try:
-            self.explainer.fetch(model)
-        except WeightsError as error:
-            specs = {spec.name: spec for spec in self.explainer.models()}
-            note(reason=str(error.__cause__ or error))
-            raise WeightsError(sentence(specs[model], error.__cause__)) from error
 
     def shown(self, question: Any) -> Finding:
         """What a viewer shows: {"id": token, "layer", "method", "target", "versus"}.

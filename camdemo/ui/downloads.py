@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import threading
 import time
-import urllib.error
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..engine.protocol import asker
 from ..errors import Abandoned, CamdemoError, ChoiceError, WeightsError
 from ..records import ModelSpec
+from .errors import weights_told
 from .server.journal import SORRY, answers, note, request
 
 if TYPE_CHECKING:
@@ -128,8 +127,7 @@ class Downloads:
                 self._explainer.fetch(name, progress)
                 state, error = "ready", ""
             except WeightsError as failed:
-                note(reason=str(failed.__cause__ or failed))
-                error = sentence(download.spec, failed.__cause__)
+                error = weights_told(download.spec, failed.__cause__)
                 raise
         with self._lock:
             download.state, download.error = state, error
@@ -146,26 +144,3 @@ def _seen(spec: ModelSpec, download: _Download | None) -> dict[str, Any]:
     if download is None or _visitor() not in download.waiting:
         download = _Download(spec, state="ready" if spec.ready else "stopped")
     return {name: getattr(download, name) for name in ("state", "received", "total", "error")}
-
-
-def sentence(spec: ModelSpec, cause: BaseException | None) -> str:
-    """Why the weights can't be had, for strangers: no address, path or number of an error."""
-    return (
-        f"The weights of {spec.title} ({spec.megabytes:.0f} MB) can't be downloaded: "
-        f"{_reason(cause)}. Try again later, or choose a model that is ready."
-    )
-
-
-def _reason(cause: BaseException | None) -> str:
-    if isinstance(cause, TimeoutError):
-        return "their host does not answer"
-    if isinstance(cause, urllib.error.HTTPError):
-        return "their host does not give them"
-    if isinstance(cause, ValueError):
-        return "what arrived is not the file that was published"
-    if isinstance(cause, OSError):
-        if cause.errno in (errno.ENOSPC, errno.EDQUOT):
-            return "the server's disk is full"
-        stored = cause.filename is not None
-        return "the server can't store them" if stored else "their host can't be reached"
-    return "they are missing on the server"

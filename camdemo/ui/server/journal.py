@@ -15,7 +15,8 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from ...errors import CamdemoError
+from ...errors import CamdemoError, WeightsError
+from ..errors import told
 
 if TYPE_CHECKING:
     from ...explanation import Explanation
@@ -36,6 +37,8 @@ def request(kind: str) -> Iterator[None]:
         outcome = "done"
     except CamdemoError as error:
         outcome = type(error).__name__
+        if isinstance(error, WeightsError):
+            note(reason=str(error.__cause__ or error))  # of which the visitor is told less
         raise
     except Exception as error:
         note(**_where(error))
@@ -82,7 +85,7 @@ def answers(kind: str) -> Callable[[Callable[..., dict]], Callable[..., dict]]:
                 with request(kind):
                     return answer(*arguments)
             except CamdemoError as error:
-                return {"error": str(error)}
+                return {"error": told(error)}
             except Exception:  # the line in the log has the place
                 return {"error": SORRY}
 
