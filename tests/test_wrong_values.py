@@ -177,7 +177,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
     "scene_look": ("id", "framing", "layer", "method", "target", "versus"),
     "scene_page": ("id", "layer", "method", "target", "versus"),
     "scene_scores": ("id", "layer", "method", "target", "versus"),
-    "scene_curves": ("id", "layer", "method", "target", "versus", "fill", "orders"),
+    "scene_curves": ("id", "layer", "method", "target", "versus", "fill"),
     "scene_randomised": ("id", "layer", "method", "target", "versus"),
     "scene_completeness": ("id", "layer", "method", "target", "versus"),
     "scene_live": ("frame", "model", "layer", "method", "target", "framing"),

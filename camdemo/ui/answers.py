@@ -23,13 +23,13 @@ from ..question import Question, check
 from ..viewer import bundle
 from ..viewer.scene import Scene, base64_of, labels, packets
 from . import questions
+from .offers import GONE, Offers
 from .server.journal import answers, facts_of, note
 from .server.turns import Turns
 
 if TYPE_CHECKING:
     from ..explainer import Explainer
     from ..finding import Finding
-    from .offers import Offers
 
 _KEPT = 192  # findings, about 0.8 MB each
 _TOKENS = 4096  # a hall that clicks the same photo shares one finding
@@ -127,7 +127,7 @@ class Answers:
         try:
             content = Path(path).read_bytes()
         except OSError as error:
-            raise ImageError("This photo is no longer on the server. Choose it again.") from error
+            raise ImageError(GONE) from error
         model = self.explainer.default_model() if model is None else model
         key = (hashlib.sha256(content).digest(), check(Question, model=model, **question))
         note(bytes=len(content), remembered=True)

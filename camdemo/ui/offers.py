@@ -15,7 +15,7 @@ from .server.photos import Photos
 if TYPE_CHECKING:
     from ..explainer import Explainer
 
-_GONE = "This photo is no longer on the server. Choose it again."
+GONE = "This photo is no longer on the server. Choose it again."
 
 
 class Offers:
@@ -98,4 +98,4 @@ def _uploaded(path: str) -> str:
             return str(found)
     except (OSError, ValueError):
         pass
-    raise ImageError(_GONE)
+    raise ImageError(GONE)

@@ -16,7 +16,6 @@ from ..errors import CamdemoError, RangeError
 from ..question import Hiding, Look, label_or_index
 from ..viewer.scene import Scene
 
-_ORDERS = 16  # random ones, with which a curve is compared
 _LARGE = 1e9  # no photo has as many pixels
 _MOST = 8  # layers or targets in one question; None asks for every stage at once
 
@@ -207,18 +206,6 @@ def _share(value: Any, what: str = "A share") -> float:
 def _is_real(value: Any) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return is_number and abs(value) < _LARGE  # which NaN and infinity are not
-
-
-def orders(question: Mapping[str, Any]) -> int:
-    """With how many random orders a curve is compared, 0 to 16.
-
-    Raises:
-        RangeError: something else.
-    """
-    count = question.get("orders")
-    if type(count) is not int or not 0 <= count <= _ORDERS:
-        raise RangeError("number of orders", count, 0, _ORDERS)
-    return count
 
 
 def mask(question: Mapping[str, Any], side: int) -> np.ndarray:

@@ -8,7 +8,6 @@ import numpy as np
 
 from ..question import Hiding, find
 from ..viewer.scene import base64_of, packets
-from . import questions
 from .server.journal import answers
 
 if TYPE_CHECKING:
@@ -52,12 +51,17 @@ class Trust:
         """Taking away and bringing in: {"deletion", "insertion"}.
 
         Each has "text", "area", "shares" and "probabilities", and "low" and "high" of random orders
-        where there are any. The question has "fill", and "orders": how many.
+        where "band" is asked for: they take most of the time. The question also has "fill".
         """
         finding = self._shown(question)
-        orders, fill = questions.orders(question), find(Hiding, "fill").check(question.get("fill"))
-        deletion = finding.deletion(fill=fill, orders=orders)
-        insertion = finding.insertion(fill=fill, orders=orders, band=deletion if orders else None)
+        fill = find(Hiding, "fill").check(question.get("fill"))
+        if question.get("band") is True:
+            deletion = finding.deletion(fill)
+            insertion = finding.insertion(fill, band=deletion)
+        else:
+            deletion, insertion = (
+                draw(fill, orders=0) for draw in (finding.deletion, finding.insertion)
+            )
         return {"deletion": _curve(deletion), "insertion": _curve(insertion)}
 
     @answers("randomised")

@@ -35,7 +35,7 @@ function questionOf({ scene, source, framing, layer, method, target, versus, pin
 /** What asks for another scene. */
 function askingOf(viewer) {
   const { state, host } = viewer;
-  let newest = 0;
+  const begin = onlyTheLast(); // a person asks for something: whatever was asked before is void
   let stop = null; // what ends the download that is waited for
 
   /** Tell what is waited for, where that takes long; `waits` says whether it still is. */
@@ -83,12 +83,6 @@ function askingOf(viewer) {
         viewer.wantedExample = state.scene?.example; // Page Down goes on from what is shown
       }
     }
-  }
-
-  /** A person asks for something: whatever was asked before is void. Tells whether this is, too. */
-  function begin() {
-    const number = ++newest;
-    return () => number !== newest;
   }
 
   /** Wait until the weights of a model are there, at once where they are; nobody waits for a stale one. */

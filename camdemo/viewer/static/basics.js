@@ -7,6 +7,23 @@ function make(tag, properties, ...children) {
   return made;
 }
 
+/** Write a text where it is not written yet: a live region is read out at each writing. */
+function tell(place, text) {
+  if (place.textContent !== text) place.textContent = text;
+}
+
+/**
+ * Of questions that are asked one after the other only the last one counts. The function that this gives
+ * begins one, and gives another that tells whether a later one has begun.
+ */
+function onlyTheLast() {
+  let last = 0;
+  return () => {
+    const number = ++last;
+    return () => number !== last;
+  };
+}
+
 /** A number within 0 and the largest. */
 function within(value, largest) {
   return Math.min(Math.max(value, 0), largest);

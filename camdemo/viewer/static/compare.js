@@ -45,7 +45,7 @@ function comparingOf(viewer) {
   viewer.beside = () => state.other?.opened?.scene.id ?? null;
   const sides = [viewer, second];
   const uploads = new Map(); // names of files by their paths
-  let newest = 0;
+  const ask = onlyTheLast();
   const pictures = sides.map(() => make("canvas", {}));
   let halves = null; // where the two pictures are on the canvas
   let tool = null; // that was chosen before
@@ -92,8 +92,8 @@ function comparingOf(viewer) {
 
   /** Bring what B lacks; where that fails, B is again what it was before. */
   async function bring(before = null) {
-    const number = ++newest;
-    const isNewest = () => number === newest && state.other;
+    const isStale = ask();
+    const isNewest = () => !isStale() && state.other;
     begin();
     const question = questionOfB();
     const key = keyOf(question);
@@ -168,7 +168,7 @@ function comparingOf(viewer) {
   }
 
   function end() {
-    newest++;
+    ask(); // what is under way is void
     const lent = state.other?.lent;
     if (cam.dataset.compares) state.tool = tool;
     delete cam.dataset.compares;
@@ -321,16 +321,14 @@ function comparingOf(viewer) {
   function choosePhoto(value) {
     if (value !== UPLOAD) return choose({ source: value && JSON.parse(value) });
     const input = make("input", { type: "file", accept: "image/*" });
-    input.addEventListener("change", () => sendPhoto(input.files[0]));
+    input.addEventListener("change", () => choosePath(input.files[0]));
     input.click();
     return drawFields(); // until a file is chosen it is what it was
   }
 
-  async function sendPhoto(file) {
-    viewer.wait(1);
-    const { path, error } = await host.upload(file);
-    viewer.wait(-1);
-    if (error) return viewer.say(error, "compare");
+  async function choosePath(file) {
+    const path = await sendFile(viewer, file, "compare");
+    if (!path) return undefined;
     uploads.set(path, file.name);
     return choose({ source: { path } });
   }

@@ -43,18 +43,23 @@ function toggleCell(viewer, cell) {
 /** How much the button "Hide the hottest" hides: the threshold, or 20 % without one. */
 const hottestShare = ({ strongest }) => (strongest < 100 ? strongest : 20);
 
-/** The cells with the most evidence, as one region: the map's own claim, put to the test. */
-function hottestRegion({ state, mapOf }) {
+/** As many percent of the cells on the photo, those with the highest values, as one region; null for none. */
+function strongestRegion({ state, mapOf }, percent, { least = 0, isMeant = () => true } = {}) {
   const map = mapOf(state.layer, state.target);
   if (!map) return null;
   const weights = weightsOf(map, state.scene);
   const onPhoto = Array.from(map.values.keys()).filter((cell) => weights[cell] > 0);
   const order = onPhoto.sort((a, b) => map.values[b] - map.values[a]);
-  const count = Math.max(1, Math.round((order.length * hottestShare(state)) / 100));
-  const hottest = order.slice(0, count).filter((cell) => map.values[cell] > 0);
-  const rects = hottest.map((cell) =>
+  const count = Math.max(least, Math.round((order.length * percent) / 100));
+  const cells = order.slice(0, count).filter((cell) => isMeant(map.values[cell]));
+  const rects = cells.map((cell) =>
     rectOf(map, state.scene.box, { row: Math.floor(cell / map.width), column: cell % map.width }, state.photo));
   return rects.length ? { rects } : null;
+}
+
+/** The cells with the most evidence: the map's own claim, put to the test. */
+function hottestRegion(viewer) {
+  return strongestRegion(viewer, hottestShare(viewer.state), { least: 1, isMeant: (value) => value > 0 });
 }
 
 function hideHottest(viewer) {
@@ -116,11 +121,11 @@ function hidingTools(viewer) {
 /** The questions to the server. Only the newest counts; the yardstick follows the answer. */
 function askingBack(viewer) {
   const { state, host } = viewer;
-  let newest = 0;
+  const begin = onlyTheLast();
   return async () => {
-    const number = ++newest;
+    const isStale = begin();
     const { scene } = state;
-    const stale = () => number !== newest || state.scene !== scene;
+    const stale = () => isStale() || state.scene !== scene;
     const regions = scene && host.hide ? regionsNow(state) : [];
     const mask = regions.length ? maskOf(regions, scene) : null;
     if (!mask) {

@@ -167,7 +167,7 @@ function liveOf(viewer) {
     const scene = { ...FRAME, ...answer, layers, labels, box, natural_box: box, size, photo: same };
     state.tool = "read"; // the others ask what only a photo can be asked
     if (!isNext) return viewer.show(scene, { source: { camera: true }, decoded: photo, isNew: false });
-    if (canvas.width !== photo.width || canvas.height !== photo.height) Object.assign(canvas, { width: photo.width, height: photo.height });
+    fitCanvas(canvas, photo);
     const target = labelOf(scene, state.pinned)?.index ?? answer.target;
     Object.assign(state, { scene, photo, target, known: knownOf(scene), revision: state.revision + 1 });
     renameLabels(viewer);

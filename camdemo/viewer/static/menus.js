@@ -44,7 +44,10 @@ function buildTabs(viewer) {
   const panels = [...viewer.root.querySelectorAll("[data-tab]")];
   const tabs = panels.map((panel) => {
     const tab = make("button", { type: "button", role: "tab", textContent: panel.dataset.tab });
-    tab.addEventListener("click", () => showTab(viewer, panel.dataset.tab));
+    tab.addEventListener("click", () => {
+      showTab(viewer, panel.dataset.tab);
+      viewer.trust.draw(); // which waits until it is seen
+    });
     panel.setAttribute("role", "tabpanel");
     panel.setAttribute("aria-label", panel.dataset.tab);
     return tab;
@@ -68,7 +71,10 @@ function listenToMenus(viewer) {
   root.addEventListener("click", ({ target }) => {
     const button = target.closest("[data-menu], [data-opens]");
     if (button?.dataset.menu) return toggleMenu(viewer, button);
-    if (button) return showSheet(viewer, cam.dataset.sheet === button.dataset.opens ? "" : button.dataset.opens);
+    if (button) {
+      showSheet(viewer, cam.dataset.sheet === button.dataset.opens ? "" : button.dataset.opens);
+      return viewer.trust.draw();
+    }
     if (cam.dataset.sheet && target.closest(".cam-canvas")) showSheet(viewer, "");
   });
 }

@@ -19,19 +19,25 @@ function openExample(viewer, { name, asks }, how) {
   return viewer.open({ source: { example: name }, ...asks }, how);
 }
 
-/** Send a file, and explain it. What is no photo is told so by the server, and nothing is lost. */
-async function openFile(viewer, file, at = "photo", changes = {}) {
+/** Send a file: its path on the server, or null where that failed or `isStale`. What went wrong is said. */
+async function sendFile(viewer, file, at, isStale = () => false) {
   viewer.wait(1);
-  viewer.say("");
-  const isStale = viewer.begin(); // the order is that in which a person asks
   try {
     const { path, error } = await viewer.host.upload(file);
-    if (isStale()) return;
-    if (error) return viewer.say(error, at);
-    await viewer.open({ source: { path }, ...changes }, { at });
+    if (isStale()) return null;
+    if (error) viewer.say(error, at);
+    return error ? null : path;
   } finally {
     viewer.wait(-1);
   }
+}
+
+/** Send a file, and explain it. What is no photo is told so by the server, and nothing is lost. */
+async function openFile(viewer, file, at = "photo", changes = {}) {
+  viewer.say("");
+  const isStale = viewer.begin(); // the order is that in which a person asks
+  const path = await sendFile(viewer, file, at, isStale);
+  if (path) await viewer.open({ source: { path }, ...changes }, { at });
 }
 
 /** Listen to whatever brings a photo, anywhere on the page. */

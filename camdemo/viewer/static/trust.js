@@ -1,7 +1,6 @@
 // Trust: what a map can be put to, each on one press. What was found stays with the map that it was
 // found for, so that it is there again when that map is.
 
-const ORDERS = 16; // random ones, with which the curves are compared
 const COMPUTING = "Being computed …";
 
 /** What is asked: the map that is shown. */
@@ -50,7 +49,7 @@ function trustOf(viewer) {
 
   const actions = {
     scores: () => run("scores"),
-    curves: () => run("curves", { orders: 0 }, { orders: ORDERS }),
+    curves: () => run("curves", { band: false }, { band: true }),
     randomised: () => run("randomised"),
     completeness: () => run("completeness"),
   };
@@ -95,18 +94,18 @@ function trustOf(viewer) {
     }));
   }
 
+  /** What is seen: the scores at the strip, and the panel while it is open. */
   function draw() {
+    if (!state.scene || !find("[data-trial]")) return;
+    drawScores();
+    if (outOfSight(root, "trust")) return;
     for (const trial of root.querySelectorAll("[data-trial]")) {
       const kind = trial.dataset.trial;
       const result = resultOf(kind);
-      const words = trial.querySelector("p");
-      const text = textOf(kind, result);
-      if (words.textContent !== text) words.textContent = text;
+      tell(trial.querySelector("p"), textOf(kind, result));
       trial.querySelector("button").disabled = Boolean(result?.pending);
     }
-    if (!state.scene || !find("[data-trial]")) return;
     viewer.write(".cam-alike", describeLikeness(viewer) || "Does this map deserve belief? Each test takes a second or more.");
-    drawScores();
     const curves = resultOf("curves");
     find(".cam-curves").hidden = !curves?.deletion;
     if (curves?.deletion) drawCurves(find(".cam-curves"), curves);
@@ -126,17 +125,6 @@ function trustOf(viewer) {
 
   listen();
   return { actions, draw };
-}
-
-/** The cells with the highest values, as many percent of them, as a region; null for none. */
-function strongestRegion({ state, mapOf }, percent) {
-  const map = mapOf(state.layer, state.target);
-  if (!map) return null;
-  const order = Array.from(map.values.keys()).sort((a, b) => map.values[b] - map.values[a]);
-  const cells = order.slice(0, Math.round((order.length * percent) / 100));
-  const rects = cells.map((cell) =>
-    rectOf(map, state.scene.box, { row: Math.floor(cell / map.width), column: cell % map.width }, state.photo));
-  return rects.length ? { rects } : null;
 }
 
 const CURVE = { left: 44, top: 12, width: 424, height: 190 }; // where the curves are, in pixels of their canvas

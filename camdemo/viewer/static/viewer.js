@@ -128,20 +128,14 @@ function mountViewer(root, host) {
     draw();
   }
 
-  /** Write a text where it is not written yet: a live region is read out at each writing. */
-  function write(selector, text) {
-    const place = find(selector);
-    if (place.textContent !== text) place.textContent = text;
-  }
+  /** Write a text into a part of the viewer. */
+  const write = (selector, text) => tell(find(selector), text);
 
   /** Say what happened, beside what caused it: "photo", "model", "canvas", "add", "hide" or "save". */
   function say(text, at = "canvas") {
     const places = [...root.querySelectorAll(".cam-said")];
     const place = places.find(({ dataset }) => dataset.at === at && !outOfSight(root, dataset.at)) ?? find("[data-at=canvas]");
-    for (const each of places) {
-      const said = each === place ? text : "";
-      if (each.textContent !== said) each.textContent = said;
-    }
+    for (const each of places) tell(each, each === place ? text : "");
   }
 
   /** A request more (1) or less (-1) is under way. */
