@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from . import methods
 from .explanation import WORTH_SAYING, Explanation
-from .records import percent
+from .records import common_lengths, percent
 
 _NO_EVIDENCE = "none at this layer"
 _NONE_ON_PHOTO = "none on the photo"
@@ -115,7 +115,7 @@ def compare(a: Explanation, b: Explanation) -> Comparison:
     area_a, area_b = float(areas_a[kept_a].sum()), float(areas_b[kept_b].sum())
     if not area_a or not area_b:
         return Comparison(a, b, None, None)
-    down, across = (_common(one, other) for one, other in zip(_edges(a), _edges(b), strict=True))
+    down, across = map(common_lengths, _edges(a), _edges(b))
     both = float((kept_a * (down @ kept_b @ across.T)).sum())
     share_a, share_b = area_a / float(areas_a.sum()), area_b / float(areas_b.sum())
     chance = share_a * share_b / (share_a + share_b - share_a * share_b)
@@ -156,12 +156,6 @@ def _strongest(one: Explanation) -> tuple[np.ndarray, np.ndarray]:
     return kept.reshape(areas.shape), areas
 
 
-def _common(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """How long each cell between some edges lies on each between others: (first, second)."""
-    end = np.minimum.outer(first[1:], second[1:])
-    return np.maximum(end - np.maximum.outer(first[:-1], second[:-1]), 0)
-
-
 # -- in words
 
 
@@ -200,7 +194,7 @@ def _describe(one: Explanation) -> str:
 
 def _thirds(cells: int, side: int, start: int, end: int) -> np.ndarray:
     """How much of each cell in a row lies in each third of the photo: (cells, 3), 0 to 1."""
-    lengths = _common(np.linspace(0, side, cells + 1), np.linspace(start, end, 4))
+    lengths = common_lengths(np.linspace(0, side, cells + 1), np.linspace(start, end, 4))
     return lengths * (cells / side)
 
 

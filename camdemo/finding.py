@@ -22,6 +22,7 @@ from .records import (
     ModelSpec,
     Prediction,
     Timings,
+    common_lengths,
 )
 from .trials import Trials
 from .viewer import scene
@@ -87,8 +88,11 @@ class Finding(Trials):
             cam: float32 (h, w), a map of this photo.
         """
         side, part = self.inputs.shape[-1], self.part
-        rows = _overlap(cam.shape[0], side, part.top, part.bottom)
-        columns = _overlap(cam.shape[1], side, part.left, part.right)
+        seen = ((part.top, part.bottom), (part.left, part.right))
+        rows, columns = (
+            common_lengths(np.linspace(0, side, cells + 1), np.array(ends))[:, 0] * cells / side
+            for cells, ends in zip(cam.shape, seen, strict=True)
+        )
         positive = np.maximum(cam, 0).astype(np.float64)
         total = positive.sum()
         return float(1 - (rows @ positive @ columns) / total) if total > 0 else 0.0
@@ -240,9 +244,3 @@ class Finding(Trials):
         rival = None if versus is None else self.prediction(versus)
         label = self.prediction(target)
         return replace(self, layer=where, method=method, target=label, versus=rival, cam=cam)
-
-
-def _overlap(cells: int, side: int, first: int, last: int) -> np.ndarray:
-    """How much of each of so many cells along a side lies from first to last, float64 (cells,)."""
-    edges = np.clip(np.arange(cells + 1) * side / cells, first, last)
-    return np.diff(edges) * cells / side

@@ -225,6 +225,19 @@ class Timings:
         return self.decode + self.prepare + self.explain
 
 
+def common_lengths(edges: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """How much of each piece between some edges lies in each between others, along one line.
+
+    Args:
+        edges, others: float64 (n + 1,) and (m + 1,), ascending.
+
+    Returns:
+        float64 (n, m), lengths.
+    """
+    end = np.minimum.outer(edges[1:], others[1:])
+    return np.maximum(end - np.maximum.outer(edges[:-1], others[:-1]), 0)
+
+
 def as_integer(value: object) -> int | None:
     """Any integer, NumPy's too, as Python's; None for what is none, and for True and False."""
     if isinstance(value, bool):

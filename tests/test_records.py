@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from camdemo.errors import RegionError
-from camdemo.records import Box, Occlusion, Prediction, as_integer, percent
+from camdemo.records import Box, Occlusion, Prediction, as_integer, common_lengths, percent
 
 # ---------------------------------------------------------------- integers
 
@@ -139,3 +139,9 @@ def test_random_patches_that_overlap_the_region_are_told():
 
 def test_what_a_region_says_is_what_a_prediction_says():
     assert Prediction(291, "lion", 0.105).text == "lion · 11 %"
+
+
+def test_pieces_of_two_rows_have_lengths_in_common():
+    """By hand: 0 to 2 and 2 to 4 against 1 to 3 and 3 to 7."""
+    found = common_lengths(np.array([0, 2, 4.0]), np.array([1, 3, 7.0]))
+    assert found.tolist() == [[1, 0], [1, 1]]

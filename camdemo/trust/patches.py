@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..records import Box, Fill, finite
+from ..records import Box, Fill, common_lengths, finite
 from .hiding import occlude
 from .likeness import ranks, spearman
 from .plotting import axes_of
@@ -210,17 +210,11 @@ def means(cam: np.ndarray, grid: int = GRID, span: Span = WHOLE) -> np.ndarray:
         span: what of the map they cover.
     """
     down, across = (
-        _overlaps(cells, grid, *ends) for cells, ends in zip(cam.shape, span, strict=True)
+        common_lengths(np.linspace(first, last, grid + 1), np.linspace(0, 1, cells + 1))
+        * (grid / (last - first))  # rows add up to 1
+        for cells, (first, last) in zip(cam.shape, span, strict=True)
     )
     return down @ cam @ across.T
-
-
-def _overlaps(cells: int, grid: int, first: float, last: float) -> np.ndarray:
-    """How much of each part is in each cell along one axis, (grid, cells); rows add up to 1."""
-    edges = np.arange(cells + 1) / cells
-    borders = (first + (last - first) * np.arange(grid + 1) / grid)[:, np.newaxis]
-    low, high = np.maximum(edges[:-1], borders[:-1]), np.minimum(edges[1:], borders[1:])
-    return np.maximum(high - low, 0) * grid / (last - first)
 
 
 def hide_each(
