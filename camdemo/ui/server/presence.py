@@ -17,9 +17,10 @@ from urllib.parse import parse_qs
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...engine.protocol import Asker, asker
+from ..live import LONGEST as FRAME
 
 _ANOTHER = "another"  # stands for the scene that is asked for
-_LONGEST = 210_000  # bytes of a viewer's question; the largest has a frame, see ui/live.py
+_LONGEST = FRAME + 10_000  # bytes of a viewer's question; the largest has a frame
 
 
 class Visitors:
