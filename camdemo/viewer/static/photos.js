@@ -19,7 +19,7 @@ function openExample(viewer, { name, asks }, how) {
   return viewer.open({ source: { example: name }, ...asks }, how);
 }
 
-/** Send a file: its path on the server, or null where that failed or `isStale`. What went wrong is said. */
+/** Send a file; gives its path on the server, or null where that failed or `isStale`. What went wrong is said. */
 async function sendFile(viewer, file, at, isStale = () => false) {
   viewer.wait(1);
   try {
