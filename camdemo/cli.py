@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from . import methods, question, settings
+from . import methods, settings
 from .engine import LocalEngine, Progress, SharedEngine, cores
 from .errors import CamdemoError
 from .explainer import Explainer
 from .models import CATALOGUE
+from .options import add_flags, read
 from .question import Look, Question
 from .records import percent
 from .settings import Settings
@@ -62,8 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("photo", metavar="PHOTO")
     explain.add_argument("-o", "--output", metavar="OUT.png", help="where to write the overlay")
     explain.add_argument("--json", action="store_true", help="print all numbers as JSON")
-    question.add_flags(explain, Question)
-    question.add_flags(explain, Look)
+    add_flags(explain, Question)
+    add_flags(explain, Look)
     explain.set_defaults(run=_explain)
 
     listing = commands.add_parser("models", help="list the models")
@@ -90,8 +91,8 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _explain(options: argparse.Namespace) -> None:
-    asked = question.read(Question, vars(options))
-    look = question.read(Look, vars(options))  # all is checked before anything is computed
+    asked = read(Question, vars(options))
+    look = read(Look, vars(options))  # all is checked before anything is computed
     explanation = _explainer().explain(options.photo, progress=_progress_bar(), **asdict(asked))
     picture = explanation.overlay(look.colormap, look.opacity, look.evidence, look.look)
     if options.output:

@@ -56,8 +56,10 @@ class Abandoned(CamdemoError):
 class RangeError(CamdemoError):
     """A number outside its limits."""
 
-    def __init__(self, kind: str, given: object, low: float, high: float) -> None:
-        super().__init__(f"{kind} {shorten(given)} is not a number from {low:g} to {high:g}.")
+    def __init__(
+        self, kind: str, given: object, low: float, high: float, what: str = "number"
+    ) -> None:
+        super().__init__(f"{kind} {shorten(given)} is not a {what} from {low:g} to {high:g}.")
 
 
 class RegionError(CamdemoError):

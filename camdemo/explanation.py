@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from . import photo, picture, question
+from . import options, photo, picture
 from .finding import Finding
 from .question import Look
 from .records import Evidence, LookName, Prediction, percent
@@ -52,7 +52,7 @@ class Explanation(Finding):
             ChoiceError, RangeError: an option that can't be drawn.
         """
         given = {"colormap": colormap, "opacity": opacity, "evidence": evidence, "look": look}
-        drawn = question.check(Look, **given)
+        drawn = options.check(Look, **given)
         shown = drawn.evidence or self.natural_evidence
         how = (drawn.colormap, drawn.opacity, shown, drawn.look)
         photo = np.asarray(self.image)

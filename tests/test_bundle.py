@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from gradio.media import get_image
 
-from camdemo import Explainer, Explanation, Settings, methods, question
+from camdemo import Explainer, Explanation, Settings, methods, options
 from camdemo.question import Hiding, Look, Question
 from camdemo.viewer import bundle
 
@@ -152,15 +152,15 @@ def constant(page: str, name: str) -> Any:
 
 
 def test_the_options_are_those_of_python(page):
-    options = constant(page, "OPTIONS")
+    known = constant(page, "OPTIONS")
     for kind, chosen in (("look", Look), ("question", Question)):
-        assert list(options[kind]) == [each.name for each in question.options(chosen)]
-    for each in (*question.options(Look), *question.options(Hiding)):
-        sent = options["look"].get(each.name) or options[each.name]
+        assert list(known[kind]) == [each.name for each in options.of(chosen)]
+    for each in (*options.of(Look), *options.of(Hiding)):
+        sent = known["look"].get(each.name) or known[each.name]
         assert [value["name"] for value in sent.get("values", [])] == list(each.names)
         if each.kind == "number":
             assert (sent["low"], sent["high"], sent["step"]) == (each.low, each.high, each.step)
-    sent = {one["name"]: one for one in options["question"]["method"]["values"]}
+    sent = {one["name"]: one for one in known["question"]["method"]["values"]}
     assert list(sent) == [method.name for method in methods.all()]
     assert [sent[name]["linear"] for name in ("gradcam", "hirescam", "layercam")] == [
         *(True, True, False)
@@ -172,7 +172,7 @@ def test_no_option_stands_in_the_page_by_hand():
     # What opens a sheet of the phone is no choice.
     lines = [one for one in bundle.static("viewer.html").splitlines() if "data-opens" not in one]
     sources = ["\n".join(lines), *map(bundle.static, bundle.SCRIPTS)]
-    for each in (*question.options(Look), *question.options(Hiding)):
+    for each in (*options.of(Look), *options.of(Hiding)):
         for value in each.values:
             assert not any(f">{value.title}<" in text for text in sources), value
             assert not any(f'value="{value.name}"' in text for text in sources), value

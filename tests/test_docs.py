@@ -6,7 +6,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from camdemo import Settings, methods, question, settings
+from camdemo import Settings, methods, options, settings
 from camdemo.models import catalogue
 from camdemo.question import Look, Question
 
@@ -52,7 +52,7 @@ def test_the_table_of_settings_is_the_list() -> None:
 
 def test_the_tables_of_options_are_the_options() -> None:
     for name, chosen in (("question", Question), ("look", Look)):
-        assert f"<!-- {name} -->\n{question.table(chosen)}\n<!-- /{name} -->" in README
+        assert f"<!-- {name} -->\n{options.table(chosen)}\n<!-- /{name} -->" in README
 
 
 def methods_table() -> str:

@@ -14,7 +14,7 @@ import camdemo
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "camdemo"
-WORDS = {"errors", "records", "question"}  # what all rooms speak in
+WORDS = {"errors", "records", "options", "question"}  # what all rooms speak in
 CRAFTS = {"photo", "picture", "models", "methods", "trust"}
 
 # From the bottom up. A room may import what stands beside it here, which lies in a level below
@@ -22,7 +22,8 @@ CRAFTS = {"photo", "picture", "models", "methods", "trust"}
 LEVELS: list[dict[str, set[str]]] = [
     {"errors": set()},
     {"records": {"errors"}},
-    {"question": {"errors", "records"}},
+    {"options": {"errors", "records"}},
+    {"question": {"errors", "records", "options"}},
     dict.fromkeys(CRAFTS, WORDS),
     {"settings": WORDS | {"models"}},
     {

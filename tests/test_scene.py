@@ -13,7 +13,7 @@ import pytest
 from gradio.media import get_image
 from PIL import Image
 
-from camdemo import Box, Explainer, Explanation, Prediction, Settings, picture, question
+from camdemo import Box, Explainer, Explanation, Prediction, Settings, options, picture
 from camdemo.question import Look
 from camdemo.viewer import scene
 
@@ -125,7 +125,7 @@ def test_one_explanation_is_under_300_kb_beside_the_photo(explainer):
 
 def test_palettes_are_those_of_the_server():
     sent = scene.palettes()
-    assert list(sent) == [*question.find(Look, "colormap").names, "signed"]
+    assert list(sent) == [*options.find(Look, "colormap").names, "signed"]
     for name, data in sent.items():
         evidence = "signed" if name == "signed" else "positive"
         expected = picture.palette("jet" if name == "signed" else name, evidence)

@@ -14,12 +14,13 @@ import torch
 from gradio.media import get_image
 from torch import Tensor, nn
 
-from camdemo import ChoiceError, Explainer, ModelSpec, methods, question
+from camdemo import ChoiceError, Explainer, ModelSpec, methods, options, question
 from camdemo.engine import LocalEngine
 from camdemo.engine.protocol import Job, LabelMaps, Progress, Sweep
 from camdemo.methods import Method, registry
 from camdemo.models import CATALOGUE
-from camdemo.question import Look, Value, option
+from camdemo.options import Value, option
+from camdemo.question import Look
 from camdemo.records import Transform
 from camdemo.ui import api
 
@@ -131,10 +132,10 @@ def test_an_option() -> None:
         )
 
     parser = argparse.ArgumentParser()
-    question.add_flags(parser, Wider)
-    assert question.read(Wider, vars(parser.parse_args(["--mood", "wild"]))).mood == "wild"
+    options.add_flags(parser, Wider)
+    assert options.read(Wider, vars(parser.parse_args(["--mood", "wild"]))).mood == "wild"
     assert api.arguments(Wider)[-1].name == "mood"
-    assert "| `mood` | how it feels | `calm`, `wild` | calm |" in question.table(Wider)
+    assert "| `mood` | how it feels | `calm`, `wild` | calm |" in options.table(Wider)
     known = question.as_json([], look=Wider)["look"]["mood"]
     assert known["values"] == [
         {"name": "calm", "title": "Calm"},

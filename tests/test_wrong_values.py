@@ -14,7 +14,7 @@ import pytest
 from gradio.media import get_image
 
 from benchmarks.visitor import Client, Refused
-from camdemo import question
+from camdemo import options
 from camdemo.question import Look, Question
 
 from .served import ROOT, SECRET, Served, arguments, run, served
@@ -42,10 +42,7 @@ PHOTOS: list[Any] = [
 # The arguments of /explain but its photo: every option of a question and of a picture that Python
 # paints. The API has no others, or `test_every_argument_is_tried` says so.
 ARGUMENTS = [
-    each.name
-    for options in (question.options(Question), question.options(Look))
-    for each in options
-    if not each.on_canvas
+    each.name for chosen in (Question, Look) for each in options.of(chosen) if not each.on_canvas
 ]
 FORBIDDEN = (SECRET, "root:", "Traceback", "site-packages", str(ROOT))
 
@@ -170,7 +167,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
     "page_start": (),
     "page_waiting": (),
     "scene_labels": (),
-    "scene_open": ("source", *(each.name for each in question.options(Question))),
+    "scene_open": ("source", *(each.name for each in options.of(Question))),
     "scene_maps": ("id", "layers", "targets", "method", "versus", "exact"),
     "scene_hide": ("id", "mask", "fill", "keep"),
     "scene_hide_elsewhere": ("id", "mask", "fill", "keep"),

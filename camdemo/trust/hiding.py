@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .. import question
 from ..errors import ChoiceError, RegionError
+from ..question import FILLS
 from ..records import Box, Fill, Transform, finite
 
 # float32 (n, 3, side, side) -> probabilities, float32 (n, labels)
@@ -104,9 +104,8 @@ def filling(
     Raises:
         ChoiceError: another fill.
     """
-    fills = question.find(question.Hiding, "fill").names
-    if fill not in fills:
-        raise ChoiceError("fill", fill, fills)
+    if fill not in FILLS:
+        raise ChoiceError("fill", fill, FILLS)
     side = inputs.shape[-1]
     if fill == "blur":
         pixels = np.ascontiguousarray(inputs[0].transpose(1, 2, 0))

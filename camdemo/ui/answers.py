@@ -19,7 +19,8 @@ import numpy as np
 
 from ..engine.protocol import asker
 from ..errors import CamdemoError, ImageError
-from ..question import Question, check
+from ..options import check
+from ..question import Question
 from ..viewer import bundle
 from ..viewer.scene import Scene, base64_of, labels, packets
 from . import questions

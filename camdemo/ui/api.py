@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from .. import question
-from ..question import Look, Option, Question
+from .. import options
+from ..options import Option
+from ..question import Look, Question
 from .errors import errors_for_client
 from .seams import AS_SENT, path_of
 from .server import journal
@@ -27,7 +28,7 @@ _BY_PLACE = (
 
 def arguments(look: type = Look) -> tuple[Option, ...]:
     """The options of `/explain`, in the order of its arguments after the image."""
-    offered = [*question.options(Question), *question.options(look)]
+    offered = [*options.of(Question), *options.of(look)]
     places = {name: place for place, name in enumerate(_BY_PLACE)}
     painted = [each for each in offered if not each.on_canvas]
     return tuple(sorted(painted, key=lambda each: places.get(each.name, len(places))))
@@ -48,8 +49,8 @@ def add_endpoints(explainer: Explainer) -> None:
             raise gr.Error("There is no image. Send one as the first argument.")
         values = {each.name: value for each, value in zip(offered, given, strict=True)}
         with errors_for_client(), journal.request("api explain"):
-            asked = question.read(Question, values)
-            look = question.read(Look, values)
+            asked = options.read(Question, values)
+            look = options.read(Look, values)
             explanation = explainer.explain(path, **asdict(asked))
             journal.note(**journal.facts_of(explanation))
             picture = explanation.overlay(look.colormap, look.opacity, look.evidence, look.look)
@@ -95,4 +96,4 @@ def add_endpoints(explainer: Explainer) -> None:
 def _field(each: Option) -> gr.components.Component:
     """Where a program gives the value of an option, which stands there by default."""
     default = "" if each.default is None else each.default
-    return gr.Textbox(default, label=each.name, info=question.describe(each))
+    return gr.Textbox(default, label=each.name, info=options.describe(each))

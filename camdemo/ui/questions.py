@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import question as options
+from .. import options
 from ..errors import CamdemoError, RangeError
-from ..question import Hiding, Look, label_or_index
+from ..options import label_or_index
+from ..question import Hiding, Look
 from ..viewer.scene import Scene
 
 _LARGE = 1e9  # no photo has as many pixels
@@ -116,7 +117,7 @@ def view(question: Mapping[str, Any], labels: Sequence[str]) -> dict[str, Any]:
         CamdemoError, ChoiceError, RangeError: something else.
     """
     look, hidden, split = (question.get(name) for name in ("look", "hidden", "split"))
-    known = {option.name: option for option in options.options(Look)}
+    known = {option.name: option for option in options.of(Look)}
     if not isinstance(look, dict | None) or not known.keys() >= (look or {}).keys():
         raise CamdemoError(f"The look must have the names of options: {', '.join(known)}.")
     given = {name: value for name, value in (look or {}).items() if value is not None}

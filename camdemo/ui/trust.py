@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..question import Hiding, find
+from ..options import find
+from ..question import Hiding
 from ..viewer.scene import base64_of, packets
 from .server.journal import answers
 

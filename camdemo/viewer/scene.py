@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import methods, picture, question
+from .. import methods, options, picture
 from ..question import Look
 from ..records import Box, LayerInfo, ModelSpec, Prediction
 
@@ -48,7 +48,7 @@ def display_size(width: int, height: int) -> tuple[int, int]:
 @cache
 def palettes() -> dict[str, str]:
     """The 256 colours of every map, as base64 of RGB bytes; "signed" is the diverging one."""
-    names = question.find(Look, "colormap").names
+    names = options.find(Look, "colormap").names
     colours = {name: picture.palette(name, "positive") for name in names}
     colours["signed"] = picture.palette(names[0], "signed")
     return {name: base64_of(table) for name, table in colours.items()}

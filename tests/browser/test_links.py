@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Page
 
-from camdemo import question
+from camdemo import options
 from camdemo.question import Hiding, Look, Question
 
 
@@ -86,12 +86,12 @@ def test_links_of_earlier_versions_had_heat_alone_and_one_look(asked: Any) -> No
     assert view(asked(colormap="jet", look="glow")) == {"colormap": "jet", "look": "glow"}
 
 
-CHOICES = [each for chosen in (Look, Hiding) for each in question.options(chosen) if each.values]
+CHOICES = [each for chosen in (Look, Hiding) for each in options.of(chosen) if each.values]
 WRONG = ["", " ", "constructor", "__proto__", "toString", "<b>", "null", "undefined", "0"]
 
 
 @pytest.mark.parametrize("each", CHOICES, ids=lambda each: each.name)
-def test_choices_of_the_view(asked: Any, each: question.Option) -> None:
+def test_choices_of_the_view(asked: Any, each: options.Option) -> None:
     for name in each.names:
         assert view(asked(**{each.name: name}))[each.name] == name
     for wrong in (*WRONG, each.names[0].upper(), f" {each.names[0]}"):
@@ -146,7 +146,7 @@ def test_framings_are_passed_on(asked: Any, framing: str) -> None:
 
 
 def test_empty_names_are_no_names(asked: Any) -> None:
-    names = [each.name for each in question.options(Question)]
+    names = [each.name for each in options.of(Question)]
     assert asked(**dict.fromkeys(names, ""))["question"] == {}
     assert set(asked(**dict.fromkeys(names, "x"))["question"]) == set(names)
 
@@ -179,7 +179,7 @@ def test_regions_that_are_none(asked: Any, text: str) -> None:
 
 
 def test_what_is_not_in_a_link_can_not_get_into_the_viewer(asked: Any) -> None:
-    known = {each.name for each in (*question.options(Look), *question.options(Hiding))}
+    known = {each.name for each in (*options.of(Look), *options.of(Hiding))}
     state = ("scene", "photo", "maps", "pinned", "source", "models", "waiting", "id", "draft")
     strange = dict.fromkeys((*state, "__proto__", "constructor", "prototype"), "1")
     assert asked(**strange) == {"question": {}, "wanted": {"hidden": []}}

@@ -18,7 +18,7 @@ from gradio.media import get_image
 from PIL import Image
 from playwright.sync_api import Browser, Download, Page, expect
 
-from camdemo import Prediction, question
+from camdemo import Prediction, options
 from camdemo.question import Look, Question
 from camdemo.records import percent
 
@@ -124,11 +124,11 @@ def test_copied_python_names_what_is_drawn(viewer: Page) -> None:
     assert "versus" not in plain
     assert "On the page" not in plain
     assert 'evidence="minmax"' in plain
-    assert set(calls["explain"]) == {each.name for each in question.options(Question)}
+    assert set(calls["explain"]) == {each.name for each in options.of(Question)}
 
 
-@pytest.mark.parametrize("evidence", question.find(Look, "evidence").values)
-def test_the_caption_names_method_and_evidence(viewer: Page, evidence: question.Value) -> None:
+@pytest.mark.parametrize("evidence", options.find(Look, "evidence").values)
+def test_the_caption_names_method_and_evidence(viewer: Page, evidence: options.Value) -> None:
     text = of(viewer, "captionOf", method="layercam", evidence=evidence.name)
     assert f"LayerCAM, {evidence.title.lower()}, strongest 20 %" in text
     assert "Grad-CAM" not in text
@@ -146,7 +146,7 @@ def test_a_link_carries_everything_that_was_chosen(viewer: Page, versus: int | N
     query = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
     assert query["example"] == "Lion & co"
     asked = viewer.evaluate("askedBy", query)
-    assert set(LOOK) == {each.name for each in question.options(Look)}
+    assert set(LOOK) == {each.name for each in options.of(Look)}
     assert asked["wanted"] == LOOK | {
         **{"split": 0.3, "tool": "cell", "fill": "noise", "keep": True},
         "hidden": HIDDEN,
@@ -159,7 +159,7 @@ def test_a_link_carries_everything_that_was_chosen(viewer: Page, versus: int | N
         **({"versus": "cheetah"} if versus else {}),
         "framing": "whole",
     }
-    assert set(asked["question"]) | {"versus"} == {each.name for each in question.options(Question)}
+    assert set(asked["question"]) | {"versus"} == {each.name for each in options.of(Question)}
 
 
 @pytest.mark.parametrize(
@@ -479,7 +479,7 @@ def test_numbers_and_python_have_what_was_hidden(seen: Page) -> None:
     shares = [percent(one["probability"]) for one in (numbers["target"], after)]
     assert title == f"{label} · {' → '.join(shares)}"
     assert numbers["hidden"]["fill"] == "noise"
-    assert list(numbers["look"]) == [each.name for each in question.options(Look)]
+    assert list(numbers["look"]) == [each.name for each in options.of(Look)]
     assert {"view": "split", "colormap": "viridis", "strongest": 40}.items() <= numbers[
         "look"
     ].items()

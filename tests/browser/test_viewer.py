@@ -13,7 +13,7 @@ from gradio.media import get_image
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 
-from camdemo import Explainer, Explanation, Settings, question
+from camdemo import Explainer, Explanation, Settings, options
 from camdemo.question import Look
 from camdemo.ui.decks import photos_in
 from camdemo.ui.page import build_demo
@@ -229,15 +229,15 @@ def test_nothing_jumps_between_explanations(viewer: Page, explainer: Explainer, 
 
 def test_the_controls_have_the_options_of_python(viewer: Page) -> None:
     for name in ("evidence", "colormap"):
-        option = question.find(Look, name)
+        option = options.find(Look, name)
         values = look(viewer, option.title).locator("option")
         assert values.evaluate_all("all => all.map((one) => one.value)") == [*option.names]
     for name in ("view", "look"):
         radios = viewer.locator(f"[data-option={name}] input")
-        names = question.find(Look, name).names
+        names = options.find(Look, name).names
         assert radios.evaluate_all("all => all.map((one) => one.value)") == [*names]
     for name in ("opacity", "strongest"):
-        option = question.find(Look, name)
+        option = options.find(Look, name)
         control = look(viewer, option.title)
         for edge, value in (("min", option.low), ("max", option.high), ("step", option.step)):
             assert float(control.get_attribute(edge) or "") == value
@@ -466,8 +466,8 @@ def deck_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     deck = photos_in(Path(folder))
     explainer = Explainer(Settings(model="efficientnet_lite0"))
     demo = build_demo(explainer, deck)
-    options = launch_options(explainer)
-    yield demo.launch(prevent_thread_lock=True, quiet=True, **options)[1]
+    how = launch_options(explainer)
+    yield demo.launch(prevent_thread_lock=True, quiet=True, **how)[1]
     demo.close()
 
 
