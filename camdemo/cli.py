@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from . import methods, settings
+from . import methods
 from .engine import LocalEngine, Progress, SharedEngine, cores
 from .errors import CamdemoError
 from .explainer import Explainer
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="show the photos of a folder; Page Up and Page Down step through them without a wait",
     )
-    settings.add_flags(serve)
+    add_flags(serve, Settings)
     serve.set_defaults(run=_serve)
 
     explain = commands.add_parser("explain", help="explain a photo")

@@ -12,7 +12,6 @@ options take any name here, and the `Explainer` checks it, like all else, before
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar
@@ -68,6 +67,11 @@ class Option:
     def names(self) -> tuple[str, ...]:
         """The names of the values."""
         return tuple(value.name for value in self.values)
+
+    @property
+    def flag(self) -> str:
+        """The flag of the command line."""
+        return "--" + self.name.replace("_", "-")
 
     @property
     def is_number(self) -> bool:
@@ -130,7 +134,7 @@ class Option:
         if not text:
             return self.default
         if self.is_number:
-            return self.check(_number(text))
+            return self.check(_whole(text) if self.kind == "whole" else _number(text))
         if self.kind == "switch":
             known = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
             return self.check(known.get(text.lower(), text))
@@ -200,7 +204,7 @@ def add_flags(parser: argparse.ArgumentParser, offered: Offered) -> None:
     for each in of(offered):
         if not each.on_canvas:
             meaning = describe(each).replace("%", "%%")
-            parser.add_argument(f"--{each.name}", metavar=each.name.upper(), help=meaning)
+            parser.add_argument(each.flag, metavar=each.name.upper(), help=meaning)
 
 
 def table(offered: Offered) -> str:
@@ -227,16 +231,21 @@ def _named(value: Value) -> dict[str, Any]:
     return {"name": value.name, "title": value.title, **brings}
 
 
-def _number(text: str) -> float:
-    """The number that a text is; what is none becomes one that no range has."""
+def _number(text: str) -> str | float:
+    """The number that a text is; the text, where it is none."""
     try:
         number = float(text)
     except ValueError:
-        return math.nan
+        return text
     return int(number) if number.is_integer() else number
+
+
+def _whole(text: str) -> str | int:
+    """The same of whole numbers; int() itself raises on more than 4300 digits."""
+    is_whole = text.isascii() and text.removeprefix("-").isdigit() and len(text) < 9
+    return int(text) if is_whole else text
 
 
 def label_or_index(text: str) -> str | int:
     """What a text means: "291" is an index, "lion" a label."""
-    is_index = text.isascii() and text.removeprefix("-").isdigit() and len(text) < 9
-    return int(text) if is_index else text
+    return _whole(text)

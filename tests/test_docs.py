@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from pathlib import Path
 
 from camdemo import Settings, methods, options, settings
@@ -46,8 +45,8 @@ def test_the_front_matter_is_a_space() -> None:
 
 def test_the_table_of_settings_is_the_list() -> None:
     assert f"<!-- settings -->\n{settings.table()}\n<!-- /settings -->" in README
-    for option in fields(Settings):
-        assert option.metadata["meaning"] in settings.table()
+    for each in options.of(Settings):
+        assert each.help in settings.table()
 
 
 def test_the_tables_of_options_are_the_options() -> None:

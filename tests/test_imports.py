@@ -25,7 +25,7 @@ LEVELS: list[dict[str, set[str]]] = [
     {"options": {"errors", "records"}},
     {"question": {"errors", "records", "options"}},
     dict.fromkeys(CRAFTS, WORDS),
-    {"settings": WORDS | {"models"}},
+    {"settings": {"errors", "options", "models"}},
     {
         "engine": WORDS | {"settings", "models", "methods", "trust"},
         "viewer": WORDS | {"picture", "models", "methods"},

@@ -43,7 +43,7 @@ def test_a_number_is_read(text: str, value: float):
 
 @pytest.mark.parametrize("text", ["half", "nan", "inf", "1,5", "--", "0x1", "9" * 500])
 def test_a_text_that_is_no_number_is_refused(text: str):
-    with pytest.raises(RangeError):
+    with pytest.raises(RangeError, match=r"opacity .* is not a number from 0 to 1\."):
         options.find(Look, "opacity").read(text)
 
 
@@ -98,7 +98,7 @@ def test_what_a_text_means(text: str, meant: str | int) -> None:
 
 @pytest.mark.parametrize("wrong", [0, 257, 1.5, 2.0, True, "32", [32]])
 def test_a_whole_number_is_whole(wrong: object):
-    assert STEPS.check(1) == STEPS.read("1") == STEPS.read("1.0") == 1
+    assert STEPS.check(1) == STEPS.read("1") == 1
     with pytest.raises(RangeError, match=r"steps .* is not a whole number from 1 to 256\."):
         STEPS.check(wrong)
 

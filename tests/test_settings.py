@@ -8,7 +8,8 @@ import pytest
 
 from camdemo.errors import SettingError
 from camdemo.models.catalogue import NAMES
-from camdemo.settings import Settings, add_flags
+from camdemo.options import add_flags
+from camdemo.settings import Settings
 
 
 def test_an_empty_environment_gives_the_defaults():
@@ -24,12 +25,12 @@ def test_both_are_read():
 
 def test_a_flag_comes_before_the_environment():
     parser = argparse.ArgumentParser()
-    add_flags(parser)
+    add_flags(parser, Settings)
     flags = parser.parse_args(["--cache-models", "2", "--host", "0.0.0.0"])
     given = {"CAMDEMO_CACHE_MODELS": "4", "CAMDEMO_MAX_UPLOAD": "7"}
     read = Settings.from_environment(given, flags)
     assert read == Settings(cache_models=2, max_upload=7, host="0.0.0.0")
-    with pytest.raises(SettingError, match=r"--port='65536': .*at most 65535"):
+    with pytest.raises(SettingError, match=r"--port: port 65536 .* from 1 to 65535\."):
         Settings.from_environment({}, parser.parse_args(["--port", "65536"]))
 
 
@@ -48,7 +49,7 @@ def test_every_model_may_be_the_first(name):
 )
 def test_numbers_that_are_none(number):
     with pytest.raises(
-        SettingError, match=r"CAMDEMO_CACHE_MODELS=.*a whole number, 1 or more"
+        SettingError, match=r"CAMDEMO_CACHE_MODELS: .* not a whole number from 1 to 999999\."
     ) as e:
         Settings.from_environment({"CAMDEMO_CACHE_MODELS": number})
     assert len(str(e.value)) < 150
@@ -56,8 +57,6 @@ def test_numbers_that_are_none(number):
 
 @pytest.mark.parametrize("model", ["alexnet", "VGG16", "__class__", "x" * 5000])
 def test_models_that_are_not_in_the_catalogue(model):
-    with pytest.raises(
-        SettingError, match=r"CAMDEMO_MODEL=.*choose one of .*, vit_b_16"
-    ) as refused:
+    with pytest.raises(SettingError, match=r"CAMDEMO_MODEL: There is no model") as refused:
         Settings.from_environment({"CAMDEMO_MODEL": model})
     assert len(str(refused.value)) < 400
