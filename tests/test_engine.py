@@ -6,7 +6,7 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -19,12 +19,15 @@ from camdemo.engine import (
     Asker,
     FindLayers,
     FirstMap,
+    Job,
     LocalEngine,
+    Randomised,
     Rank,
     Score,
     SharedEngine,
     Sweep,
     asker,
+    perform,
 )
 from camdemo.errors import Abandoned, ChoiceError
 from camdemo.methods import folding
@@ -141,6 +144,78 @@ def test_as_many_jobs_at_once_as_the_settings_say(
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda _: explainer.explain(PHOTO, MODEL), range(6)))
     assert most == expected
+
+
+def many(count: int) -> np.ndarray:
+    return np.random.default_rng(2).normal(size=(count, 3, 64, 64)).astype(np.float32)
+
+
+def randomised(engine: LocalEngine, *seeds: int) -> Randomised:
+    layer = engine.run(FindLayers(MODEL))[0]
+    what = ("gradcam", INPUTS, 7, None, ("first", "second"), 2, seeds)
+    return Randomised(MODEL, layer, *what, Rank.YARDSTICK)
+
+
+@pytest.mark.parametrize(
+    "job",
+    [lambda _: Score(MODEL, many(8), Rank.YARDSTICK), lambda engine: randomised(engine, 3, 5)],
+)
+def test_one_question_of_many_parts_has_two_lanes(
+    monkeypatch: pytest.MonkeyPatch, job: Callable[[LocalEngine], Job]
+) -> None:
+    alone = LocalEngine(settings=Settings(lanes=1))
+    expected = alone.run(job(alone))
+    met = threading.Barrier(2, timeout=30)  # broken where one waits for the other
+
+    def together(_job: object, *rest: object) -> object:
+        met.wait()
+        return answer(_job, *rest)
+
+    answer = perform.answer
+    monkeypatch.setattr(perform, "answer", together)
+    engine = LocalEngine(settings=Settings(lanes=2))
+    found = engine.run(job(engine))
+    if isinstance(expected, np.ndarray):
+        assert (found == expected).all()  # to the bit
+    else:
+        assert found.behind == expected.behind
+        assert (found.maps == expected.maps).all()
+
+
+def test_a_question_is_parted_between_forwards(engine: LocalEngine) -> None:
+    def sizes(count: int, most: int) -> list[int]:
+        return [len(one.batch) for one in perform.parts(score_of(many(count)), most)]
+
+    def score_of(batch: np.ndarray) -> Score:
+        return Score(MODEL, batch, Rank.YARDSTICK)
+
+    assert sizes(8, 2) == [4, 4]
+    assert sizes(9, 2) == [8, 1]
+    assert sizes(4, 2) == [4]
+    assert sizes(0, 2) == [0]
+    assert sizes(25, 4) == [8, 8, 8, 1]
+    assert [one.seeds for one in perform.parts(randomised(engine, 1, 2, 3), 2)] == [(1, 2), (3,)]
+    first = first_map(engine)
+    assert perform.parts(first, 2) == [first]
+
+
+def test_what_fails_in_one_lane_is_told_and_the_next_is_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = LocalEngine(settings=Settings(lanes=2))
+    score = Score(MODEL, many(8), Rank.YARDSTICK)
+    answer = perform.answer
+
+    def failing(job: Score, *rest: object) -> object:
+        if (job.batch == score.batch[4:]).all():
+            raise MemoryError
+        return answer(job, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(perform, "answer", failing)
+        with pytest.raises(MemoryError):
+            engine.run(score)
+    assert len(engine.run(score)) == 8
 
 
 def test_a_single_lane_has_all_cores_and_several_have_one_each(

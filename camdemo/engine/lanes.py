@@ -67,11 +67,12 @@ class Lanes:
     shortest time of late; of those, who came first.
 
     Args:
+        count: how many lanes there are.
         clock: seconds, for tests.
     """
 
     def __init__(self, count: int = 1, clock: Callable[[], float] = time.monotonic) -> None:
-        self._count = count
+        self.count = count
         self._clock = clock
         self._waiting: list[_Turn] = []
         self._used: dict[str, tuple[float, float]] = {}  # by name: seconds, and when that was
@@ -151,11 +152,11 @@ class Lanes:
         if not self._started:
             self._started = True
             atexit.register(self._end)
-            for lane in range(self._count):
+            for lane in range(self.count):
                 threading.Thread(target=self._work, name=f"lane {lane}", daemon=True).start()
 
     def _work(self) -> None:
-        if self._count > 1:
+        if self.count > 1:
             import torch
 
             torch.set_num_threads(1)

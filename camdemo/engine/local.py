@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -80,17 +81,26 @@ class LocalEngine:
         yield from self._labels(spec, job)
 
     def _perform(self, job: FirstMap | Score | Randomised, progress: Progress | None) -> Any:
-        from . import perform
-
-        def work(network: nn.Module) -> Any:
-            return perform.answer(job, network, self._lanes.give_way)
-
         spec = self._prepared(job.model, progress)
         try:
-            return self._lanes.run(job.rank, self._with_network(spec, work))
+            return self._in_lanes(spec, job)
         except WeightsError as error:
             self._mend(spec, error, progress)
-        return self._lanes.run(job.rank, self._with_network(spec, work))
+        return self._in_lanes(spec, job)
+
+    def _in_lanes(self, spec: ModelSpec, job: FirstMap | Score | Randomised) -> Any:
+        """One question of many parts has all lanes that nobody else needs."""
+        from . import perform
+
+        def turn(part: FirstMap | Score | Randomised) -> Future[Any]:
+            def work(network: nn.Module) -> Any:
+                return perform.answer(part, network, self._lanes.give_way)
+
+            return self._lanes.submit(part.rank, self._with_network(spec, work))
+
+        turns = [turn(part) for part in perform.parts(job, self._lanes.count)]
+        wait(turns)  # what fails is told when nothing of it runs any more
+        return perform.whole([one.result() for one in turns])
 
     def _labels(self, spec: ModelSpec, job: Sweep) -> Iterator[tuple[int, LabelMaps]]:
         """The labels as a lane brings them."""

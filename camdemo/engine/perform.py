@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -13,16 +15,47 @@ from .. import methods
 from ..models import networks
 from .protocol import FirstMap, LabelMaps, MapAndLogits, Randomised, RandomMaps, Score, Sweep
 
+Single: TypeAlias = FirstMap | Score | Randomised  # the jobs that have one answer
 Between = Callable[[], None]  # called where others may go first; the network is then free
 
 
-def answer(job: FirstMap | Score | Randomised, network: nn.Module, between: Between) -> object:
+def answer(job: Single, network: nn.Module, between: Between) -> object:
     """The answer to a job, from its network."""
     if isinstance(job, FirstMap):
         return first_map(job, network)
     if isinstance(job, Randomised):
         return randomised(job, network, between)
     return score(job, network, between)
+
+
+def parts(job: Single, most: int) -> list[Single]:
+    """A job as up to so many, which may run at the same time; `whole` joins their answers.
+
+    A batch is parted between the forwards into which `score` parts it anyway, so that an answer
+    does not depend on how many lanes there are.
+    """
+    if isinstance(job, Score):
+        forwards = -(-len(job.batch) // networks.AT_ONCE)
+        shares = np.array_split(np.arange(forwards), max(1, min(most, forwards)))
+        ends = [networks.AT_ONCE * int(share[0]) for share in shares[1:]]
+        return [replace(job, batch=batch) for batch in np.split(job.batch, ends)]
+    if isinstance(job, Randomised):
+        count = min(most, len(job.seeds))
+        return [
+            replace(job, seeds=tuple(share.tolist()))
+            for share in np.array_split(np.array(job.seeds), count)
+        ]
+    return [job]
+
+
+def whole(answers: Sequence[Any]) -> Any:
+    """The answer to a job from those to its parts, in their order."""
+    first = answers[0]
+    if len(answers) == 1:
+        return first
+    if isinstance(first, RandomMaps):
+        return RandomMaps(first.behind, np.concatenate([one.maps for one in answers]))
+    return np.concatenate(answers)
 
 
 def first_map(job: FirstMap, network: nn.Module) -> MapAndLogits:
