@@ -14,12 +14,12 @@ import numpy as np
 from . import methods
 from . import photo as photos
 from .engine.local import LocalEngine
-from .engine.protocol import Engine, FindLayers, FirstMap, Progress, Rank
+from .engine.protocol import Engine, FindLayers, FirstMap, Progress, Rank, offer
 from .errors import CamdemoError
 from .explanation import Explanation
 from .models import CATALOGUE, Catalogue, labels, weights
 from .photo import Photo
-from .records import Framing, LayerInfo, ModelSpec, Timings
+from .records import Activation, Framing, LayerInfo, ModelSpec, Timings
 from .settings import Settings
 from .warmup import State, WarmUp
 
@@ -57,6 +57,58 @@ class Explainer:
     def warm_up(self) -> None:
         """Do before the first request what would slow it: choose, load and run the default."""
         self._start.run(lambda: self.explain(np.zeros((8, 8, 3), np.uint8)))
+
+    def add(
+        self,
+        model: object,
+        name: str | None = None,
+        labels: object = None,
+        transform: object = None,
+        activation: Activation | None = None,
+    ) -> Explainer:
+        """Offer a network of one's own beside the others: any classifier of photos in PyTorch.
+
+            Explainer().add(model, labels=["cat", "dog"]).explain("photo.jpg")
+
+        A copy is taken as the network is now; the module itself is left as it was found. The first
+        that is added answers by default, unless a default was chosen before.
+
+        Args:
+            model: a `torch.nn.Module` that takes float (n, channels, height, width) and returns
+                logits (n, labels), or a tuple, dict or object that has them.
+            name: what it is called; None for its class's name.
+            labels: the names in the order of the logits: a list, a mapping from indices, or a
+                file (a name a line, or JSON); None for "class 0", "class 1" and so on.
+            transform: how a photo becomes its input: torchvision's or timm's transform for
+                validation, or a `models.Transform`; None for ImageNet's usual one.
+            activation: "softmax" or "sigmoid" (several labels may be true); None for what the
+                model ends with, else sigmoid for one logit and softmax for several.
+
+        Returns:
+            This explainer. `models()[-1]` tells what was understood, its `note` what was assumed.
+
+        Raises:
+            CamdemoError: it is no network, can't be run, or returns no logits; labels or a
+                transform that do not fit; a name that is taken; or no layer that can be explained.
+        """
+        from .models.own import Own
+
+        taken = self.catalogue.names
+        if name in taken:
+            raise CamdemoError(f"There is a model {name!r} already. Choose another name.")
+        own = next((one for one in self.catalogue.sources if isinstance(one, Own)), Own())
+        spec = own.take(model, name, labels, transform, activation, taken=taken)
+        before, catalogue = self.catalogue, self.catalogue.plus(own, spec)
+        offer(self.engine, catalogue)
+        self.catalogue = catalogue
+        try:
+            self.default_layer(spec.name)
+        except CamdemoError:
+            offer(self.engine, before)
+            self.catalogue = before
+            raise
+        self._start.offer(catalogue, spec.name)
+        return self
 
     @property
     def state(self) -> State:
@@ -173,7 +225,7 @@ class Explainer:
         job = FirstMap(spec.name, where, method, inputs, index, rival, rank, passing)
         found = self.engine.run(job, progress)
 
-        probabilities = labels.probabilities(found.logits)
+        probabilities = labels.probabilities(found.logits, spec.activation)
         return Explanation(
             predictions=labels.top(names, probabilities),
             target=labels.prediction(names, probabilities, found.target),

@@ -14,12 +14,13 @@ from .errors import CamdemoError, RegionError, shorten
 Evidence = Literal["positive", "signed", "minmax"]
 LookName = Literal["glow", "notebook"]
 Fill = Literal["blur", "mean", "noise"]
-Interpolation = Literal["bilinear", "bicubic"]
+Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+Activation = Literal["softmax", "sigmoid"]  # how logits become probabilities
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One label and the softmax probability (0 to 1) that the model gives it."""
+    """One label and the probability (0 to 1) that the model gives it."""
 
     index: int
     label: str
@@ -89,14 +90,15 @@ class Transform:
 
     The photo's shorter side is resized to `resize` pixels with the named interpolation
     (antialiased), the central `crop` x `crop` pixels are taken, scaled to 0..1, and
-    normalised with `mean` and `std` for each of red, green and blue.
+    normalised with `mean` and `std` for each of red, green and blue; for one channel, the photo's
+    greys; for four, red, green, blue and opacity, which is 1.
     """
 
     resize: int
     crop: int
     interpolation: Interpolation
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,9 @@ class ModelSpec:
         transform: the preprocessing that these weights were validated with.
         training_mean: the mean colour of the photos that it was trained on, red, green and blue
             from 0 to 1.
+        activation: how its logits become probabilities: "softmax", one label excludes the others,
+            or "sigmoid", each label is there or not.
+        note: what people should know of how it came here; often empty.
         channels_last: whether that memory format is the faster one on a CPU, as measured.
         ready: whether the weights are on this machine now.
     """
@@ -128,6 +133,8 @@ class ModelSpec:
     training_mean: tuple[float, float, float]
     channels_last: bool = True
     ready: bool = False
+    activation: Activation = "softmax"
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

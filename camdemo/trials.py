@@ -250,7 +250,7 @@ class Trials:
             logits = self._logits(batch)
             if rival is not None:  # of what both have
                 return naming.probabilities(logits[:, [target, rival]])[:, 0]
-            return naming.probabilities(logits)[:, target]
+            return naming.probabilities(logits, self.model.activation)[:, target]
 
         side = self.inputs.shape[-1]
         down, across = (picture.shares(cells, side, "positive") for cells in self.cam.shape)
@@ -363,7 +363,8 @@ class Trials:
         """The model as a function from a batch to probabilities."""
 
         def score(batch: np.ndarray) -> np.ndarray:
-            return naming.probabilities(self.engine.run(Score(self.model.name, batch, rank)))
+            logits = self.engine.run(Score(self.model.name, batch, rank))
+            return naming.probabilities(logits, self.model.activation)
 
         return score
 

@@ -51,6 +51,13 @@ class WarmUp:
         self._settled.set()
         self.state = State("cold")
 
+    def offer(self, catalogue: Catalogue, model: str) -> None:
+        """Know these models from now on; this one answers by default if none was chosen yet."""
+        self._catalogue = catalogue
+        with self._lock:
+            if not self._default:
+                self._default = self._set = model
+
     def default_model(self) -> str:
         """The model that answers unless another is asked for; it stays the same.
 

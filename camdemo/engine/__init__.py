@@ -21,6 +21,7 @@ from .protocol import (
     Score,
     Sweep,
     asker,
+    offer,
 )
 from .shared import SharedEngine
 
@@ -43,4 +44,5 @@ __all__ = [
     "Sweep",
     "asker",
     "cores",
+    "offer",
 ]

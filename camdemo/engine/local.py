@@ -47,6 +47,11 @@ class LocalEngine:
         self._layers: dict[str, tuple[LayerInfo, ...]] = {}
         self._discovering = threading.Lock()
 
+    def offer(self, catalogue: Catalogue) -> None:
+        """See `protocol.offer`."""
+        self._catalogue = catalogue
+        self._networks.offer(catalogue)
+
     def fetch(self, model: str, progress: Progress | None = None) -> None:
         """See `Engine.fetch`."""
         from ..models import weights

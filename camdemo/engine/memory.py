@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ..errors import CamdemoError
 from ..models import Catalogue
 from ..records import ModelSpec
 
@@ -24,6 +25,11 @@ class Networks:
         self._loaded: OrderedDict[str, list[nn.Module]] = OrderedDict()  # each with its free twins
         self._lock = threading.Lock()
         self._loading = threading.Lock()
+        self._alone = threading.RLock()  # for networks that can't be copied
+
+    def offer(self, catalogue: Catalogue) -> None:
+        """Know these models from now on."""
+        self._catalogue = catalogue
 
     def __contains__(self, spec: ModelSpec) -> bool:
         return spec.name in self._loaded
@@ -31,6 +37,10 @@ class Networks:
     @contextmanager
     def borrowed(self, spec: ModelSpec) -> Iterator[nn.Module]:
         """A network that nobody else runs meanwhile: hooks on it are one caller's alone.
+
+        Of one that can't be copied there is a single one, for which others wait. All such share one
+        lock: who gives way to another in the same thread may have that one's, too, and nobody
+        waits for somebody who waits for him.
 
         Raises:
             WeightsError: the file of its weights is missing or damaged.
@@ -40,7 +50,13 @@ class Networks:
         twins = self._twins(spec)
         with self._lock:  # one always stays, to be copied
             network = twins.pop() if len(twins) > 1 else None
-        network = network or networks.twin(twins[0])
+        if network is None:
+            try:
+                network = networks.twin(twins[0])
+            except CamdemoError:
+                with self._alone:
+                    yield twins[0]
+                return
         try:
             yield network
         finally:

@@ -16,6 +16,8 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from ..errors import CamdemoError
+from ..models import Catalogue
 from ..records import LayerInfo
 
 Answer = TypeVar("Answer")
@@ -188,6 +190,21 @@ class Randomised(Job[RandomMaps]):
     steps: int
     seeds: tuple[int, ...]
     rank: Rank
+
+
+def offer(engine: object, catalogue: Catalogue) -> None:
+    """Let an engine know these models from now on.
+
+    Raises:
+        CamdemoError: it can't be told: its networks are elsewhere.
+    """
+    tell = getattr(engine, "offer", None)
+    if tell is None:
+        raise CamdemoError(
+            "This engine runs the models of its own catalogue: a network can't be handed to it. "
+            "Use Explainer() without an engine, or give the engine a catalogue with the model."
+        )
+    tell(catalogue)
 
 
 def together(labels: Iterator[tuple[int, LabelMaps]]) -> Maps:

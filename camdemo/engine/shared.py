@@ -22,6 +22,7 @@ from typing import Any, cast
 import numpy as np
 
 from ..errors import Abandoned
+from ..models import Catalogue
 from .protocol import (
     NOBODY,
     Answer,
@@ -34,6 +35,7 @@ from .protocol import (
     Progress,
     Sweep,
     asker,
+    offer,
     together,
 )
 
@@ -92,6 +94,10 @@ class SharedEngine:
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
         self._size = 0
         self._lock = threading.Lock()
+
+    def offer(self, catalogue: Catalogue) -> None:
+        """See `protocol.offer`."""
+        offer(self._engine, catalogue)
 
     def fetch(self, model: str, progress: Progress | None = None) -> None:
         """See `Engine.fetch`."""

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import ChoiceError
+from ..errors import CamdemoError, ChoiceError
 from ..records import LayerInfo
 from .fusing import FUSED, fused
 
@@ -79,7 +79,16 @@ def discover(model: nn.Module, side: int) -> tuple[LayerInfo, ...]:
 
 
 def default(layers: tuple[LayerInfo, ...]) -> LayerInfo:
-    """The layer that a map shows unless another is asked for: the last stage."""
+    """The layer that a map shows unless another is asked for: the last stage.
+
+    Raises:
+        CamdemoError: there is no layer.
+    """
+    if not layers:
+        raise CamdemoError(
+            "No layer of this model can be explained: none that runs once returns a grid of cells, "
+            "channels x height x width, or tokens that fold into one."
+        )
     return [layer for layer in layers if layer.stage][-1]
 
 

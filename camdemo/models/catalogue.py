@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ..errors import ChoiceError
 from ..records import Interpolation, ModelSpec, Transform
 from .sources import Bundled, Source, Timm, Torchvision
+from .transforms import IMAGENET_MEAN, IMAGENET_STD
 
 NOTEBOOK_DEFAULT = "mobilenet_v2"  # the model of the notebook; its weights are a download
 BUNDLED_DEFAULT = "efficientnet_lite0"  # what answers when they can't be had
@@ -56,11 +57,8 @@ class Catalogue:
 
     def plus(self, source: Source, *specs: ModelSpec) -> Catalogue:
         """This catalogue and models of one more source."""
-        return Catalogue((*self.specs, *specs), (*self.sources, source))
-
-
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)  # colour of ImageNet's photos, on which all were trained
-_IMAGENET_STD = (0.229, 0.224, 0.225)
+        sources = self.sources if source in self.sources else (*self.sources, source)
+        return Catalogue((*self.specs, *specs), sources)
 
 
 def _lite(
@@ -76,7 +74,7 @@ def _lite(
         parameters=parameters,
         megabytes=megabytes,
         transform=Transform(resize, crop, "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-        training_mean=_IMAGENET_MEAN,
+        training_mean=IMAGENET_MEAN,
     )
 
 
@@ -99,8 +97,8 @@ def _download(
         weights=weights,
         parameters=parameters,
         megabytes=megabytes,
-        transform=Transform(resize, crop, interpolation, _IMAGENET_MEAN, _IMAGENET_STD),
-        training_mean=_IMAGENET_MEAN,
+        transform=Transform(resize, crop, interpolation, IMAGENET_MEAN, IMAGENET_STD),
+        training_mean=IMAGENET_MEAN,
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..errors import WeightsError
+from ..errors import CamdemoError, WeightsError
 from ..records import ModelSpec
 from .catalogue import CATALOGUE, Catalogue
 
@@ -18,9 +18,8 @@ AT_ONCE = 4
 
 
 def skeleton(spec: ModelSpec, catalogue: Catalogue = CATALOGUE) -> nn.Module:
-    """The network without numbers: on the meta device, in evaluation mode."""
-    network = catalogue.source_of(spec).skeleton(spec)
-    return network.to("meta").eval().requires_grad_(False)
+    """The network without numbers, or with them if it is in memory: in evaluation mode."""
+    return catalogue.source_of(spec).skeleton(spec).eval().requires_grad_(False)
 
 
 def load(spec: ModelSpec, catalogue: Catalogue = CATALOGUE) -> nn.Module:
@@ -35,6 +34,8 @@ def load(spec: ModelSpec, catalogue: Catalogue = CATALOGUE) -> nn.Module:
     """
     source = catalogue.source_of(spec)
     network, path = skeleton(spec, catalogue), source.path(spec)
+    if path is None:
+        return network
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(source.fit(spec, state, network), assign=True)
@@ -51,9 +52,18 @@ def load(spec: ModelSpec, catalogue: Catalogue = CATALOGUE) -> nn.Module:
 
 
 def twin(model: nn.Module) -> nn.Module:
-    """The same network over the same numbers: hooks on one do nothing to the other."""
+    """The same network over the same numbers: hooks on one do nothing to the other.
+
+    Raises:
+        CamdemoError: a part of it can't be copied.
+    """
     numbers = {id(each): each for each in (*model.parameters(), *model.buffers())}
-    return copy.deepcopy(model, numbers)
+    try:
+        return copy.deepcopy(model, numbers)
+    except Exception as error:  # whatever a person's own module raises
+        raise CamdemoError(
+            f"A part of {type(model).__name__} can't be copied ({error}), and this needs a copy."
+        ) from error
 
 
 def logits(model: nn.Module, batch: np.ndarray) -> np.ndarray:

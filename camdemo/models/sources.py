@@ -39,15 +39,16 @@ class Source(Protocol):
         ...
 
     def skeleton(self, spec: ModelSpec) -> nn.Module:
-        """The network, built; its numbers don't matter, and it is best on the meta device."""
+        """The network, built. Its numbers don't matter, and it is best on the meta device; but
+        where `path` is None it has them."""
         ...
 
     def fit(self, spec: ModelSpec, state: State, network: nn.Module) -> State:
         """The entries of the weights file under the names that `network` has for them."""
         ...
 
-    def path(self, spec: ModelSpec) -> Path:
-        """Where the weights lie, or would lie once they are here."""
+    def path(self, spec: ModelSpec) -> Path | None:
+        """Where the weights lie, or would lie once they are here; None for a network in memory."""
         ...
 
     def url(self, spec: ModelSpec) -> str | None:
@@ -153,7 +154,8 @@ class Torchvision(_Hub):
 
         # RegNet works out its widths with tensors, which must have values.
         with torch.device("cpu" if spec.name.startswith("regnet") else "meta"):
-            return torchvision.models.get_model(spec.name, **self._OPTIONS.get(spec.name, {}))
+            network = torchvision.models.get_model(spec.name, **self._OPTIONS.get(spec.name, {}))
+        return network.to("meta")
 
     def fit(self, spec: ModelSpec, state: State, network: nn.Module) -> State:
         kept = {name: value for name, value in state.items() if not self._AUXILIARY.match(name)}

@@ -29,20 +29,21 @@ _BLOCK = 1 << 18
 Progress = Callable[[int, int], None]  # bytes that have arrived, bytes in all (0: unknown)
 
 
-def path_of(spec: ModelSpec, catalogue: Catalogue = CATALOGUE) -> Path:
-    """Where this model's weights lie, or would lie once they are downloaded."""
+def path_of(spec: ModelSpec, catalogue: Catalogue = CATALOGUE) -> Path | None:
+    """Where this model's weights lie, or would lie once they are downloaded; see `Source.path`."""
     return catalogue.source_of(spec).path(spec)
 
 
 def is_ready(spec: ModelSpec, catalogue: Catalogue = CATALOGUE) -> bool:
     """Whether this model's weights are on this machine now."""
-    return path_of(spec, catalogue).is_file()
+    path = path_of(spec, catalogue)
+    return path is None or path.is_file()
 
 
 def fetch(
     spec: ModelSpec, progress: Progress | None = None, catalogue: Catalogue = CATALOGUE
-) -> Path:
-    """Download the weights unless they are there, and return their path.
+) -> Path | None:
+    """Download the weights unless they are there, and return their path; see `Source.path`.
 
     Callers that ask for the same file at the same time share one download. `progress` is
     called about ten times a second, in the caller's thread; what it raises ends the wait, and
@@ -54,7 +55,7 @@ def fetch(
     """
     source = catalogue.source_of(spec)
     path = source.path(spec)
-    if path.is_file():
+    if path is None or path.is_file():
         return path
     url = source.url(spec)
     if url is None:
@@ -89,7 +90,7 @@ def set_aside(spec: ModelSpec, catalogue: Catalogue = CATALOGUE) -> Path | None:
     """
     source = catalogue.source_of(spec)
     path = source.path(spec)
-    if not path.is_file() or source.url(spec) is None:
+    if path is None or not path.is_file() or source.url(spec) is None:
         return None
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
