@@ -8,6 +8,10 @@
 Importing this package loads no torch; the first explanation does.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from .comparison import Comparison, compare
 from .errors import (
     CamdemoError,
@@ -26,6 +30,9 @@ from .trust.completeness import Completeness
 from .trust.curves import Curve
 from .trust.patches import Patches, Scores
 from .trust.randomisation import Randomisation
+
+if TYPE_CHECKING:
+    from .launch import serve
 
 __version__ = "0.1.0"
 
@@ -52,4 +59,13 @@ __all__ = [
     "Settings",
     "WeightsError",
     "compare",
+    "serve",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "serve":  # which brings all of the page
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return import_module(".launch", __name__).serve

@@ -6,13 +6,14 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from . import methods
-from .engine import LocalEngine, Progress, SharedEngine, cores
+from .engine import Progress
 from .errors import CamdemoError
 from .explainer import Explainer
+from .launch import page_explainer
 from .models import CATALOGUE
 from .options import add_flags, read
 from .question import Look, Question
@@ -84,10 +85,7 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(options: argparse.Namespace) -> None:
     from .ui.server import serving
 
-    given = Settings.from_environment(flags=options)
-    given = replace(given, lanes=given.lanes or cores())
-    engine = SharedEngine(LocalEngine(settings=given))
-    serving.serve(Explainer(given, engine=engine), options.deck)
+    serving.serve(page_explainer(Settings.from_environment(flags=options)), options.deck)
 
 
 def _explain(options: argparse.Namespace) -> None:

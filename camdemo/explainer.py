@@ -106,6 +106,7 @@ class Explainer:
         except CamdemoError:
             offer(self.engine, before)
             self.catalogue = before
+            own.forget(spec.name)
             raise
         self._start.offer(catalogue, spec.name)
         return self

@@ -100,6 +100,11 @@ class Transform:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the network's input."""
+        return len(self.mean), self.crop, self.crop
+
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:

@@ -172,5 +172,5 @@ class LocalEngine:
             with self._discovering:
                 if model not in self._layers:
                     network = networks.skeleton(spec, self._catalogue)
-                    self._layers[model] = methods.discover(network, spec.transform.crop)
+                    self._layers[model] = methods.discover(network, spec.transform.shape)
         return self._layers[model]

@@ -81,4 +81,4 @@ class Networks:
         from .. import methods
         from ..models import networks
 
-        return methods.prepare(networks.load(spec, self._catalogue), spec.transform.crop)
+        return methods.prepare(networks.load(spec, self._catalogue), spec.transform.shape)

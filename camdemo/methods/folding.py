@@ -10,6 +10,7 @@ turns a few, and a map changes by 0.0001 to 0.01 of its range. They use the netw
 from __future__ import annotations
 
 import copy
+import logging
 from collections import OrderedDict
 from typing import Any
 
@@ -22,6 +23,7 @@ from ..records import LayerInfo
 from . import layers
 from .tap import tap
 
+log = logging.getLogger("camdemo")
 _MOST = 4  # times as many numbers as a convolution makes may be new: 15 MB in all, of ResNet-50
 _SAME = 1e-4  # of the range of logits of noise; wrongly folded, they differ by far more
 
@@ -38,20 +40,29 @@ class Prepared(nn.Module):
         return self.folded(x)
 
 
-def prepare(network: nn.Module, side: int) -> nn.Module:
+def prepare(network: nn.Module, size: layers.Size) -> nn.Module:
     """The network with a folded copy beside it, or as it is where there is nothing to gain.
 
     To be called once, when a network was loaded. The copy shares all numbers that don't change,
     and those of a convolution change only where they are few: it adds some megabytes.
 
     Args:
-        network: in evaluation mode and frozen, for inputs float32 (1, 3, side, side).
+        network: in evaluation mode and frozen.
+        size: of its input, see `layers.discover`.
     """
-    noise = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+    try:
+        return _prepared(network, size)
+    except Exception:  # a person's own network may do, or refuse, anything
+        log.info("%s has no faster copy", type(network).__name__, exc_info=True)
+        return network
+
+
+def _prepared(network: nn.Module, size: layers.Size) -> nn.Module:
+    noise = torch.randn(1, *layers.shape_of(size), generator=torch.Generator().manual_seed(0))
     pairs = _pairs(network, noise)
     folded = _copy(network)
     changed = _use_onednn(folded) + sum(_fold(folded, *pair) for pair in pairs)
-    offered = layers.discover(network, side) if changed else ()
+    offered = layers.discover(network, size) if changed else ()
     if not offered:
         return network
     last = layers.default(offered)

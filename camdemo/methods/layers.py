@@ -27,6 +27,14 @@ _POOLING = (
 )
 
 
+Size = int | tuple[int, int, int]
+
+
+def shape_of(size: Size) -> tuple[int, int, int]:
+    """Channels, height and width of an input; one number is that of 3 x side x side."""
+    return (3, size, size) if isinstance(size, int) else size
+
+
 @dataclass
 class _Call:
     """What one module returned, and when."""
@@ -58,16 +66,17 @@ class _Trace:
     pooled: list[Any] = field(default_factory=list)  # the nodes of which only a mean is read
 
 
-def discover(model: nn.Module, side: int) -> tuple[LayerInfo, ...]:
+def discover(model: nn.Module, size: Size) -> tuple[LayerInfo, ...]:
     """The layers of `model` that can be explained, in the order of execution.
 
-    Runs the model once on zeros of shape (1, 3, side, side), also on the meta device. Left
+    Runs the model once on zeros, also on the meta device. `size` is the input's channels, height
+    and width; one number is that of 3 x side x side. Left
     out are modules that never run, run more than once (the last call would win), return no
     grid or a grid of one cell, or only hand on what another one returned. In a transformer
     that reads its class token alone, everything behind the last attention is left out too:
     the gradient of its patch tokens is exactly zero.
     """
-    trace = _run(model, side)
+    trace = _run(model, size)
     kept = _without_repeats(trace)
     stages = _stages(list(kept))
     infos = []
@@ -108,7 +117,7 @@ def find(layers: tuple[LayerInfo, ...], name: str | None) -> LayerInfo:
     raise ChoiceError("layer", name, [*(layer.name for layer in layers), FUSED])
 
 
-def _run(model: nn.Module, side: int) -> _Trace:
+def _run(model: nn.Module, size: Size) -> _Trace:
     trace = _Trace()
     first = next(model.parameters(), torch.empty(0))
 
@@ -136,7 +145,7 @@ def _run(model: nn.Module, side: int) -> _Trace:
             handles.append(module.register_forward_hook(after(name)))
     try:
         with torch.enable_grad():  # so that it is recorded what reads what
-            zeros = torch.zeros(1, 3, side, side, device=first.device, dtype=torch.float32)
+            zeros = torch.zeros(1, *shape_of(size), device=first.device, dtype=torch.float32)
             trace.pooled = _pooled(model(zeros.requires_grad_().clone()))
     finally:
         for handle in handles:

@@ -99,6 +99,10 @@ class Own:
             note=" ".join(filter(None, (note, said, told))),
         )
 
+    def forget(self, name: str) -> None:
+        """Keep it no longer."""
+        del self.networks[name], self.names[name]
+
     # -- what a source is asked
 
     def skeleton(self, spec: ModelSpec) -> nn.Module:
@@ -235,7 +239,7 @@ def _run(network: nn.Module, transform: Transform) -> tuple[Tensor, Any]:
     Raises:
         CamdemoError: it can't be run.
     """
-    shape = (1, len(transform.mean), transform.crop, transform.crop)
+    shape = (1, *transform.shape)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
     try:
         with torch.enable_grad():

@@ -125,8 +125,8 @@ def _size(name: str, given: object) -> int:
 
 def _numbers(name: str, given: object) -> tuple[float, ...]:
     try:
-        # (A tensor's numbers, too.)
-        found = tuple(float(each) for each in cast(Any, given))
+        # (Seven digits: a tensor's 0.485 is 0.485000014.)
+        found = tuple(float(f"{float(each):.7g}") for each in cast(Any, given))
     except (TypeError, ValueError):
         found = (math.nan,)
     if not all(map(math.isfinite, found)):
@@ -204,11 +204,11 @@ def _of_step(step: Any) -> dict[str, Any]:
         return {"mean": tuple(step.mean), "std": tuple(step.std)}
     if kind == "Grayscale" and getattr(step, "num_output_channels", 1) == 1:
         return {"grey": True}
-    bounded = getattr(step, "max_size", None) is not None or getattr(step, "longest", 0)
+    bounded = getattr(step, "max_size", None) or getattr(step, "longest", None)
     if kind not in ("Resize", "ResizeKeepRatio") or bounded:
         raise CamdemoError(
-            f"The transform's step {kind} can't be read. It must be the one for validation, without "
-            f"anything random. {_INSTEAD}"
+            f"The transform's step {kind} can't be read. It must be the one for "
+            f"validation, without anything random. {_INSTEAD}"
         )
     how, size = getattr(step, "interpolation", "bilinear"), step.size
     whole = kind == "Resize" and isinstance(size, Sequence) and len(size) > 1  # squeezed
