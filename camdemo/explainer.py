@@ -7,19 +7,33 @@ served, and a catalogue listed, before that.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from . import methods
+from . import methods, options
 from . import photo as photos
 from .engine.local import LocalEngine
-from .engine.protocol import Engine, FindLayers, FirstMap, Progress, Rank, offer
+from .engine.protocol import (
+    Engine,
+    Examine,
+    FindLayers,
+    FirstMap,
+    MapAndLogits,
+    PixelAnswer,
+    PixelMap,
+    Progress,
+    Rank,
+    offer,
+    rank_of,
+)
 from .errors import CamdemoError
 from .explanation import Explanation
 from .models import CATALOGUE, Catalogue, labels, weights
 from .photo import Photo
-from .records import Activation, Framing, LayerInfo, ModelSpec, Timings
+from .records import INPUT, Activation, Framing, LayerInfo, ModelSpec, Timings
 from .settings import Settings
 from .warmup import State, WarmUp
 
@@ -158,6 +172,19 @@ class Explainer:
         """
         self.engine.fetch(self.catalogue.find(model).name, progress)
 
+    def opening(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """What is explained first where a person waits, of arguments for `explain`.
+
+        A method of pixels may take minutes: then the default method at the last stage.
+
+        Raises:
+            ChoiceError, RangeError, CamdemoError: as `explain`, of the method and its settings.
+        """
+        method = methods.find(asked.get("method", methods.DEFAULT))
+        method.set(options.pairs(asked["settings"]) if "settings" in asked else {})
+        pixels = ("method", "layer", "settings") if method.is_pixel else ()
+        return {name: value for name, value in asked.items() if name not in pixels}
+
     # -- what it is for
 
     def explain(
@@ -171,8 +198,11 @@ class Explainer:
         versus: int | str | None = None,
         method: str = "gradcam",
         passing: bool = False,
+        settings: Mapping[str, Any] | str | None = None,
+        watch: Progress | None = None,
+        **more: Any,
     ) -> Explanation:
-        """Predict, and map the evidence for one label at one layer.
+        """Predict, and map the evidence for one label, at one layer or for each pixel.
 
         All of this is checked before anything is decoded, fetched or computed; but whether a
         frame lies within the photo shows only when that is decoded.
@@ -182,6 +212,8 @@ class Explainer:
             model: a name of the catalogue; None for `default_model()`.
             layer: a name of `layers(model)`; None for the last stage; "all" for the last four
                 stages together (see `methods.fuse`), on the finest grid of theirs, at most 56 x 56.
+                A method of pixels explains the network's input, and no layer: `layer` of its
+                explanation is that input, named "input", of as many cells as pixels.
             target: a label or its index; None for the most probable label.
             framing: "crop" (as the weights were validated), "whole" (the photo, squeezed), "fit"
                 (the photo between bars of the training mean, nothing squeezed), or a Box (or its
@@ -190,20 +222,30 @@ class Explainer:
             versus: a label or its index to compare with ("why lion and not cheetah?"). The map
                 then explains the difference of the two logits: positive cells speak for the
                 target and negative ones for this label.
-            method: how the evidence is computed; a name of the registry.
+            method: how the evidence is computed; a name of the registry. Of a method of pixels
+                the map is as large as the network's input.
             passing: whether this is one of many in a row, such as a camera's frames: other
                 people's first maps and answers go before it, and no engine keeps anything of it.
+                No method of pixels heeds it.
+            settings: those of a method of pixels, as {"steps": 32} or "steps=32,baseline=blur";
+                what is not given is the method's default. They may stand here by their names, too:
+                `explain(photo, method="integrated_gradients", steps=32, baseline="blur")`.
+            watch: called, from another thread, with how many forwards of such a method are done
+                and how many there are. What it raises ends the computation.
 
         Raises:
-            ChoiceError, RangeError: an unknown model, layer, label, index, framing or method.
-            CamdemoError: a label compared with itself; a method that is not there at this layer,
-                or that can't compare.
+            ChoiceError, RangeError: an unknown model, layer, label, index, framing or method, or a
+                setting out of range.
+            CamdemoError: a label compared with itself; a method that is not there at this layer or
+                for this model, or that can't compare; a setting that it does not have.
             RegionError: a frame that is not within the photo, or has no area.
             ImageError: the photo can't be read.
             WeightsError: the weights can't be had.
         """
         spec = self.catalogue.find(self.default_model() if model is None else model)
-        method = methods.find(method).name  # it is told before a layer is looked for
+        known = methods.find(method)  # it is told before a layer is looked for
+        given = options.pairs(settings) if isinstance(settings, str) else settings
+        chosen = known.set({**(given or {}), **more})
         framing = photos.find_framing(framing)
         names = self.labels(spec.name)
         index, rival = labels.find(names, target), labels.find(names, versus)
@@ -212,7 +254,12 @@ class Explainer:
                 f"The label {names[rival]!r} can't be compared with itself. Choose another."
             )
         layers = self.layers(spec.name)
-        where = methods.find_layer(layers, layer)
+        if known.is_pixel and layer in (None, INPUT):
+            where = methods.input_layer(*spec.transform.shape)
+            if reason := known.lacks(self.engine.run(Examine(spec.name))):
+                raise CamdemoError(f"{known.title} can't explain {spec.title}: {reason}.")
+        else:
+            where = methods.find_layer(layers, layer)
         methods.check(method, where, rival, layers)
 
         started = time.perf_counter()
@@ -222,9 +269,17 @@ class Explainer:
         inputs = photos.prepare(image, framing, spec)
         prepared = time.perf_counter()
 
-        rank = Rank.SWEEP if passing else Rank.FIRST_MAP
-        job = FirstMap(spec.name, where, method, inputs, index, rival, rank, passing)
-        found = self.engine.run(job, progress)
+        found: MapAndLogits
+        if known.is_pixel:
+            rank = rank_of(known.forwards(chosen, max(where.height, where.width)))
+            asked = tuple(chosen.items())
+            self.engine.fetch(spec.name, progress)
+            job = PixelMap(spec.name, method, inputs, index, rival, asked, rank)
+            found = self.engine.run(job, watch)
+        else:
+            rank = Rank.SWEEP if passing else Rank.FIRST_MAP
+            first = FirstMap(spec.name, where, method, inputs, index, rival, rank, passing)
+            found = self.engine.run(first, progress)
 
         probabilities = labels.probabilities(found.logits, spec.activation)
         return Explanation(
@@ -238,6 +293,8 @@ class Explainer:
             model=spec,
             layer=where,
             method=method,
+            settings=chosen,
+            gap=found.gap if isinstance(found, PixelAnswer) else None,
             framing=framing,
             timings=Timings(
                 decode=1000 * (decoded - started),

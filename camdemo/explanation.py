@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from . import options, photo, picture
+from . import methods, options, photo, picture
 from .finding import Finding
 from .question import Look
 from .records import Evidence, LookName, Prediction, percent
@@ -80,8 +80,15 @@ class Explanation(Finding):
     def scene(self, complete: bool = True) -> Scene:
         """What the viewer paints from.
 
-        Complete with the maps of every stage and label, or with those of this picture alone.
+        Complete with the maps of every stage and label, or with those of this picture alone. A map
+        of pixels stands beside what the default method finds at the last stage.
         """
+        if self.layer.is_input:
+            last = methods.find_layer(self.layers, None).name
+            versus = self.versus.index if self.versus else None
+            beside = self.seen(last, methods.DEFAULT, self.target.index, versus)
+            pixels = self.pixel_answer(self.timings.explain)
+            return replace(beside.scene(complete), pixels=pixels)
         small = self.resized(*display_size(*self.image.size))
         labels = {one.index: one for one in self.labels_shown()}  # each once
         return Scene(
@@ -101,6 +108,7 @@ class Explanation(Finding):
             versus=self.versus,
             maps=self.packets(complete),
             exact=self.exact_packets() if complete else (),
+            lacking=self.lacking(),
             complete=complete,
             facts=f"{self.model.title} · {self.layer.text} · {self.timings.total:.0f} ms",
         )
@@ -117,9 +125,10 @@ class Explanation(Finding):
         evidence = evidence or self.natural_evidence
         if picture.scale(self.cam, evidence) is not None:
             return self._said_of_bars()
+        where = "by this method" if self.layer.is_input else "at this layer"
         if evidence == "positive":
-            return f"No positive evidence for {self.target.label} at this layer."
-        return f"The map of {self.target.label} is the same everywhere at this layer."
+            return f"No positive evidence for {self.target.label} {where}."
+        return f"The map of {self.target.label} is the same everywhere {where}."
 
     def _said_of_bars(self) -> str:
         """That much of what speaks for a label lies where the overlay shows nothing; or empty."""
@@ -144,6 +153,7 @@ class Explanation(Finding):
             "model": self.model.name,
             "layer": self.layer.name,
             "method": self.method,
+            **({"settings": dict(self.settings), "gap": self.gap} if self.layer.is_input else {}),
             "framing": self.framing_text,
             "target": _as_dict(self.target),
             "versus": _as_dict(self.versus) if self.versus else None,

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from . import methods
-from .engine.protocol import Engine, Rank, Sweep
+from .engine.protocol import Engine, Progress, Rank, Sweep
 from .models import labels as naming
+from .pixelwise import Pixelwise
 from .records import (
+    INPUT,
     Box,
     Evidence,
     Framing,
@@ -24,13 +26,12 @@ from .records import (
     Timings,
     common_lengths,
 )
-from .trials import Trials
 from .viewer import scene
 from .viewer.scene import MapKey
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Finding(Trials):
+class Finding(Pixelwise):
     """The answer to one question: where did this model look for this label?
 
     Attributes:
@@ -43,7 +44,11 @@ class Finding(Trials):
         box: the pixels of the photo that the model saw; the map lies exactly there. In the framing
             "fit" that is a square which reaches beyond the photo, over the bars.
         part: the pixels of `inputs` that show the photo: all of them, but for those bars.
-        model, layer, method, framing: what was asked.
+        model, layer, method, framing: what was asked. Of a method of pixels `layer` is the
+            network's input, named "input".
+        settings: those of a method of pixels, all of them, {name: value}.
+        gap: what the map's sum lacks of the difference between the scores of the input and of the
+            baseline, where such a method promises that; else None.
         timings: where the milliseconds went.
         inputs: float32 (1, 3, side, side), what the network was given.
         probabilities: float32 (labels,), of all labels.
@@ -61,6 +66,8 @@ class Finding(Trials):
     model: ModelSpec
     layer: LayerInfo
     method: str = "gradcam"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    gap: float | None = None
     framing: Framing
     timings: Timings
     inputs: np.ndarray = field(repr=False)
@@ -126,6 +133,9 @@ class Finding(Trials):
     ) -> dict[MapKey, np.ndarray]:
         """More signed maps, all those of stages from one forward pass.
 
+        Of a method of pixels there is one for each label, of the layer "input". Each costs what
+        the first did, with the same settings; those of another method are its defaults.
+
         Args:
             layers: names of layers; None for every stage at which the method is there, and `layer`
                 where it is another.
@@ -143,10 +153,11 @@ class Finding(Trials):
             WeightsError: the weights can't be had any more.
             Abandoned: whoever asked has gone.
         """
-        method = methods.find(self.method if method is None else method).name
+        known = methods.find(self.method if method is None else method)
+        method = known.name
         rival = naming.find(self.labels, versus)
         for name in layers or ():
-            methods.check(method, methods.find_layer(self.layers, name), rival, self.layers)
+            methods.check(method, self._layer(name, known), rival, self.layers)
         shown = [self.target, *([self.versus] if self.versus else []), *self.predictions]
         on_page = dict.fromkeys(one.index for one in shown)
         if targets is None:
@@ -154,6 +165,10 @@ class Finding(Trials):
         else:
             found = [naming.find(self.labels, target) for target in targets]
             asked = list(dict.fromkeys(index for index in found if index is not None))
+
+        if known.is_pixel:
+            jobs = {index: self.pixel_job(method, index, rival) for index in asked}
+            return {(INPUT, index): self.engine.run(job).map for index, job in jobs.items()}
 
         def sweep(
             wanted: Sequence[LayerInfo], rank: Rank, more: Sequence[int] = ()
@@ -179,7 +194,6 @@ class Finding(Trials):
             names = {methods.find_layer(self.layers, name).name for name in layers}
             return sweep([one for one in self.offered() if one.name in names], Rank.ANSWER)
         others = [index for index in on_page if index not in asked]
-        known = methods.find(method)
         stages = [one for one in self.layers if one.stage and known.is_at(one)]
         maps = sweep(stages, Rank.SWEEP, others) if stages else {}
         if self.layer.stage or not known.is_at(self.layer):
@@ -199,7 +213,7 @@ class Finding(Trials):
 
         It subtracts two where labels are compared and the map is linear: else this is the one.
         """
-        if self.versus is None or self._rival is not None:
+        if self.layer.is_input or self.versus is None or self._rival is not None:
             return {(self.layer.name, self.target.index): self.cam}
         return self.maps([self.layer.name], [self.target.index, self.versus.index])
 
@@ -233,14 +247,42 @@ class Finding(Trials):
             return None
         return self.versus.index
 
-    def seen(self, layer: str, method: str, target: int, versus: int | None) -> Finding:
+    def seen(
+        self,
+        layer: str,
+        method: str,
+        target: int,
+        versus: int | None,
+        settings: Mapping[str, Any] | None = None,
+        watch: Progress | None = None,
+    ) -> Self:
         """The same photo, looked at in another way.
 
+        Args:
+            settings: of a method of pixels; None for this one's, or the defaults of another method.
+            watch: called with how far such a method is, see `Explainer.explain`.
+
         Raises:
-            ChoiceError, RangeError: as `maps`.
+            ChoiceError, RangeError, CamdemoError: as `maps`.
         """
-        where = methods.find_layer(self.layers, layer)
-        (cam,) = self.maps([layer], [target], method, versus).values()
-        rival = None if versus is None else self.prediction(versus)
-        label = self.prediction(target)
-        return replace(self, layer=where, method=method, target=label, versus=rival, cam=cam)
+        known = methods.find(method)
+        where = self._layer(layer, known)
+        methods.check(method, where, versus, self.layers)
+        chosen = self.settings_of(known, settings)
+        gap = None
+        if known.is_pixel:
+            job = self.pixel_job(method, target, versus, chosen)
+            found = self.engine.run(job, watch)
+            cam, gap = found.map, found.gap
+        else:
+            (cam,) = self.maps([layer], [target], method, versus).values()
+        return replace(
+            self,
+            layer=where,
+            method=method,
+            settings=chosen,
+            gap=gap,
+            target=self.prediction(target),
+            versus=None if versus is None else self.prediction(versus),
+            cam=cam,
+        )

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeVar
 
 from .errors import CamdemoError, ChoiceError, RangeError, shorten
 
-Kind = Literal["choice", "name", "label", "frame", "number", "whole", "switch"]
+Kind = Literal["choice", "name", "label", "frame", "number", "whole", "switch", "pairs"]
 Chosen = TypeVar("Chosen")
 Offered = type | Iterable["Option"]  # a record whose fields are options, or the options themselves
 
@@ -48,6 +48,7 @@ class Option:
             as models are.
         low, high, step: of a number.
         on_canvas: whether the viewer alone has it, and no picture that Python paints.
+        short: another name of its flag.
         name: that of the flag, the API's argument and the address; a field's own, where it is one.
     """
 
@@ -61,6 +62,7 @@ class Option:
     high: float = 1
     step: float = 1
     on_canvas: bool = False
+    short: str = ""
     name: str = ""
 
     @property
@@ -102,7 +104,7 @@ class Option:
         Raises:
             ChoiceError: not one of the values.
             RangeError: not a number from `low` to `high`.
-            CamdemoError: neither yes nor no, or no name.
+            CamdemoError: neither yes nor no, no name, or no pairs of names and values.
         """
         if given is None:
             return self.default
@@ -120,6 +122,8 @@ class Option:
                 raise ChoiceError(self.title.lower(), given, self.names)
         elif self.kind == "name" and not isinstance(given, str):
             raise CamdemoError(f"{self.title} {shorten(given)} is not a name.")
+        elif self.kind == "pairs":
+            pairs(given)
         return given
 
     def read(self, text: str) -> Any:
@@ -204,7 +208,8 @@ def add_flags(parser: argparse.ArgumentParser, offered: Offered) -> None:
     for each in of(offered):
         if not each.on_canvas:
             meaning = describe(each).replace("%", "%%")
-            parser.add_argument(each.flag, metavar=each.name.upper(), help=meaning)
+            flags = [each.flag, *([f"--{each.short}"] if each.short else [])]
+            parser.add_argument(*flags, metavar=each.name.upper(), help=meaning)
 
 
 def table(offered: Offered) -> str:
@@ -244,6 +249,24 @@ def _whole(text: str) -> str | int:
     """The same of whole numbers; int() itself raises on more than 4300 digits."""
     is_whole = text.isascii() and text.removeprefix("-").isdigit() and len(text) < 9
     return int(text) if is_whole else text
+
+
+def pairs(text: Any) -> dict[str, str]:
+    """Names and values: "steps=32,baseline=blur" is {"steps": "32", "baseline": "blur"}.
+
+    Raises:
+        CamdemoError: something else, or a name that comes twice.
+    """
+    found: dict[str, str] = {}
+    for part in text.split(",") if isinstance(text, str) else ("",):
+        name, equals, value = part.partition("=")
+        if not (name.strip() and equals and value.strip()) or name.strip() in found:
+            raise CamdemoError(
+                f"Settings {shorten(text)} are not names with their values, each once. Write them "
+                "like steps=32,baseline=blur."
+            )
+        found[name.strip()] = value.strip()
+    return found
 
 
 def label_or_index(text: str) -> str | int:

@@ -35,7 +35,18 @@ class Question:
         otherwise="the last stage",
     )
     method: str = option(
-        "gradcam", "Method", "how the evidence is computed from the layer", kind="name"
+        "gradcam",
+        "Method",
+        "how the evidence is computed, from a layer or for each pixel of the input",
+        kind="name",
+    )
+    settings: str | None = option(
+        None,
+        "Settings",
+        "of a method for each pixel, as names and values: steps=32,baseline=blur",
+        kind="pairs",
+        otherwise="the method's",
+        short="set",
     )
     target: int | str | None = option(
         None,

@@ -16,6 +16,7 @@ LookName = Literal["glow", "notebook"]
 Fill = Literal["blur", "mean", "noise"]
 Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
 Activation = Literal["softmax", "sigmoid"]  # how logits become probabilities
+INPUT = "input"  # the name, among those of layers, of what a network is given
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +163,40 @@ class LayerInfo:
     parts: tuple[LayerInfo, ...] = ()
 
     @property
+    def is_input(self) -> bool:
+        """Whether this is no layer, but what the network is given: where pixel methods look."""
+        return self.name == INPUT
+
+    @property
     def text(self) -> str:
         """Name and shape as the page prints them: "features.18 · 1280 x 7 x 7"."""
+        if self.is_input:
+            return f"{self.name} · {self.height} x {self.width} pixels"
         if self.parts:
             names = ", ".join(part.name for part in self.parts)
             return f"{self.name} · {self.height} x {self.width} of {names}"
         return f"{self.name} · {self.channels} x {self.height} x {self.width}"
+
+
+@dataclass(frozen=True, slots=True)
+class Anatomy:
+    """What a network is made of, as far as methods ask.
+
+    Attributes:
+        activations: the kinds of its nonlinear functions, sorted: ("ReLU",), ("GELU",).
+        gates: whether it multiplies by what it computed: by sigmoids, or by attention.
+        attends: in how many layers each patch looks at all others, behind a class token; 0 where
+            it is not that kind of transformer.
+    """
+
+    activations: tuple[str, ...]
+    gates: bool
+    attends: int
+
+    @property
+    def has_only_relus(self) -> bool:
+        """Whether ReLUs, maybe with an upper end, are all that turns."""
+        return bool(self.activations) and set(self.activations) <= {"ReLU", "ReLU6"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ many forwards waits behind everybody else's questions, and ends when whoever ask
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,8 @@ class Trials:
     model: ModelSpec
     layer: LayerInfo
     method: str
+    settings: Mapping[str, Any]
+    gap: float | None
     inputs: np.ndarray
     labels: tuple[str, ...]
     layers: tuple[LayerInfo, ...]
@@ -159,7 +162,7 @@ class Trials:
             hidden = self.hide_each(progress=progress)
         target, rival = self._asked
         # (What knows no label can't compare two.)
-        offered = [one for one in methods.all() if rival is None or one.knows_label]
+        offered = [one for one in methods.all("layer") if rival is None or one.knows_label]
         layers = [*(one for one in self.layers if one.stage), methods.fused(self.layers)]
         job = Sweep(
             model=self.model.name,
@@ -180,9 +183,10 @@ class Trials:
             self.explained,
             {
                 (method.name, layer.name): f"{method.title} at {_called(layer)}"
-                for method in methods.all()
+                for method in methods.all("layer")
                 for layer in (*layers, self.layer)
-            },
+            }
+            | ({shown: methods.find(self.method).title} if self.layer.is_input else {}),
             hidden.span,
         )
 
@@ -304,6 +308,7 @@ class Trials:
             steps=_whole("number of steps", steps, 1, 50),
             seeds=tuple(range(first, first + _whole("number of draws", draws, 1, 50))),
             rank=Rank.YARDSTICK,
+            settings=tuple(self.settings.items()),
         )
         found = self.engine.run(job)
         return Randomisation(self.cam, found.behind, found.maps)
@@ -321,6 +326,8 @@ class Trials:
             WeightsError, Abandoned: as `hide_each`.
         """
         target, rival = self._asked
+        if self.layer.is_input:
+            return self._added_up()
 
         def explain(inputs: np.ndarray) -> MapAndLogits:
             # (Passing, so that nobody who asks for this very map waits for so low a rank.)
@@ -334,6 +341,25 @@ class Trials:
             for one in found
         ]
         return completeness.add_up(self.explained, answers, float(np.ptp(found[0].logits)))
+
+    def _added_up(self) -> Completeness | None:
+        """The same of a method of pixels, which promises it or does not."""
+        if self.gap is None:
+            return None
+        target, rival = self._asked
+        (logits,) = self._logits(self.inputs)
+        logit = float(logits[target] - (0 if rival is None else logits[rival]))
+        total = float(self.cam.sum(dtype=np.float64))
+        constant = logit - total - self.gap
+        return Completeness(self.explained, total, constant, logit, self.baseline)
+
+    @property
+    def baseline(self) -> str:
+        """What stands for nothing in a method of pixels, in words: "blurred copy"; else empty."""
+        chosen = self.settings.get("baseline")
+        offered = methods.find(self.method).settings
+        values = [one for each in offered if each.name == "baseline" for one in each.values]
+        return next((one.title.lower() for one in values if one.name == chosen), "")
 
     # -- what they share
 

@@ -54,17 +54,11 @@ def test_the_tables_of_options_are_the_options() -> None:
         assert f"<!-- {name} -->\n{options.table(chosen)}\n<!-- /{name} -->" in README
 
 
-def methods_table() -> str:
-    """The table of methods as README.md must have it."""
-    rows = ["| Name | Method | Map | Paper | Known of it |", "|---|---|---|---|---|"]
+def test_the_tables_of_methods_are_the_registry() -> None:
+    for kind in ("layer", "pixel"):
+        assert f"<!-- {kind} methods -->\n{methods.table(kind)}\n<!-- /{kind} methods -->" in README
     for method in methods.all():
-        facts = (method.title, method.formula, method.paper, method.note)
-        rows.append(" | ".join([f"| `{method.name}`", *facts]) + " |")
-    return "\n".join(rows)
-
-
-def test_the_table_of_methods_is_the_registry() -> None:
-    assert f"<!-- methods -->\n{methods_table()}\n<!-- /methods -->" in README
+        assert method.use, method.name
 
 
 def test_pictures_of_the_readme_exist() -> None:

@@ -52,7 +52,7 @@ def test_every_model(name: str) -> None:
 
     layer = methods.default(found)
     targets = expected.argmax(dim=1).tolist()
-    for method in methods.all():
+    for method in methods.all("layer"):
         if not method.is_at(layer):
             continue
 

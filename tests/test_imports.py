@@ -31,8 +31,9 @@ LEVELS: list[dict[str, set[str]]] = [
         "viewer": WORDS | {"picture", "models", "methods"},
     },
     {"trials": WORDS | CRAFTS | {"engine"}},
+    {"pixelwise": WORDS | CRAFTS | {"engine", "viewer", "trials"}},
     {
-        "finding": WORDS | CRAFTS | {"engine", "viewer", "trials"},
+        "finding": WORDS | CRAFTS | {"engine", "viewer", "trials", "pixelwise"},
         "warmup": WORDS | {"models", "engine"},
     },
     {"explanation": WORDS | CRAFTS | {"engine", "viewer", "finding"}},

@@ -33,9 +33,10 @@ CNNS = [spec for spec in catalogue.CATALOGUE if spec.name not in TRANSFORMERS]
 
 
 def test_all_in_the_order_of_the_page() -> None:
-    assert [method.name for method in methods.all()] == NAMES
+    assert [method.name for method in methods.all("layer")] == NAMES
+    assert methods.all()[: len(NAMES)] == methods.all("layer")
     titles = ["Grad-CAM", "HiResCAM", "LayerCAM", "Grad-CAM++", "XGrad-CAM", "CAM", "EigenCAM"]
-    assert [method.title for method in methods.all()] == titles
+    assert [method.title for method in methods.all("layer")] == titles
     assert methods.DEFAULT == "gradcam"
     assert methods.find(methods.DEFAULT).function is cams.gradcam
 
@@ -325,7 +326,7 @@ def test_eigencam_compares_no_labels() -> None:
     where = methods.find_layer(methods.discover(model, 64), "second")
     one, _ = methods.explain(model, where, inputs, "eigencam", 3)
     np.testing.assert_array_equal(one, methods.explain(model, where, inputs, "eigencam", 7)[0])
-    assert [each.name for each in methods.all() if not each.knows_label] == ["eigencam"]
+    assert [each.name for each in methods.all("layer") if not each.knows_label] == ["eigencam"]
     with pytest.raises(CamdemoError, match="knows no label"):
         methods.explain(model, where, inputs, "eigencam", 3, 7)
 

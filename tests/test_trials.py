@@ -93,7 +93,7 @@ def test_every_method_at_every_stage_has_a_score(small: None) -> None:
     stages = [layer for layer in found.layers if layer.stage]
     expected = {
         (method.name, layer.name)
-        for method in methods.all()
+        for method in methods.all("layer")
         for layer in (*stages, methods.fused(found.layers))
         if method.is_at(layer)
     }

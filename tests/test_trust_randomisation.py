@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from camdemo import methods
 from camdemo.engine import LocalEngine, Randomised, Rank, SharedEngine
 from camdemo.methods import folding
 from camdemo.methods.randomising import _groups, cascade
 from camdemo.models import CATALOGUE, networks
+from camdemo.records import LayerInfo
 from camdemo.trust.randomisation import Randomisation
 
 from .pickling_engine import PicklingEngine
@@ -28,8 +30,12 @@ def cascaded(network: nn.Module, steps: int = 50, seed: int = 0, method: str = "
     layers = methods.discover(network, 64)
     stages = [layer.name for layer in layers if layer.stage]
     inputs = torch.from_numpy(INPUTS)
-    twin = networks.twin(network)
-    return dict(cascade(twin, layers[-1], inputs, method, 5, None, stages, steps, seed))
+    explain = explaining(layers[-1], inputs, method)
+    return dict(cascade(networks.twin(network), explain, stages, steps, seed))
+
+
+def explaining(layer: LayerInfo, inputs: Tensor, method: str = "gradcam") -> Callable:
+    return lambda network: methods.explain(network, layer, inputs, method, 5)[0]
 
 
 # -- networks that have forgotten
@@ -45,9 +51,8 @@ def test_what_is_forgotten_is_initialised_anew() -> None:
     network = Small()
     twin = networks.twin(network)
     layers = methods.discover(network, 64)
-    steps = cascade(
-        twin, layers[-1], torch.from_numpy(INPUTS), "gradcam", 5, None, ["first", "second"], 3, 0
-    )
+    explain = explaining(layers[-1], torch.from_numpy(INPUTS))
+    steps = cascade(twin, explain, ["first", "second"], 3, 0)
     assert next(steps)[0] == "second"
     assert twin.head.weight.std() == pytest.approx((2 / 8) ** 0.5, rel=0.05)  # 8 inputs
     assert abs(twin.head.weight.mean()) < 0.05
@@ -92,7 +97,7 @@ def test_a_prepared_network_is_read_as_it_is() -> None:
     stages = ["first", "second"]
     layers = methods.discover(plain, 64)
     inputs = torch.from_numpy(INPUTS)
-    steps = cascade(networks.twin(prepared), layers[-1], inputs, "gradcam", 5, None, stages, 3, 0)
+    steps = cascade(networks.twin(prepared), explaining(layers[-1], inputs), stages, 3, 0)
     for (_, found), expected in zip(steps, cascaded(plain).values(), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 

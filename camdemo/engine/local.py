@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..errors import Abandoned, WeightsError
 from ..models import CATALOGUE, Catalogue
-from ..records import LayerInfo, ModelSpec
+from ..records import Anatomy, LayerInfo, ModelSpec
 from ..settings import Settings
 from .lanes import Lanes
 from .memory import Networks
 from .protocol import (
     Answer,
+    Examine,
     FindLayers,
     FirstMap,
     Job,
     LabelMaps,
+    PixelMap,
     Progress,
     Randomised,
     Score,
@@ -29,6 +31,8 @@ from .protocol import (
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from .perform import Single
 
 Result = TypeVar("Result")
 
@@ -45,6 +49,7 @@ class LocalEngine:
         self._networks = Networks(catalogue, settings.cache_models)
         self._lanes = Lanes(settings.lanes or 1)
         self._layers: dict[str, tuple[LayerInfo, ...]] = {}
+        self._anatomies: dict[str, Anatomy] = {}
         self._discovering = threading.Lock()
 
     def offer(self, catalogue: Catalogue) -> None:
@@ -68,10 +73,12 @@ class LocalEngine:
         answer: Any
         if isinstance(job, FindLayers):
             answer = self._find_layers(job.model)
+        elif isinstance(job, Examine):
+            answer = self._examine(job.model)
         elif isinstance(job, Sweep):
             answer = together(self.stream(job))
         else:
-            assert isinstance(job, FirstMap | Score | Randomised)
+            assert isinstance(job, FirstMap | PixelMap | Score | Randomised)
             answer = self._perform(job, progress)
         return cast(Answer, answer)
 
@@ -85,21 +92,23 @@ class LocalEngine:
             self._mend(spec, error)
         yield from self._labels(spec, job)
 
-    def _perform(self, job: FirstMap | Score | Randomised, progress: Progress | None) -> Any:
-        spec = self._prepared(job.model, progress)
+    def _perform(self, job: Single, progress: Progress | None) -> Any:
+        watching = progress if isinstance(job, PixelMap) else None
+        fetching = None if watching else progress
+        spec = self._prepared(job.model, fetching)
         try:
-            return self._in_lanes(spec, job)
+            return self._in_lanes(spec, job, watching)
         except WeightsError as error:
-            self._mend(spec, error, progress)
-        return self._in_lanes(spec, job)
+            self._mend(spec, error, fetching)
+        return self._in_lanes(spec, job, watching)
 
-    def _in_lanes(self, spec: ModelSpec, job: FirstMap | Score | Randomised) -> Any:
+    def _in_lanes(self, spec: ModelSpec, job: Single, watching: Progress | None) -> Any:
         """One question of many parts has all lanes that nobody else needs."""
         from . import perform
 
-        def turn(part: FirstMap | Score | Randomised) -> Future[Any]:
+        def turn(part: Single) -> Future[Any]:
             def work(network: nn.Module) -> Any:
-                return perform.answer(part, network, self._lanes.give_way)
+                return perform.answer(part, network, spec, self._lanes.give_way, watching)
 
             return self._lanes.submit(part.rank, self._with_network(spec, work))
 
@@ -174,3 +183,15 @@ class LocalEngine:
                     network = networks.skeleton(spec, self._catalogue)
                     self._layers[model] = methods.discover(network, spec.transform.shape)
         return self._layers[model]
+
+    def _examine(self, model: str) -> Anatomy:
+        spec = self._catalogue.find(model)
+        if model not in self._anatomies:
+            from .. import methods
+            from ..models import networks
+
+            with self._discovering:
+                if model not in self._anatomies:
+                    network = networks.skeleton(spec, self._catalogue)
+                    self._anatomies[model] = methods.examine(network, spec.transform.shape)
+        return self._anatomies[model]

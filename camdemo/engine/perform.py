@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import numpy as np
 import torch
@@ -13,18 +13,39 @@ from torch import nn
 
 from .. import methods
 from ..models import networks
-from .protocol import FirstMap, LabelMaps, MapAndLogits, Randomised, RandomMaps, Score, Sweep
+from ..records import Fill, ModelSpec
+from ..trust import hiding
+from .protocol import (
+    FirstMap,
+    LabelMaps,
+    MapAndLogits,
+    PixelAnswer,
+    PixelMap,
+    Progress,
+    Randomised,
+    RandomMaps,
+    Score,
+    Sweep,
+)
 
-Single: TypeAlias = FirstMap | Score | Randomised  # the jobs that have one answer
+Single: TypeAlias = FirstMap | PixelMap | Score | Randomised  # the jobs that have one answer
 Between = Callable[[], None]  # called where others may go first; the network is then free
 
 
-def answer(job: Single, network: nn.Module, between: Between) -> object:
+def answer(
+    job: Single,
+    network: nn.Module,
+    spec: ModelSpec,
+    between: Between,
+    progress: Progress | None = None,
+) -> object:
     """The answer to a job, from its network."""
     if isinstance(job, FirstMap):
         return first_map(job, network)
+    if isinstance(job, PixelMap):
+        return pixel_map(job, network, spec, between, progress)
     if isinstance(job, Randomised):
-        return randomised(job, network, between)
+        return randomised(job, network, spec, between)
     return score(job, network, between)
 
 
@@ -83,13 +104,60 @@ def score(job: Score, network: nn.Module, between: Between) -> np.ndarray:
     return np.concatenate(answers)
 
 
-def randomised(job: Randomised, network: nn.Module, between: Between) -> RandomMaps:
+def pixel_map(
+    job: PixelMap,
+    network: nn.Module,
+    spec: ModelSpec,
+    between: Between,
+    progress: Progress | None = None,
+) -> PixelAnswer:
+    """See `PixelMap`."""
+    started = time.perf_counter()
+
+    def tell(done: int, total: int) -> None:
+        between()
+        if progress:
+            progress(done, total)
+
+    what = (job.method, torch.from_numpy(job.inputs), job.target, job.versus, dict(job.settings))
+    found = methods.explain_input(network, *what, filler(job.inputs, spec), tell)
+    milliseconds = 1000 * (time.perf_counter() - started)
+    return PixelAnswer(found.map, found.logits, found.target, milliseconds, found.gap)
+
+
+def filler(inputs: np.ndarray, spec: ModelSpec) -> Callable[[str], np.ndarray]:
+    """From the name of a baseline to what it is for this input: float32 (3, h, w), normalised."""
+
+    def fill(name: str) -> np.ndarray:
+        if name in get_args(Fill):
+            return hiding.filling(inputs, name, spec.transform, spec.training_mean)  # type: ignore[arg-type]
+        mean, std = (
+            np.array(each, np.float32)[:, np.newaxis, np.newaxis]
+            for each in (spec.transform.mean, spec.transform.std)
+        )
+        return np.broadcast_to(-mean / std, inputs.shape[1:]).copy()  # black
+
+    return fill
+
+
+def randomised(
+    job: Randomised, network: nn.Module, spec: ModelSpec, between: Between
+) -> RandomMaps:
     """See `Randomised`: on twins of the network, which are then thrown away."""
     inputs = torch.from_numpy(job.inputs)
-    what = (job.layer, inputs, job.method, job.target, job.versus, job.stages, job.steps)
+
+    def explain(forgetful: nn.Module) -> np.ndarray:
+        if job.layer.is_input:
+            what = (job.method, inputs, job.target, job.versus, dict(job.settings))
+            fill = filler(job.inputs, spec)
+            return methods.explain_input(forgetful, *what, fill, lambda *_: between()).map
+        where = (job.layer, inputs, job.method, job.target, job.versus)
+        return methods.explain(forgetful, *where)[0]
+
     found = []
     for seed in job.seeds:
-        steps = methods.cascade(networks.twin(network), *what, seed, between)
+        twin = networks.twin(network)
+        steps = methods.cascade(twin, explain, job.stages, job.steps, seed, between)
         behind, maps = zip(*steps, strict=True)
         found.append(np.stack(maps))
     return RandomMaps(behind, np.stack(found))

@@ -12,17 +12,18 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from ..errors import CamdemoError
 from ..models import Catalogue
-from ..records import LayerInfo
+from ..records import Anatomy, LayerInfo
 
 Answer = TypeVar("Answer")
 Answer_co = TypeVar("Answer_co", covariant=True)
-Progress = Callable[[int, int], None]  # bytes that have arrived, bytes in all (0: unknown)
+# Bytes that have arrived, bytes in all (0: unknown); of a `PixelMap`, forwards.
+Progress = Callable[[int, int], None]
 LabelMaps = dict[tuple[str, str], np.ndarray]  # (method, layer): signed map, float32 (h, w)
 Maps = dict[tuple[str, str, int], np.ndarray]  # (method, layer, target): the same
 
@@ -34,6 +35,14 @@ class Rank(IntEnum):
     ANSWER = 1  # somebody has asked for this very thing
     SWEEP = 2  # the other maps, which may never be looked at; and a camera's frames, without end
     YARDSTICK = 3
+
+
+_FEW = 12  # forwards, as many as two sweeps take
+
+
+def rank_of(forwards: int) -> Rank:
+    """The rank of a map of pixels: all others go before one that takes long."""
+    return Rank.ANSWER if forwards <= _FEW else Rank.YARDSTICK
 
 
 # -- who asks
@@ -75,6 +84,13 @@ class Job(Generic[Answer_co]):
 @dataclass(frozen=True, slots=True)
 class FindLayers(Job[tuple[LayerInfo, ...]]):
     """The layers of a model that can be explained; its weights need not be here."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Examine(Job[Anatomy]):
+    """What a model is made of, as far as methods ask; its weights need not be here."""
 
     model: str
 
@@ -141,6 +157,41 @@ class Sweep(Job[Maps]):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PixelAnswer(MapAndLogits):
+    """The answer to `PixelMap`: as to `FirstMap`, and the map is as large as the input.
+
+    Attributes:
+        gap: what the map's sum lacks of the difference between the scores of the input and of the
+            baseline, where the method promises that; else None.
+    """
+
+    gap: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PixelMap(Job[PixelAnswer]):
+    """A map of the input by a pixel method, which may take thousands of forwards.
+
+    It gives way between them, and ends when whoever asked has gone. `Engine.run` then calls its
+    `progress` with how many forwards are done, and how many there are.
+
+    Attributes:
+        inputs: float32 (1, 3, h, w).
+        target: index of the label to explain; None for the most probable one (but `versus`).
+        versus: index of a label; its logit is then subtracted from the target's.
+        settings: names and values, checked: all those of the method.
+    """
+
+    model: str
+    method: str
+    inputs: np.ndarray
+    target: int | None
+    versus: int | None
+    settings: tuple[tuple[str, Any], ...]
+    rank: Rank
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Score(Job[np.ndarray]):
     """What the model answers each input of a batch: float32 (n, labels), logits.
 
@@ -178,6 +229,7 @@ class Randomised(Job[RandomMaps]):
         stages: names of the model's stages, in the order of execution.
         steps: how many maps at most, from the last weights alone to all of them.
         seeds: of the random numbers: all maps are made once for each.
+        settings: those of a pixel method.
     """
 
     model: str
@@ -190,6 +242,7 @@ class Randomised(Job[RandomMaps]):
     steps: int
     seeds: tuple[int, ...]
     rank: Rank
+    settings: tuple[tuple[str, Any], ...] = ()
 
 
 def offer(engine: object, catalogue: Catalogue) -> None:
@@ -226,7 +279,8 @@ class Engine(Protocol):
         """Wait for the job's turn, and return its answer.
 
         Args:
-            progress: called while the weights are downloaded, if they must be.
+            progress: called while the weights are downloaded, if they must be; with a `PixelMap`
+                as its forwards go, and of a download it then hears nothing.
 
         Raises:
             WeightsError: the weights can't be had.

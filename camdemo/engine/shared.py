@@ -32,6 +32,8 @@ from .protocol import (
     Job,
     LabelMaps,
     MapAndLogits,
+    PixelAnswer,
+    PixelMap,
     Progress,
     Sweep,
     asker,
@@ -75,7 +77,7 @@ class _Kept:
 
 
 class SharedEngine:
-    """An `Engine` that answers first maps and sweeps from memory, and hands on all other jobs.
+    """An `Engine` that answers maps from memory, and hands on all other jobs.
 
     Maps that only pass, as those of a camera's frames, are handed on, too: nothing is left of them.
 
@@ -93,6 +95,7 @@ class SharedEngine:
         self._clock = clock
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
         self._size = 0
+        self._watching: dict[Hashable, list[Progress]] = {}  # who watches a pixel map grow
         self._lock = threading.Lock()
 
     def offer(self, catalogue: Catalogue) -> None:
@@ -108,6 +111,8 @@ class SharedEngine:
         answer: Any
         if isinstance(job, FirstMap) and not job.passing:
             answer = self._first_map(job, progress)
+        elif isinstance(job, PixelMap):
+            answer = self._pixel_map(job, progress)
         elif isinstance(job, Sweep):
             answer = together(self.stream(job))
         else:
@@ -138,6 +143,30 @@ class SharedEngine:
             yield key, self._engine.run(job)
 
         return cast(MapAndLogits, self._get(key, [key], compute))
+
+    def _pixel_map(self, job: PixelMap, progress: Progress | None) -> PixelAnswer:
+        which = (job.model, job.method, job.target, job.versus, job.settings)
+        key = ("pixel map", *which, _digest(job.inputs))
+        watch = progress or (lambda _done, _total: None)
+
+        def tell(done: int, total: int) -> None:
+            with self._lock:
+                watching = tuple(self._watching.get(key, ()))
+            for each in watching:
+                each(done, total)
+
+        def compute(_keys: list[Any]) -> Iterator[tuple[Any, PixelAnswer]]:
+            yield key, self._engine.run(job, tell)
+
+        with self._lock:
+            self._watching.setdefault(key, []).append(watch)
+        try:
+            return cast(PixelAnswer, self._get(key, [key], compute))
+        finally:
+            with self._lock:
+                self._watching[key].remove(watch)
+                if not self._watching[key]:
+                    del self._watching[key]
 
     def _get(
         self,

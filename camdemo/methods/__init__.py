@@ -8,22 +8,28 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from . import perpixel  # noqa: F401, it adds its methods
 from .fusing import FUSED, averaged, fuse, fused
-from .registry import DEFAULT, Method, add, alike, all, check, find
+from .registry import DEFAULT, Method, add, alike, all, check, find, input_layer, table
 
 if TYPE_CHECKING:
+    from .anatomy import examine
     from .folding import prepare
     from .layers import default, discover
     from .layers import find as find_layer
     from .maps import best, explain, sweep
+    from .pixels import PixelMap, explain_input
     from .randomising import cascade
 
 _LATE = {
+    "PixelMap": ("pixels", "PixelMap"),
     "best": ("maps", "best"),
     "cascade": ("randomising", "cascade"),
     "default": ("layers", "default"),
     "discover": ("layers", "discover"),
+    "examine": ("anatomy", "examine"),
     "explain": ("maps", "explain"),
+    "explain_input": ("pixels", "explain_input"),
     "find_layer": ("layers", "find"),
     "prepare": ("folding", "prepare"),
     "sweep": ("maps", "sweep"),
@@ -33,6 +39,7 @@ __all__ = [
     "DEFAULT",
     "FUSED",
     "Method",
+    "PixelMap",
     "add",
     "alike",
     "all",
@@ -42,13 +49,17 @@ __all__ = [
     "check",
     "default",
     "discover",
+    "examine",
     "explain",
+    "explain_input",
     "find",
     "find_layer",
     "fuse",
     "fused",
+    "input_layer",
     "prepare",
     "sweep",
+    "table",
 ]
 
 

@@ -9,22 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ..records import LayerInfo
 from .folding import Prepared
-from .maps import explain
 
 _Slot = tuple[nn.Module, str, str]  # a module, one of its arrays' names, and the array's full name
 
 
 def cascade(
     twin: nn.Module,
-    layer: LayerInfo,
-    inputs: Tensor,
-    method: str,
-    target: int,
-    versus: int | None,
+    explain: Callable[[nn.Module], np.ndarray],
     stages: Sequence[str],
     steps: int,
     seed: int,
@@ -39,6 +33,7 @@ def cascade(
 
     Args:
         twin: a network of one's own: its modules get other arrays. The old ones are not written to.
+        explain: from a network to its map, float32 (h, w), signed.
         stages: names of stages in the order of execution. Those behind which nothing has weights
             are left out.
         steps: how many maps at most; of more stages as many are taken in even steps. The first is
@@ -48,9 +43,6 @@ def cascade(
 
     Yields:
         The stage ("" for none: everything is random), and the map, float32 (h, w), signed.
-
-    Raises:
-        CamdemoError: logits that are not finite.
     """
     network = twin.plain if isinstance(twin, Prepared) else twin
     groups = _groups(network, stages)
@@ -64,7 +56,7 @@ def cascade(
             _forget(module, name, full_name, generator)
         if number in wanted:
             between()
-            yield stage, explain(network, layer, inputs, method, target, versus)[0]
+            yield stage, explain(network)
 
 
 def _groups(network: nn.Module, stages: Sequence[str]) -> list[tuple[str, list[_Slot]]]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import CamdemoError, ChoiceError
-from ..records import LayerInfo
+from .. import options
+from ..errors import CamdemoError, ChoiceError, shorten
+from ..options import Option
+from ..records import INPUT, Anatomy, LayerInfo
 from . import cams
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 DEFAULT = "gradcam"
+Kind = Literal["layer", "pixel"]
+Settings = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,32 +27,69 @@ class Method:
         name: what code, API and addresses call it.
         title: what people call it.
         paper: where it was published.
-        formula: one line of plain text; A is the activation, G the gradient, c a channel.
-        kind: "layer" for a method of a layer's activation and gradient.
-        function: (activation, gradient), both (N, C, H, W), to a signed map (N, H, W).
+        formula: one line of plain text. A is the activation, G the gradient, c a channel; x is
+            the input, b the baseline, f the logit that is explained.
+        kind: "layer" for a method of a layer's activation and gradient, "pixel" for one of the
+            network and its input.
+        function: of a layer method from (activation, gradient), both (N, C, H, W), to a signed
+            map (N, H, W); of a pixel method from `asked.Asked` to a signed map, float32 (h, w) of
+            the input's size, and the gap where it should add up to a difference of scores.
         linear: whether the map is linear in the gradient. The map of a difference of two logits
             is then the difference of their maps, and needs no computation of its own.
         knows_label: whether the map depends on the gradient, and so on the label, at all.
         note: what is known of it or was measured, in a few words that stand beside its title.
-        where: the layers at which it is there, and ...
+        use: what it is good for, in a few words.
+        where: the layers (of a pixel method, the networks) at which it is there, and ...
         reason: ... what holds of those, in words that follow "it needs".
+        settings: of a pixel method, what can be chosen; each has its name.
+        forwards: what it costs with some settings on an input of some pixels a side, in forwards
+            of the network; a way back counts as one.
     """
 
     name: str
     title: str
     paper: str
     formula: str
-    kind: Literal["layer"]
-    function: Callable[[Tensor, Tensor], Tensor]
-    linear: bool
+    kind: Kind
+    function: Callable[..., Any]
+    linear: bool = False
     knows_label: bool = True
     note: str = ""
-    where: Callable[[LayerInfo], bool] = lambda _layer: True
+    use: str = ""
+    where: Callable[[Any], bool] = lambda _layer: True
     reason: str = ""
+    settings: tuple[Option, ...] = ()
+    forwards: Callable[[Settings, int], int] = lambda _settings, _side: 2  # there and back
+
+    @property
+    def is_pixel(self) -> bool:
+        return self.kind == "pixel"
 
     def is_at(self, layer: LayerInfo) -> bool:
         """Whether it is there at a layer, or at all of those that are fused."""
+        if self.is_pixel or layer.is_input:
+            return self.is_pixel and layer.is_input
         return not any(not self.where(part) for part in layer.parts or (layer,))
+
+    def lacks(self, anatomy: Anatomy) -> str:
+        """Why a network can't be explained by it, in words; empty where it can."""
+        if not self.is_pixel or self.where(anatomy):
+            return ""
+        return f"it needs {self.reason}"
+
+    def set(self, given: Settings) -> dict[str, Any]:
+        """All its settings: those that are given, checked, and the defaults of the others.
+
+        Raises:
+            CamdemoError: it has no such setting.
+            ChoiceError, RangeError: not a value that can be chosen; see `Option.check`.
+        """
+        known = {each.name: each for each in self.settings}
+        for name in given:
+            if name not in known:
+                allowed = f"It has {', '.join(known)}." if known else "It has none."
+                raise CamdemoError(f"{self.title} has no setting {shorten(name)}. {allowed}")
+        return options.values(self.settings, given)
 
 
 _METHODS: dict[str, Method] = {}
@@ -62,9 +100,29 @@ def add(method: Method) -> None:
     _METHODS[method.name] = method
 
 
-def all() -> tuple[Method, ...]:
-    """All methods, in the order in which they are offered."""
-    return tuple(_METHODS.values())
+def all(kind: Kind | None = None) -> tuple[Method, ...]:
+    """All methods, or those of a kind, in the order in which they are offered."""
+    return tuple(each for each in _METHODS.values() if kind in (None, each.kind))
+
+
+def table(kind: Kind) -> str:
+    """The methods of a kind as a Markdown table for README.md."""
+    columns = ["Name", "Method", "Map", "Paper", "Good for", "Known of it"]
+    if kind == "pixel":
+        columns += ["Settings", "Forwards"]
+    rows = [columns, ["---"] * len(columns)]
+    for each in all(kind):
+        row = [f"`{each.name}`", each.title, each.formula, each.paper, each.use, each.note]
+        if kind == "pixel":
+            chosen = [f"`{one.name}` {one.default_text}" for one in each.settings]
+            row += [", ".join(chosen), f"{each.forwards(each.set({}), 224)}"]
+        rows.append(row)
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def input_layer(channels: int, height: int, width: int) -> LayerInfo:
+    """Where pixel methods look: the input itself, as if it were a layer."""
+    return LayerInfo(INPUT, channels, height, width, stage=False)
 
 
 def find(name: str) -> Method:
@@ -91,6 +149,16 @@ def check(
         CamdemoError: it is not there at this layer, or knows no label that could be compared.
     """
     method = find(name)
+    if method.is_pixel and not layer.is_input:
+        raise CamdemoError(
+            f"{method.title} explains what the network is given, and no layer of it. Leave the "
+            f"layer out, instead of {layer.name!r}."
+        )
+    if layer.is_input and not method.is_pixel:
+        raise CamdemoError(
+            f"{method.title} explains layers, and not the network's input. Name a layer, or choose "
+            f"a method of pixels: {', '.join(each.name for each in all('pixel'))}."
+        )
     if not method.is_at(layer):
         others = ", ".join(one.name for one in layers if method.is_at(one))
         advice = f"Here that is {others}" if others else "Choose another method"
@@ -125,6 +193,7 @@ add(
         cams.gradcam,
         linear=True,
         note="for the last layers; near chance at early ones",
+        use="a first look",
     )
 )
 add(
@@ -137,6 +206,7 @@ add(
         cams.hirescam,
         linear=True,
         note="points better at earlier layers",
+        use="earlier layers, and all layers at once",
     )
 )
 add(
@@ -149,6 +219,7 @@ add(
         cams.layercam,
         linear=False,
         note="hardly depends on the label at the last layer",
+        use="fine outlines at earlier layers",
     )
 )
 add(
@@ -161,6 +232,7 @@ add(
         cams.gradcampp,
         linear=False,
         note="hardly depends on the label at the last layer",
+        use="comparison",
     )
 )
 add(
@@ -173,6 +245,7 @@ add(
         cams.xgradcam,
         linear=True,
         note="is Grad-CAM at most models' last layer",
+        use="comparison",
     )
 )
 add(
@@ -185,6 +258,7 @@ add(
         cams.cam,
         linear=True,
         note="is Grad-CAM times the number of cells",
+        use="comparison",
         where=lambda layer: layer.pooled,
         reason="a layer that only a global mean and one linear layer follow",
     )
@@ -200,5 +274,6 @@ add(
         linear=False,
         knows_label=False,
         note="knows no label",
+        use="what stands out, whatever the label",
     )
 )

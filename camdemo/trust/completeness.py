@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..records import percent
+
 _ROUNDING = 1e-4  # of the range of the logits
 
 
@@ -22,27 +24,42 @@ class Completeness:
     Attributes:
         label: the label, or the two that are compared: "lion rather than cheetah".
         total: the sum of all cells.
-        constant: what the network adds for this label whatever it sees.
+        constant: what the network adds for this label whatever it sees; of a method of pixels the
+            logit of its baseline.
         logit: the label's logit, or the difference of two: `total` and `constant` but for rounding.
+        baseline: what stood for nothing, of a method of pixels: "blurred copy"; else empty.
     """
 
     label: str
     total: float
     constant: float
     logit: float
+    baseline: str = ""
 
     @property
     def gap(self) -> float:
-        """What is left unexplained: rounding."""
+        """What is left unexplained: rounding; of a method of pixels what its steps left out."""
         return self.logit - self.total - self.constant
 
     @property
     def text(self) -> str:
         """The sum in words."""
+        if self.baseline:
+            return rise(self.label, self.baseline, self.total, self.gap)
         return (
             f"The map's cells add up to {self.total:.2f}; with the constant {self.constant:.2f} "
             f"that is the logit of {self.label}, {self.logit:.2f}."
         )
+
+
+def rise(label: str, baseline: str, total: float, gap: float) -> str:
+    """What a map's pixels add up to, in words, and what it should have been."""
+    whole = total + gap
+    share = f" ({percent(abs(gap / whole))})" if abs(whole) > abs(gap) else ""
+    return (
+        f"The pixels add up to {total:.2f}. From the baseline ({baseline}) to the photo the logit "
+        f"of {label} changes by {whole:.2f}: {abs(gap):.2f}{share} is left unexplained."
+    )
 
 
 def add_up(

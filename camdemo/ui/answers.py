@@ -80,9 +80,11 @@ class Answers:
         """The scene of a photo: what the viewer paints from, or {"error": a sentence}.
 
         The question comes from outside: {"source": see `Offers.photo`, and "model", "layer",
-        "method", "target", "versus", "framing", each a text, an index of a label, or absent}.
+        "method", "settings", "target", "versus", "framing", each a text, an index of a label, or
+        absent}. Of a method of pixels the settings are checked, and the scene is that of the
+        default method: a viewer shows it at once, and then asks `Pixels`.
         """
-        asked = questions.explain(question)
+        asked = self.explainer.opening(questions.explain(question))
         path, facts = self.offers.photo(question.get("source"))
         scene = self._from_deck(path, asked)
         if scene is None:
@@ -227,7 +229,7 @@ class Answers:
         probable), "versus"}.
         """
         scene = self._find(question).scene
-        asked = questions.explain(question) | {"model": scene.model.name}
+        asked = self.explainer.opening(questions.explain(question)) | {"model": scene.model.name}
         explanation = self.explainer.explain(scene.photo, **asked)
         return {
             "labels": labels(explanation.labels_shown()),
@@ -268,6 +270,14 @@ class Answers:
         """
         kept = self._find(question)
         return kept.finding.seen(**questions.shown(question, kept.scene))
+
+    def finding(self, question: Any) -> Finding:
+        """Whom a viewer asks: {"id": token}.
+
+        Raises:
+            CamdemoError: the token is unknown.
+        """
+        return self._find(question).finding
 
     def _find(self, question: Any) -> _Open:
         token = question.get("id") if isinstance(question, dict) else None

@@ -35,7 +35,7 @@ class Live:
         has {"box": in pixels of the frame, "labels", "maps", "target", "model", "side", "part",
         "layer", "method", "framing"}, and where no layer was named all "layers", too.
         """
-        asked = questions.explain(question)
+        asked = self.explainer.opening(questions.explain(question))
         asked.pop("versus", None)
         found = self.explainer.explain(_frame(question.get("frame")), passing=True, **asked)
         note(**facts_of(found))

@@ -58,8 +58,39 @@ def method(question: Mapping[str, Any]) -> str | None:
     return name
 
 
+def pixels(question: Mapping[str, Any]) -> dict[str, Any]:
+    """Method, labels and settings as arguments for `Finding.pixel_job`.
+
+    Raises:
+        CamdemoError: another type than that of a name, an index or settings.
+    """
+    target, versus = question.get("target"), question.get("versus")
+    named = method(question)
+    if named is None or type(target) is not int or type(versus) not in (int, type(None)):
+        raise CamdemoError("The method must be a name, target and versus label indices.")
+    if target == versus:
+        raise CamdemoError("A label can't be compared with itself. Choose another.")
+    chosen = settings(question) or {}
+    return {"method": named, "target": target, "versus": versus, "settings": chosen}
+
+
+def settings(question: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The settings of a method, {name: a text, a number, or whether}; None where there are none.
+
+    Raises:
+        CamdemoError: something else.
+    """
+    given = question.get("settings")
+    if given is None:
+        return None
+    plain = str | int | float | bool
+    if not isinstance(given, dict) or not all(isinstance(one, plain) for one in given.values()):
+        raise CamdemoError("The settings must be an object with names and values.")
+    return given
+
+
 def explain(question: Any) -> dict[str, Any]:
-    """Model, layer, method, target, versus and framing as arguments for `Explainer.explain`.
+    """What names a text or a label, as arguments for `Explainer.explain`.
 
     What is absent or None is left out.
 
@@ -68,10 +99,11 @@ def explain(question: Any) -> dict[str, Any]:
     """
     if not isinstance(question, dict):
         raise CamdemoError("The question must be an object with names and values.")
-    texts, labels = ("model", "layer", "method", "framing"), ("target", "versus")
+    texts = ("model", "layer", "method", "settings", "framing")
+    labels = ("target", "versus")
     asked = {name: question[name] for name in (*texts, *labels) if question.get(name) is not None}
     if any(not isinstance(asked.get(name, ""), str) for name in texts):
-        raise CamdemoError("Model, layer, method and framing must be texts.")
+        raise CamdemoError("Model, layer, method, settings and framing must be texts.")
     if any(type(asked.get(name, "")) not in (str, int) for name in labels):
         raise CamdemoError("Target and versus must be labels or their indices.")
     # A link has an index as a text.
@@ -80,7 +112,7 @@ def explain(question: Any) -> dict[str, Any]:
 
 
 def shown(question: Mapping[str, Any], scene: Scene) -> dict[str, Any]:
-    """Layer, method and labels that a viewer shows, as arguments for `Finding.seen`.
+    """Layer, method, labels and settings that a viewer shows, as arguments for `Finding.seen`.
 
     Without a layer those of its first scene; without a method that of it.
 
@@ -100,7 +132,8 @@ def shown(question: Mapping[str, Any], scene: Scene) -> dict[str, Any]:
     if target == versus:
         raise CamdemoError("A label can't be compared with itself. Choose another.")
     named = method(question) or scene.method
-    return {"layer": layer, "method": named, "target": target, "versus": versus}
+    chosen = {"target": target, "versus": versus, "settings": settings(question)}
+    return {"layer": layer, "method": named, **chosen}
 
 
 def view(question: Mapping[str, Any], labels: Sequence[str]) -> dict[str, Any]:

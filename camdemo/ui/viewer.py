@@ -12,6 +12,7 @@ from .answers import Answers
 from .downloads import Downloads
 from .live import Live
 from .offers import Offers
+from .pixels import Pixels
 from .seams import server_function
 from .trust import Trust
 
@@ -22,7 +23,7 @@ def cam_viewer(answers: Answers, offers: Offers) -> gr.HTML:
     (A function, not a subclass of gr.HTML, because Gradio writes a .pyi file beside every
     module that defines a subclass of a component.)
     """
-    downloads, trust = Downloads(answers.explainer), Trust(answers)
+    downloads, trust, pixels = Downloads(answers.explainer), Trust(answers), Pixels(answers)
     functions: dict[str, Callable[[Any], Any]] = {
         "page_start": offers.start,
         "page_waiting": answers.waiting,
@@ -37,6 +38,9 @@ def cam_viewer(answers: Answers, offers: Offers) -> gr.HTML:
         "scene_curves": trust.curves,
         "scene_randomised": trust.randomised,
         "scene_completeness": trust.completeness,
+        "scene_pixel": pixels.start,
+        "scene_pixel_state": pixels.state,
+        "scene_pixel_cancel": pixels.cancel,
         "scene_labels": lambda _question: answers.labels(),
         "model_download": downloads.start,
         "model_download_state": downloads.state,

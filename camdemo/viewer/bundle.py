@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from .. import methods, question
+from ..options import plain
 from . import scene
 from .scene import Scene
 
+_SIDE = 224  # pixels a side of most networks' inputs, for what methods cost
 STATIC = Path(__file__).parent / "static"
 # In their order: a script uses only what stands before it. After them comes what mounts the viewer,
 # in the page (page.js) or in a file (file.js).
@@ -76,9 +78,14 @@ def script(mount: str | None = None, **constants: Any) -> str:
 
 def options() -> dict[str, Any]:
     """What a person can choose, as the viewer knows it."""
-    facts = ("name", "title", "paper", "formula", "linear", "knows_label", "note", "reason")
+    facts = ("name", "title", "kind", "paper", "formula", "linear", "knows_label", "note", "reason")
     return question.as_json(
-        {name: getattr(method, name) for name in facts} for method in methods.all()
+        {name: getattr(method, name) for name in facts}
+        | {
+            "settings": [plain(each) for each in method.settings],
+            "forwards": method.forwards(method.set({}), _SIDE),
+        }
+        for method in methods.all()
     )
 
 

@@ -90,6 +90,20 @@ def _packet(cam: np.ndarray, exact: bool) -> dict[str, Any]:
     return packet | {"type": "i2", "largest": largest, "data": data}
 
 
+def pixel_packet(cam: np.ndarray) -> dict[str, Any]:
+    """A map of pixels as it travels, whole: a byte for each, the signed square root of its share.
+
+    {"height", "width", "type": "q1", "largest": of all absolute values, "data"}; a byte q stands
+    for largest * q * |q| / 127**2. Few pixels are large: in even steps of the largest all
+    others would be 0.
+    """
+    largest = float(np.abs(cam).max())
+    shares = np.sqrt(np.abs(cam) / largest) if largest else cam
+    steps = (np.rint(127 * shares) * np.sign(cam)).astype(np.int8)
+    facts = {"height": cam.shape[0], "width": cam.shape[1], "largest": largest}
+    return facts | {"type": "q1", "data": base64_of(steps)}
+
+
 def labels(predictions: Iterable[Prediction]) -> list[dict[str, Any]]:
     """Labels as they travel, each once, in the given order."""
     unique = {prediction.index: prediction for prediction in predictions}
@@ -112,7 +126,7 @@ def layers(found: Iterable[LayerInfo]) -> list[dict[str, Any]]:
             "shape": [one.channels, one.height, one.width],
             "stage": one.stage,
             "parts": [part.name for part in one.parts],
-            "without": [method.name for method in methods.all() if not method.is_at(one)],
+            "without": [method.name for method in methods.all("layer") if not method.is_at(one)],
         }
         for one in (*there, methods.fused(there))
     ]
@@ -139,6 +153,9 @@ class Scene:
         maps: see `packets`.
         exact: those of the picture that is shown which `maps` has averaged or rounded, as they
             are: for a file, whose reader can ask nobody for them.
+        lacking: the methods of pixels that are not there for this model, each with the reason.
+        pixels: the map of pixels that is shown, see `Pixelwise.pixel_answer`; None where it is that
+            of `method` and `layer`.
         complete: whether `maps` has every stage for every label, so that nothing is asked for.
         facts: one quiet line for people.
         id: the token by which a browser asks for more; empty where nobody answers.
@@ -167,6 +184,8 @@ class Scene:
     complete: bool
     facts: str
     exact: tuple[dict[str, Any], ...] = ()
+    lacking: Mapping[str, str] = field(default_factory=dict)
+    pixels: Mapping[str, Any] | None = None
     id: str = ""
     original: str = ""
     name: str = ""
@@ -197,6 +216,8 @@ class Scene:
             "versus": self.versus.index if self.versus else None,
             "maps": self.maps,
             "exact": self.exact,
+            "lacking": self.lacking,
+            "pixels": self.pixels,
             "complete": self.complete,
             "facts": self.facts,
             "versions": versions(),

@@ -16,6 +16,8 @@ function decodeMap(packet) {
   let values;
   if (packet.type === "f4") {
     values = new Float32Array(bytes.buffer);
+  } else if (packet.type === "q1") { // a map of pixels: signed square roots
+    values = Float32Array.from(new Int8Array(bytes.buffer), (step) => (packet.largest * step * Math.abs(step)) / 16129);
   } else {
     const steps = new Int16Array(bytes.buffer);
     values = new Float32Array(steps.length);

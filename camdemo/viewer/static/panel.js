@@ -72,7 +72,7 @@ function buildModels({ state, choices }) {
 /** The methods that can be chosen: all where a server computes their maps, else those that are here. */
 function methodsHere({ host, state }) {
   const isHere = (name) => state.scene.maps.some((map) => map.method === name);
-  return optionOf("method").values.filter(({ name }) => host.maps || isHere(name));
+  return optionOf("method").values.filter(({ name, kind }) => kind === "layer" && (host.maps || isHere(name)));
 }
 
 /** Why a method can't be used at a layer, or for what is asked there; empty where it can. */
