@@ -28,8 +28,10 @@ from .records import Box, LayerInfo, ModelSpec, Occlusion, Prediction
 from .settings import Settings
 from .trust.completeness import Completeness
 from .trust.curves import Curve
-from .trust.patches import Patches, Scores
+from .trust.orders import Orders
+from .trust.patches import Patches
 from .trust.randomisation import Randomisation
+from .trust.scores import Scores
 
 if TYPE_CHECKING:
     from .launch import serve
@@ -49,6 +51,7 @@ __all__ = [
     "LayerInfo",
     "ModelSpec",
     "Occlusion",
+    "Orders",
     "Patches",
     "Prediction",
     "Randomisation",

@@ -14,14 +14,16 @@ import numpy as np
 
 from . import methods, picture, question
 from .engine.protocol import Engine, FirstMap, MapAndLogits, Randomised, Rank, Score, Sweep
-from .errors import ChoiceError, RangeError
+from .errors import CamdemoError, ChoiceError, RangeError
 from .models import labels as naming
 from .records import Box, Fill, LayerInfo, ModelSpec, Occlusion, Prediction, as_integer
-from .trust import completeness, curves, hiding, patches
+from .trust import completeness, curves, hiding, orders, patches, scores
 from .trust.completeness import Completeness
 from .trust.curves import Curve
-from .trust.patches import Patches, Scores
+from .trust.orders import ORDERS, Orders
+from .trust.patches import Patches
 from .trust.randomisation import Randomisation
+from .trust.scores import Scores
 
 
 class Trials:
@@ -175,7 +177,7 @@ class Trials:
         )
         maps = {(method, layer): cam for (method, layer, _), cam in self.engine.run(job).items()}
         shown = self.method, self.layer.name
-        return patches.rank_maps(
+        return scores.rank_maps(
             maps | {shown: self.cam},
             hidden.drops(target, rival),
             hidden.fills,
@@ -196,10 +198,10 @@ class Trials:
         self,
         fill: Fill = "blur",
         steps: int = curves.STEPS,
-        orders: int = curves.ORDERS,
+        orders: int = ORDERS,
         seed: int = 0,
         progress: Callable[[Curve], None] | None = None,
-        band: Curve | None = None,
+        band: Curve | Orders | None = None,
     ) -> Curve:
         """The label's probability as the pixels that the map shows most go first.
 
@@ -209,12 +211,12 @@ class Trials:
         Args:
             fill: what takes their place.
             steps: in how many steps all pixels go, 1 to 200: as many forwards.
-            orders: how many random orders it is compared with, 0 to 100: as many forwards each.
+            orders: how many random orders it is compared with, 0 to 100, see `random_orders`.
             seed: of these.
             progress: called with the curve as far as it is, after each batch of its points and
                 after each random order.
-            band: a curve of this photo and label whose random orders are taken over; they hold
-                for all maps, and, read backwards, for insertion.
+            band: what `random_orders` gave; or a curve of this photo and label, whose random
+                orders are taken over. They hold for all maps, and, read backwards, for insertion.
 
         Raises:
             ChoiceError, RangeError: another fill, or a number out of range.
@@ -227,10 +229,10 @@ class Trials:
         self,
         fill: Fill = "blur",
         steps: int = curves.STEPS,
-        orders: int = curves.ORDERS,
+        orders: int = ORDERS,
         seed: int = 0,
         progress: Callable[[Curve], None] | None = None,
-        band: Curve | None = None,
+        band: Curve | Orders | None = None,
     ) -> Curve:
         """The same as those pixels come in first, over a photo of which nothing is left.
 
@@ -243,39 +245,102 @@ class Trials:
         kind: curves.Kind,
         fill: Fill,
         steps: int,
-        orders: int,
+        count: int,
         seed: int,
         progress: Callable[[Curve], None] | None,
-        band: Curve | None,
+        band: Curve | Orders | None,
     ) -> Curve:
-        target, rival = self._asked
-
-        def probability(batch: np.ndarray) -> np.ndarray:
-            logits = self._logits(batch)
-            if rival is not None:  # of what both have
-                return naming.probabilities(logits[:, [target, rival]])[:, 0]
-            return naming.probabilities(logits, self.model.activation)[:, target]
-
+        steps = _whole("number of steps", steps, 1, 200)
+        count = _whole("number of orders", count, 0, 100)
         side = self.inputs.shape[-1]
         down, across = (picture.shares(cells, side, "positive") for cells in self.cam.shape)
         growing = curves.draw(
             kind,
-            probability,
+            lambda batch: self._probability(self._logits(batch)),
             self.inputs,
             down @ self.cam @ across.T,
             self._filled(fill),
             label=self.explained,
             fill=fill,
-            steps=_whole("number of steps", steps, 1, 200),
-            orders=_whole("number of orders", orders, 0, 100),
-            seed=_whole("seed", seed, 0, 2**32),
-            band=band,
+            steps=steps,
             part=self.part,
         )
+        tell = progress or (lambda _curve: None)
         for curve in growing:
-            if progress:
-                progress(curve)
+            tell(curve)
+        own = curve
+        if isinstance(band, Curve):
+            reverse = band.kind == "insertion"
+            shares = 1 - band.shares[::-1] if reverse else band.shares
+            return own.beside(shares, band.random[:, ::-1] if reverse else band.random)
+        if band is not None:
+            return self._beside(own, band)
+
+        def grown(so_far: Orders) -> None:
+            nonlocal curve
+            curve = self._beside(own, so_far)
+            tell(curve)
+
+        self.random_orders(fill, min(steps, orders.STEPS), count, seed, grown)
         return curve
+
+    def random_orders(
+        self,
+        fill: Fill = "blur",
+        steps: int = orders.STEPS,
+        count: int = ORDERS,
+        seed: int = 0,
+        progress: Callable[[Orders], None] | None = None,
+    ) -> Orders | None:
+        """What becomes of all labels as the photo's pixels go in random orders: the yardstick.
+
+        For `band` of `deletion` and `insertion`. It holds for all labels and maps of this photo.
+
+        Args:
+            fill: what takes the pixels' place.
+            steps: in how many steps all pixels go, 1 to 200: as many forwards for each order.
+            count: how many orders, 0 to 100.
+            seed: of these.
+            progress: called with those that are there, after each.
+
+        Returns:
+            None of no order.
+
+        Raises:
+            ChoiceError, RangeError: another fill, or a number out of range.
+            WeightsError, Abandoned: as `hide_each`.
+        """
+        found = None
+        for found in orders.draw(
+            self._logits,
+            self.inputs,
+            self._filled(fill),
+            fill=fill,
+            steps=_whole("number of steps", steps, 1, 200),
+            orders=_whole("number of orders", count, 0, 100),
+            seed=_whole("seed", seed, 0, 2**32),
+            part=self.part,
+        ):
+            if progress:
+                progress(found)
+        return found
+
+    def _beside(self, curve: Curve, band: Orders) -> Curve:
+        """The curve beside random orders, if they are of this photo and filling."""
+        if band.fill != curve.fill:
+            raise CamdemoError(
+                f"The random orders are filled by {band.fill}; asked for was {curve.fill}. Leave "
+                "them away, or ask for the same."
+            )
+        flat = self._probability(band.logits.reshape(-1, band.logits.shape[-1]))
+        return curve.beside(band.shares, flat.reshape(band.logits.shape[:2]))
+
+    def _probability(self, logits: np.ndarray) -> np.ndarray:
+        """What is explained, from logits (n, labels): a probability each, float32 (n,)."""
+        target, rival = self._asked
+        if rival is not None:  # of what both have
+            return naming.probabilities(logits[:, [target, rival]])[:, 0]
+        return naming.probabilities(logits, self.model.activation)[:, target]
 
     # -- what was learned, and what it adds up to
 

@@ -161,6 +161,7 @@ def test_what_is_public_is_this_and_no_more():
         "LayerInfo",
         "ModelSpec",
         "Occlusion",
+        "Orders",
         "Patches",
         "Prediction",
         "Randomisation",

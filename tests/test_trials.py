@@ -170,7 +170,7 @@ def test_nothing_is_hidden_beside_the_photo(small: None) -> None:
         for bar in (above, below):
             same = batch[:, :, bar] == found.inputs[:, :, bar]
             assert same.all()
-    assert sum(len(batch) for batch in batches) == 5 + 4 + 2
+    assert sum(len(batch) for batch in batches) == 5 + 4 + 2 + 2
 
 
 # -- curves
@@ -226,7 +226,40 @@ def test_both_curves_meet_at_their_ends(small: None) -> None:
     ends = deletion.probabilities[[0, -1]]
     np.testing.assert_allclose(ends, insertion.probabilities[[-1, 0]], rtol=1e-4)
     assert ends[0] == pytest.approx(found.target.probability, rel=1e-4)
-    assert (insertion.random == deletion.random[:, ::-1]).all()
+    np.testing.assert_allclose(insertion.random, deletion.random[:, ::-1], rtol=1e-6)
+    again = found.deletion(steps=5, band=insertion)
+    np.testing.assert_allclose(again.random, deletion.random, rtol=1e-6)
+
+
+def test_random_orders_hold_for_all_labels_maps_and_duels(small: None) -> None:
+    found = explained()
+    band = found.random_orders("mean", count=3)
+    for other in (
+        found,
+        found.seen("first", "layercam", 5, None),
+        found.seen(found.layer.name, "gradcam", 291, 5),
+    ):
+        anew = other.deletion("mean", steps=4, orders=3)
+        found.engine.jobs.clear()
+        kept = other.deletion("mean", steps=4, band=band)
+        assert sum(len(job.batch) for job in found.engine.jobs) == 5  # the map's own alone
+        assert kept.random.shape == (3, 5)
+        # Anew it has 4 steps, and so a straight line where these have a point between.
+        np.testing.assert_allclose(kept.random[:, ::2], anew.random[:, ::2], rtol=1e-4)
+    for wrong in ("blur", "noise"):
+        with pytest.raises(CamdemoError, match="random orders"):
+            found.deletion(wrong, band=band)
+    with pytest.raises(CamdemoError, match="random orders"):
+        explained(photo=PHOTO[::-1].copy()).deletion("mean", band=band)
+    assert found.random_orders(count=0) is None
+
+
+def test_few_points_of_a_random_order_are_enough() -> None:
+    """What the band claims: its curves are hardly bent between nine points of them."""
+    found = Explainer().explain(get_image("lion.jpg"), MODEL)
+    coarse = found.deletion(steps=24, band=found.random_orders(steps=8, count=2))
+    fine = found.deletion(steps=24, band=found.random_orders(steps=24, count=2))
+    assert np.abs(coarse.random_areas - fine.random_areas).max() < 0.03
 
 
 def test_the_bands_of_both_kinds_are_the_same_pictures(small: None) -> None:

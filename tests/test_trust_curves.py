@@ -14,18 +14,16 @@ from camdemo.trust.curves import Curve
 WORTH = np.array([[0.5, 0.1], [0.1, 0.3]], np.float32)
 INPUTS = np.ones((1, 3, 2, 2), np.float32)
 DARK = np.zeros((3, 2, 2), np.float32)
-NAMES = {"label": "lion", "fill": "mean"}
 
 
 def probability(batch: np.ndarray) -> np.ndarray:
     return (batch.mean(axis=1) * WORTH).sum(axis=(1, 2))
 
 
-def drawn(kind: str, heat: np.ndarray, steps: int = 4, orders: int = 0, **more: object) -> Curve:
-    growing = curves.draw(
-        kind, probability, INPUTS, heat, DARK, steps=steps, orders=orders, **NAMES, **more
+def drawn(kind: str, heat: np.ndarray, steps: int = 4, **more: object) -> Curve:
+    *_, curve = curves.draw(
+        kind, probability, INPUTS, heat, DARK, steps=steps, label="lion", fill="mean", **more
     )
-    *_, curve = growing
     return curve
 
 
@@ -35,7 +33,8 @@ def test_the_best_order_by_hand() -> None:
     assert curve.probabilities == pytest.approx([1, 0.5, 0.2, 0.1, 0], abs=1e-6)
     assert curve.area == pytest.approx((0.5 + 0.5 + 0.2 + 0.1) / 4)
     assert curve.random.shape == (0, 5)
-    assert curve.text == "Taking away first what the map shows most: lion, area 0.33."
+    assert curve.text == "Area 0.33 as pixels are taken away."
+    assert curve.verdict == ""
 
 
 def test_the_worst_order_by_hand() -> None:
@@ -62,27 +61,9 @@ def test_steps_that_do_not_divide_the_pixels() -> None:
 def test_bars_beside_the_photo_stay(kind: str, expected: list) -> None:
     # The photo is the right column; the bar beside it is the hottest of all.
     heat = np.array([[9, 1], [9, 2]], np.float32)
-    curve = drawn(kind, heat, steps=2, orders=2, part=Box(1, 0, 2, 2))
+    curve = drawn(kind, heat, steps=2, part=Box(1, 0, 2, 2))
     assert curve.shares.tolist() == [0, 0.5, 1]
     assert curve.probabilities == pytest.approx(expected, abs=1e-6)
-    assert curve.random[:, [0, 2]] == pytest.approx(np.array([expected[::2]] * 2), abs=1e-6)
-
-
-def test_of_equals_the_upper_left_one_goes_first() -> None:
-    assert curves.place(np.array([[1, 2], [2, 0]])).tolist() == [[2, 0], [1, 3]]
-
-
-def test_random_orders_are_seeded_and_share_their_ends() -> None:
-    one = drawn("deletion", WORTH, orders=16)
-    assert one.random.shape == (16, 5)
-    assert (one.random[:, 0] == one.probabilities[0]).all()
-    assert (one.random[:, -1] == one.probabilities[-1]).all()
-    assert (np.diff(one.random, axis=1) < 0).all()
-    assert len(np.unique(one.random[:, 1])) > 1
-    # Of 24 orders of four pixels the mean is 1/2 at one half.
-    assert one.random_areas.mean() == pytest.approx(0.5, abs=0.06)
-    assert (drawn("deletion", -WORTH, orders=16).random == one.random).all()  # whatever the map
-    assert (drawn("deletion", WORTH, orders=16, seed=1).random != one.random).any()
 
 
 def test_a_curve_grows() -> None:
@@ -95,42 +76,50 @@ def test_a_curve_grows() -> None:
         asked.append(len(batch))
         return batch.mean(axis=(1, 2, 3))
 
-    how = {"steps": 20, "orders": 2} | NAMES
-    growing = curves.draw("deletion", light, inputs, heat, dark, **how)
+    growing = curves.draw(
+        "deletion", light, inputs, heat, dark, steps=20, label="lion", fill="mean"
+    )
     first = next(growing)
     assert asked == [8]  # nothing is asked before somebody wants it
     assert len(first.shares) == len(first.probabilities) == 8
     assert first.area == pytest.approx((1 + 0.65) / 2 * 0.35)
     rest = list(growing)
-    assert [len(each.shares) for each in rest] == [16, 21, 21, 21]
-    assert [len(each.random) for each in rest] == [0, 0, 1, 2]
-    assert sum(asked) == 21 + 2 * 19
-    np.testing.assert_allclose(rest[-1].random, np.linspace([1, 1], [0, 0], 21).T, atol=1e-6)
+    assert [len(each.shares) for each in rest] == [16, 21]
+    assert [each.random.shape for each in rest] == [(0, 16), (0, 21)]
+    assert sum(asked) == 21
 
 
-def test_a_band_is_taken_over_and_read_backwards_for_the_other_kind() -> None:
-    deletion = drawn("deletion", WORTH, orders=5)
-    other = drawn("deletion", -WORTH, orders=5, band=deletion)
-    assert (other.random == deletion.random).all()
-    insertion = drawn("insertion", WORTH, band=deletion)
+def test_random_orders_stand_beside_a_curve_and_backwards_beside_the_other_kind() -> None:
+    shares = np.array([0, 0.5, 1], np.float32)
+    random = np.array([[1, 0.7, 0], [1, 0.4, 0]], np.float32)
+    deletion = drawn("deletion", WORTH).beside(shares, random)
+    # Straight between their points.
+    expected = [[1, 0.85, 0.7, 0.35, 0], [1, 0.7, 0.4, 0.2, 0]]
+    np.testing.assert_allclose(deletion.random, expected, atol=1e-6)
+    assert deletion.random_areas == pytest.approx([0.6, 0.45])
+    insertion = drawn("insertion", WORTH).beside(shares, random)
+    np.testing.assert_allclose(insertion.random, np.array(expected)[:, ::-1], atol=1e-6)
     # What goes in one order comes in its reverse: the same pictures.
     reverse = [drawn("insertion", heat).probabilities for heat in (WORTH, -WORTH)]
     forth = [drawn("deletion", heat).probabilities[::-1] for heat in (-WORTH, WORTH)]
     np.testing.assert_allclose(reverse, forth, atol=1e-6)
-    assert (insertion.random == deletion.random[:, ::-1]).all()
-    for what in ({"steps": 3}, {}):
-        band = deletion if what else Curve("deletion", "cat", "mean", *[deletion.shares] * 3)
-        with pytest.raises(CamdemoError, match="random orders are of"):
-            drawn("deletion", WORTH, band=band, **what)
+    assert drawn("deletion", WORTH).beside(shares, random[:0]).random.shape == (0, 5)
+
+
+def test_random_orders_of_another_photo_are_refused() -> None:
+    shares, random = np.array([0, 1], np.float32), np.array([[0.9, 0]], np.float32)
+    for kind in ("deletion", "insertion"):
+        with pytest.raises(CamdemoError, match="not of lion, mean and this photo"):
+            drawn(kind, WORTH).beside(shares, random)
 
 
 @pytest.mark.parametrize(
     ("kind", "heat", "says"),
     [
-        ("deletion", WORTH, "finds what the answer rests on"),
-        ("deletion", -WORTH, "does worse than chance"),
-        ("insertion", WORTH, "finds what the answer rests on"),
-        ("insertion", -WORTH, "does worse than chance"),
+        ("deletion", WORTH, "goes sooner than by chance: the answer rests on it."),
+        ("deletion", -WORTH, "goes later than by chance: the answer rests on something else."),
+        ("insertion", WORTH, "comes sooner than by chance: it does much of the work."),
+        ("insertion", -WORTH, "comes later than by chance: the answer rests on something else."),
     ],
 )
 def test_words(kind: str, heat: np.ndarray, says: str) -> None:
@@ -139,11 +128,15 @@ def test_words(kind: str, heat: np.ndarray, says: str) -> None:
     near = np.stack([middle + offset for offset in (-0.01, 0, 0.01)])
     far = np.stack([middle + offset for offset in (-0.3, 0, 0.3)])
     curve = Curve(kind, "lion", "mean", own.shares, own.probabilities, near)
+    begin = "Without" if kind == "deletion" else "With"
     assert curve.is_clear
-    assert curve.text.endswith(f"In 3 random orders 0.50, give or take 0.02: the map {says}.")
+    assert curve.verdict == f"{begin} what this map shows most, lion {says}"
+    assert curve.numbers.endswith("; in 3 random orders 0.50, give or take 0.02.")
+    assert curve.text == f"{curve.verdict} {curve.numbers}"
     curve = Curve(kind, "lion", "mean", own.shares, own.probabilities, far)
     assert not curve.is_clear
-    assert curve.text.endswith("In 3 random orders 0.50, give or take 0.60: no clear difference.")
+    assert curve.verdict.endswith("no sooner than by chance, as far as one can tell.")
+    assert curve.numbers.endswith("in 3 random orders 0.50, give or take 0.60.")
 
 
 def test_a_map_without_order_is_refused() -> None:
@@ -153,14 +146,21 @@ def test_a_map_without_order_is_refused() -> None:
 
 def test_an_answer_that_is_no_number_is_refused() -> None:
     growing = curves.draw(
-        "deletion", lambda batch: probability(batch) * np.inf, INPUTS, WORTH, DARK, **NAMES
+        "deletion",
+        lambda batch: probability(batch) * np.inf,
+        INPUTS,
+        WORTH,
+        DARK,
+        label="lion",
+        fill="mean",
     )
     with pytest.raises(CamdemoError, match="not a number"):
         next(growing)
 
 
 def test_a_plot_has_the_curve_and_the_band() -> None:
-    curve = drawn("insertion", WORTH, orders=16)
+    random = np.array([[1, 0.7, 0], [1, 0.4, 0]], np.float32)
+    curve = drawn("insertion", WORTH).beside(np.array([0, 0.5, 1], np.float32), random)
     axes = curve.plot()
     band, own = axes.lines
     assert own.get_ydata() == pytest.approx(curve.probabilities)

@@ -204,9 +204,9 @@ def test_likeness() -> None:
 @pytest.mark.parametrize(
     ("first", "last", "says"),
     [
-        (NOISE, NOISE, "another one: it depends on what was learned (rank"),
-        (CAM, NOISE, "another one, but it hardly heeds the last weights (rank"),
-        (CAM, CAM, "nearly the same: it does not depend on what was learned (rank"),
+        (NOISE, NOISE, "another one: it depends on what was learned."),
+        (CAM, NOISE, "another one, but it hardly heeds the last weights."),
+        (CAM, CAM, "nearly the same: it does not depend on what was learned."),
         (NOISE, -CAM, "nearly the same"),
         (NOISE, CAM + 1.2 * NOISE, "in part the same"),
     ],
@@ -215,13 +215,14 @@ def test_words(first: np.ndarray, last: np.ndarray, says: str) -> None:
     found = similar(first, last)
     assert abs(found.signed[0, -1]) < 0.3 or last is not NOISE
     assert says in found.text
-    assert found.text.startswith("With a random network the map ")
-    assert found.text.endswith("with random weights behind second).")
+    assert found.text.startswith("With a random network this map ")
+    assert found.text.endswith("with random weights behind second.")
 
 
 def test_words_of_one_step() -> None:
     found = Randomisation(CAM, ("second",), CAM[np.newaxis, np.newaxis])
     assert found.text == (
-        "With random weights behind second the map stays nearly the same: it does not depend on "
-        "what was learned (rank correlation 1.00)."
+        "With random weights behind second this map stays nearly the same: it does not depend on "
+        "what was learned. Rank correlation with the map itself: 1.00 with random weights behind "
+        "second."
     )

@@ -1,9 +1,8 @@
 """Deletion and insertion: what happens as the map's strongest pixels go, or come in, first.
 
 Petsiuk et al. 2018, "RISE: Randomized Input Sampling for Explanation of Black-box Models", section
-4.2. A good map lets the label's probability fall early, or rise early. The yardstick is ours: 16
-random orders, each that of a grid of 7 x 7 random numbers, made larger as a map is, so that as
-large spots go as in a map. It depends on the photo alone, and is the same for all its maps.
+4.2. A good map lets the label's probability fall early, or rise early. The yardstick is ours:
+random orders, see `orders`.
 
 NumPy arrays in and out; a function that answers a batch is handed in.
 """
@@ -11,23 +10,27 @@ NumPy arrays in and out; a function that answers a batch is handed in.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-import cv2
 import numpy as np
 
 from ..errors import CamdemoError
 from ..records import Box, Fill, finite
-from .hiding import occlude
-from .patches import BATCH, GRID
+from .orders import counts_of, place, without
+from .patches import BATCH
 from .plotting import axes_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 STEPS = 25
-ORDERS = 16
+_ROUNDING = 1e-2  # of a probability; two answers to the same input differ by far less
+
+CAVEAT = (
+    "A photo with holes is nothing that the model was trained on, and what fills them can itself "
+    "speak for a label. The grey band is where random orders lie: within it nothing is won."
+)
 
 Kind = Literal["deletion", "insertion"]
 # float32 (n, 3, side, side) -> the probability of what is explained, float32 (n,)
@@ -80,23 +83,62 @@ class Curve:
         return bool(less if self.kind == "deletion" else not less)
 
     @property
-    def text(self) -> str:
-        """What was found, in two sentences."""
-        act = "Taking away" if self.kind == "deletion" else "Bringing in"
-        first = f"{act} first what the map shows most: {self.label}, area {self.area:.2f}."
+    def verdict(self) -> str:
+        """What follows, in a sentence; empty without random orders."""
         if len(self.random) < 2:
-            return first
-        areas = self.random_areas
+            return ""
+        without, goes = ("Without", "goes") if self.kind == "deletion" else ("With", "comes")
+        begin = f"{without} what this map shows most, {self.label} {goes}"
         if not self.is_clear:
-            verdict = "no clear difference"
-        elif self.is_better:
-            verdict = "the map finds what the answer rests on"
-        else:
-            verdict = "the map does worse than chance"
-        return (
-            f"{first} In {len(areas)} random orders {areas.mean():.2f}, give or take "
-            f"{2 * areas.std(ddof=1):.2f}: {verdict}."
+            return f"{begin} no sooner than by chance, as far as one can tell."
+        if not self.is_better:
+            return f"{begin} later than by chance: the answer rests on something else."
+        is_enough = (
+            "the answer rests on it" if self.kind == "deletion" else "it does much of the work"
         )
+        return f"{begin} sooner than by chance: {is_enough}."
+
+    @property
+    def numbers(self) -> str:
+        """From what it follows."""
+        act = "taken away" if self.kind == "deletion" else "brought in"
+        own = f"Area {self.area:.2f} as pixels are {act}"
+        if len(self.random) < 2:
+            return f"{own}."
+        areas = self.random_areas
+        spread = 2 * areas.std(ddof=1)
+        return (
+            f"{own}; in {len(areas)} random orders {areas.mean():.2f}, give or take {spread:.2f}."
+        )
+
+    @property
+    def text(self) -> str:
+        """What was found: what follows first, then the numbers."""
+        return f"{self.verdict} {self.numbers}".strip()
+
+    def beside(self, shares: np.ndarray, random: np.ndarray) -> Curve:
+        """This curve beside those of random orders.
+
+        Args:
+            shares: float32 (m,), from 0 to 1, which share of the pixels has gone in these.
+            random: float32 (orders, m), the probability then. What goes in one order comes in its
+                reverse, so that they hold for insertion, too. Between their points they are taken
+                to be straight.
+
+        Raises:
+            CamdemoError: their ends are others: they are of another photo, label or filling.
+        """
+        if self.kind == "insertion":
+            shares, random = 1 - shares[::-1], random[:, ::-1]
+        ends = self.probabilities[[0, -1]]
+        if len(random) and not np.allclose(random[0, [0, -1]], ends, _ROUNDING, 1e-6):
+            raise CamdemoError(
+                f"The random orders do not begin and end as this curve does, so they are not of "
+                f"{self.label}, {self.fill} and this photo. Leave them away, or ask for the same."
+            )
+        others = [np.interp(self.shares, shares, one) for one in random]
+        shape = len(others), len(self.shares)
+        return replace(self, random=np.array(others, np.float32).reshape(shape))
 
     def plot(self, axes: Axes | None = None) -> Axes:
         """The curve before the band of the random orders, their mean and two deviations.
@@ -122,13 +164,6 @@ class Curve:
         return axes
 
 
-def place(heat: np.ndarray) -> np.ndarray:
-    """When each pixel's turn comes, 0 for the hottest: int (h, w). Of equals, row by row."""
-    turns = np.empty(heat.size, np.int64)
-    turns[np.argsort(-heat, axis=None, kind="stable")] = np.arange(heat.size)
-    return turns.reshape(heat.shape)
-
-
 def draw(
     kind: Kind,
     probability: Probability,
@@ -139,27 +174,19 @@ def draw(
     label: str,
     fill: Fill,
     steps: int = STEPS,
-    orders: int = ORDERS,
-    seed: int = 0,
-    band: Curve | None = None,
     part: Box | None = None,
 ) -> Iterator[Curve]:
-    """The curve as it grows: after each batch of its points, then after each random order.
+    """The curve as it grows, after each batch of its points; without random orders.
 
     Args:
         inputs: float32 (1, 3, side, side).
         heat: the map on the input's pixels, float (side, side).
         filled: float32 (3, side, side), what is seen where pixels are gone or not yet there.
         steps: how many times pixels go or come.
-        seed: of the random orders.
-        band: a curve with random orders that hold for this one, too: of the same photo, label,
-            fill and steps, by whatever map. What goes in one order comes in the reverse of it, so
-            that it may be of the other kind.
         part: the input's pixels that show the photo; None for all. What is beside it stays.
 
     Raises:
-        CamdemoError: a map that is the same everywhere, a band of other things, or an answer
-            that is no number.
+        CamdemoError: a map that is the same everywhere, or an answer that is no number.
     """
     slices = part.slices if part else (slice(None), slice(None))
     heat = heat[slices]
@@ -168,46 +195,16 @@ def draw(
             "The map is the same everywhere, and so puts no part of the photo before another. "
             "Choose another layer, label or method."
         )
-    if band and (band.label, band.fill, len(band.shares)) != (label, fill, steps + 1):
-        raise CamdemoError(
-            f"The random orders are of {band.label}, {band.fill} and {len(band.shares) - 1} steps; "
-            f"asked for were {label}, {fill} and {steps}. Leave them away, or ask for the same."
-        )
-    # Whole numbers, with halves rounded up.
-    counts = (np.arange(steps + 1) * heat.size * 2 + steps) // (2 * steps)
-    shares = (counts / heat.size).astype(np.float32)
-
-    def answers(turns: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        gone = turns < counts[:, np.newaxis, np.newaxis]
-        hidden = np.zeros((len(counts), *inputs.shape[2:]), bool)
-        hidden[:, *slices] = gone if kind == "deletion" else ~gone
-        return finite(probability(occlude(inputs, hidden, filled)))
-
-    def curve(own: np.ndarray, random: list[np.ndarray]) -> Curve:
-        n = len(own)
-        others = np.array(random, np.float32).reshape(len(random), n)
-        return Curve(kind, label, fill, shares[:n], own, others)
-
-    own = np.empty(0, np.float32)
+    counts, shares = counts_of(heat.size, steps)
     turns = place(heat)
-    for batch in _batches(counts):
-        own = np.concatenate([own, answers(turns, batch)], dtype=np.float32)
-        yield curve(own, [])
-    if band:
-        yield curve(own, [*(band.random if band.kind == kind else band.random[:, ::-1])])
-        return
-    numbers = np.random.default_rng(seed)
-    random: list[np.ndarray] = []
-    for _ in range(orders):
-        grid = numbers.random((GRID, GRID), np.float32)
-        turns = place(cv2.resize(grid, heat.shape[::-1], interpolation=cv2.INTER_LINEAR))
-        inner = [answers(turns, batch) for batch in _batches(counts[1:-1])]  # the ends are shared
-        random.append(np.concatenate([own[:1], *inner, own[-1:]]))
-        yield curve(own, random)
-
-
-def _batches(counts: np.ndarray) -> list[np.ndarray]:
-    return np.split(counts, range(BATCH, len(counts), BATCH)) if len(counts) else []
+    own = np.empty(0, np.float32)
+    for batch in np.split(counts, range(BATCH, len(counts), BATCH)):
+        gone = turns < batch[:, np.newaxis, np.newaxis]
+        hidden = gone if kind == "deletion" else ~gone
+        answers = finite(probability(without(inputs, hidden, filled, slices)))
+        own = np.concatenate([own, answers], dtype=np.float32)
+        none = np.empty((0, len(own)), np.float32)
+        yield Curve(kind, label, fill, shares[: len(own)], own, none)
 
 
 def _area(shares: np.ndarray, probabilities: np.ndarray) -> float:

@@ -14,6 +14,10 @@ import numpy as np
 
 from .likeness import spearman, ssim
 
+CAVEAT = (
+    "A map that stays the same shows the photo, or how the network is built, and not what it "
+    "learned. One that changes has passed this test alone."
+)
 _ALIKE, _OTHER = 0.7, 0.4  # rank correlations from which on, and up to which, words say so
 
 
@@ -59,20 +63,35 @@ class Randomisation:
         return self._each(lambda one: ssim(_absolute(self.cam), _absolute(one)))
 
     @property
-    def text(self) -> str:
-        """What was found, in one sentence: how alike the maps are in the end, and at first."""
-        means = self.signed.mean(axis=0)
-        first, last = means[0], means[-1]
+    def verdict(self) -> str:
+        """What follows, in a sentence: how alike the maps are in the end, and at first."""
+        first, last = self._means[0], self._means[-1]
         if abs(last) >= _ALIKE:
-            verdict = "stays nearly the same: it does not depend on what was learned"
+            found = "stays nearly the same: it does not depend on what was learned"
         elif abs(last) > _OTHER:
-            verdict = "is in part the same: it depends only in part on what was learned"
+            found = "is in part the same: it depends only in part on what was learned"
         elif abs(first) >= _ALIKE:
-            verdict = "is another one, but it hardly heeds the last weights"
+            found = "is another one, but it hardly heeds the last weights"
         else:
-            verdict = "is another one: it depends on what was learned"
-        begin = f", {first:.2f} with {self._where(0)}" if len(self.behind) > 1 else ""
-        return f"With {self._where(-1)} the map {verdict} (rank correlation {last:.2f}{begin})."
+            found = "is another one: it depends on what was learned"
+        return f"With {self._where(-1)} this map {found}."
+
+    @property
+    def numbers(self) -> str:
+        """From what it follows."""
+        begin = f", {self._means[0]:.2f} with {self._where(0)}" if len(self.behind) > 1 else ""
+        draws = f", the mean of {len(self.maps)} draws" if len(self.maps) > 1 else ""
+        last = f"{self._means[-1]:.2f} with {self._where(-1)}"
+        return f"Rank correlation with the map itself: {last}{begin}{draws}."
+
+    @property
+    def text(self) -> str:
+        """What was found: what follows first, then the numbers."""
+        return f"{self.verdict} {self.numbers}"
+
+    @property
+    def _means(self) -> np.ndarray:
+        return self.signed.mean(axis=0)
 
     def _where(self, step: int) -> str:
         name = self.behind[step]

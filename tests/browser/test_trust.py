@@ -70,7 +70,7 @@ def test_curves_are_drawn_and_a_pointer_shows_what_is_gone(
 
 def test_random_weights_are_five_small_maps(trust: Page) -> None:
     place = trial(trust, "randomised")
-    expect(place.locator("p")).to_contain_text("With a random network the map")
+    expect(place.locator("p")).to_contain_text("With a random network this map")
     expect(place.locator("figure")).to_have_count(5)
     expect(place.locator("figure").last).to_contain_text("all weights")
 
