@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -11,7 +12,8 @@ from PIL import Image
 from . import methods, options, photo, picture
 from .finding import Finding
 from .question import Look
-from .records import Evidence, LookName, Prediction, percent
+from .records import Box, Evidence, Fill, LookName, Prediction, percent
+from .trust import hiding
 from .viewer import bundle
 from .viewer.scene import Scene, display_size
 
@@ -57,6 +59,19 @@ class Explanation(Finding):
         how = (drawn.colormap, drawn.opacity, shown, drawn.look)
         photo = np.asarray(self.image)
         return Image.fromarray(picture.overlay(photo, self.cam, self.box, *how))
+
+    def hidden(
+        self, regions: Box | Sequence[Box], fill: Fill = "blur", keep: bool = False
+    ) -> Image.Image:
+        """What the model is given when a part of the photo is hidden: RGB, of its input's size.
+
+        Arguments and errors are those of `hide`.
+        """
+        boxes = [regions] if isinstance(regions, Box) else regions
+        mask = self._on_photo(hiding.mask_of(boxes, self.box, self.inputs.shape[-1]))
+        masks = hiding.on_photo((~mask if keep else mask)[np.newaxis], self.part)
+        given = hiding.occlude(self.inputs, masks, self._filled(fill))
+        return photo.picture(given, self.model.transform)
 
     @property
     def finding(self) -> Finding:

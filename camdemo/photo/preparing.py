@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from PIL import Image
 
-from ..records import Box, Framing, ModelSpec
+from ..records import Box, Framing, ModelSpec, Transform
 from .framing import photo_part, seen_region
 
 _LONGEST = 8  # a photo is resized whole if that is at most so many inputs long
@@ -59,6 +59,17 @@ def prepare(image: Image.Image, framing: Framing, spec: ModelSpec) -> np.ndarray
     values[part.slices] = np.asarray(pixels, dtype=np.float32) / np.float32(255)
     mean, std = (np.array(each, np.float32) for each in (transform.mean, transform.std))
     return np.ascontiguousarray(((values - mean) / std).transpose(2, 0, 1))[np.newaxis]
+
+
+def picture(inputs: np.ndarray, transform: Transform) -> Image.Image:
+    """What a network is given, as a picture: RGB, of the input's size.
+
+    Args:
+        inputs: float32 (1, 3, side, side), normalised with `transform`.
+    """
+    mean, std = (np.array(each, np.float32) for each in (transform.mean, transform.std))
+    values = inputs[0].transpose(1, 2, 0) * std + mean
+    return Image.fromarray((255 * values.clip(0, 1)).round().astype(np.uint8))
 
 
 def _resize(

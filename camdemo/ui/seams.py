@@ -60,6 +60,7 @@ OPEN: dict[str, tuple[str, ...]] = {
         "/gradio_api/reset",
         "/gradio_api/component_server",
         "/gradio_api/component_server/",
+        "/mcp",  # ours, where agents may ask
     ),
 }
 # The others, which answer 404. The test knows a new Gradio's new routes by their absence here.

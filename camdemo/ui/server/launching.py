@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +23,19 @@ from .uploads import BoundedUploads
 
 if TYPE_CHECKING:
     from ...explainer import Explainer
+    from ..agents import Agents
 
 _STATIC = Path(__file__).parent.parent / "static"
 _THREADS = 256
 _FORM = 100_000  # bytes that a form adds to the file in it
 
 
-def launch_options(explainer: Explainer) -> dict[str, Any]:
-    """What `demo.launch` needs for this page: its looks, its limits and headers."""
+def launch_options(explainer: Explainer, agents: Agents | None = None) -> dict[str, Any]:
+    """What `demo.launch` needs for this page: its looks, its limits and headers.
+
+    Args:
+        agents: what answers them, where they may ask.
+    """
     settings = explainer.settings
 
     async def health(_request: Request) -> JSONResponse:
@@ -52,9 +58,13 @@ def launch_options(explainer: Explainer) -> dict[str, Any]:
         "server_port": settings.port or None,
         "root_path": settings.root_path or None,
         "app_kwargs": {
-            "routes": [Route("/health", health), Route("/photo/{token}", photo)],
+            "routes": [
+                Route("/health", health),
+                Route("/photo/{token}", photo),
+                *([agents.route] if agents else []),
+            ],
             "exception_handlers": {KeyError: _not_found},
-            "lifespan": _lifespan,
+            "lifespan": partial(_lifespan, agents),
             "max_body_size": most + _FORM,
             "middleware": [
                 Middleware(SecurityHeaders),
@@ -74,11 +84,12 @@ def _health(explainer: Explainer) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def _lifespan(app: Any) -> AsyncIterator[None]:
-    """While the server runs, what is old is deleted."""
+async def _lifespan(agents: Agents | None, app: Any) -> AsyncIterator[None]:
+    """While the server runs, what is old is deleted, and agents are answered."""
     watching = asyncio.create_task(seams.page_of({"app": app}).disk.watch())
     try:
-        yield
+        async with agents.running() if agents else nullcontext():
+            yield
     finally:
         watching.cancel()
         with suppress(asyncio.CancelledError):
