@@ -7,11 +7,12 @@
 # make load         a crowd on the page, and on a plain one; where the server's time goes
 # make soak         thousands of explanations in one process, and every model in turn
 # make screenshots  take README.md's pictures from the real page
+# make notebook     run notebooks/hornbill.ipynb anew
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
-.PHONY: help run test lint format bench bench-ui load soak screenshots
+.PHONY: help run test lint format bench bench-ui load soak screenshots notebook
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -50,6 +51,9 @@ soak: $(VENV)/dev.done
 
 screenshots: $(VENV)/dev.done
 	@$(BIN)/python assets/make_screenshots.py
+
+notebook: $(VENV)/dev.done
+	@PATH="$(BIN):$$PATH" $(BIN)/python -m notebooks
 
 # One file a list of requirements says that it is installed; a changed list installs again.
 $(VENV)/run.done: requirements.txt | $(BIN)/python

@@ -209,7 +209,8 @@ def add_flags(parser: argparse.ArgumentParser, offered: Offered) -> None:
         if not each.on_canvas:
             meaning = describe(each).replace("%", "%%")
             flags = [each.flag, *([f"--{each.short}"] if each.short else [])]
-            parser.add_argument(*flags, metavar=each.name.upper(), help=meaning)
+            bare: dict[str, Any] = {"nargs": "?", "const": "yes"} if each.kind == "switch" else {}
+            parser.add_argument(*flags, metavar=each.name.upper(), help=meaning, **bare)
 
 
 def table(offered: Offered) -> str:

@@ -92,6 +92,12 @@ class Settings:
         kind="name",
         otherwise="GRADIO_ROOT_PATH",
     )
+    mcp: bool = option(
+        False,
+        "Agents",
+        "whether agents may ask, by the Model Context Protocol at /mcp",
+        kind="switch",
+    )
 
     @classmethod
     def from_environment(

@@ -17,7 +17,8 @@ from mcp import Client
 from PIL import Image
 
 from camdemo import Box, Explainer, Settings
-from camdemo.question import Hiding, Look, Question, options
+from camdemo.options import of
+from camdemo.question import Hiding, Look, Question
 from camdemo.ui.agents import Agents
 from camdemo.ui.page import build_demo
 from camdemo.ui.server.launching import launch_options
@@ -74,9 +75,9 @@ def test_the_tools_say_all_that_may_be_asked(address: str) -> None:
         described = tool.input_schema["properties"].values()
         assert all(len(each["description"]) > 20 for each in described)
     asked = set(tools["explain"].input_schema["properties"])
-    both = [*options(Question), *options(Look)]
+    both = [*of(Question), *of(Look)]
     assert asked == {"photo", *(each.name for each in both if not each.on_canvas)}
-    assert set(tools["hide"].input_schema["properties"]) >= {each.name for each in options(Hiding)}
+    assert set(tools["hide"].input_schema["properties"]) >= {each.name for each in of(Hiding)}
     assert "versus" in tools["duel"].input_schema["required"]
 
 

@@ -52,8 +52,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = folder / "source"  # the build leaves files beside what it builds
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "camdemo", source / "camdemo", ignore=ignored)
-    for name in ("pyproject.toml", "requirements-dev.txt", "requirements-plots.txt", "LICENSE"):
-        shutil.copy(ROOT / name, source)
+    for path in (ROOT / "pyproject.toml", *ROOT.glob("requirements-*.txt"), ROOT / "LICENSE"):
+        shutil.copy(path, source)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     alone = ["--no-deps", "--no-index"]
     run(*pip, "wheel", *alone, "--no-build-isolation", "-w", folder, source)

@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 from starlette.routing import Route
 
-from .. import question
+from .. import options
 from ..engine.protocol import Asker, asker
 from ..errors import CamdemoError, ImageError, SettingError, shorten
-from ..question import Hiding, Look, Option, Question
+from ..options import Option
+from ..question import Hiding, Look, Question
 from ..records import Box
 from . import examples
 from .errors import told
@@ -120,7 +121,7 @@ class Tools:
         is read), and `photo` (its name for later questions).
         """
         name, explanation = self._explained(photo, given)
-        look = question.read(Look, given)
+        look = options.read(Look, given)
         painted = explanation.overlay(look.colormap, look.opacity, look.evidence, look.look)
         return [self._text(name, explanation.summary(look.evidence)), _picture(painted)]
 
@@ -142,7 +143,7 @@ class Tools:
         probable labels now), and `photo`.
         """
         boxes = [_box(region) for region in regions]
-        how = question.read(Hiding, given)
+        how = options.read(Hiding, given)
         name, explanation = self._explained(photo, given)
         found = explanation.hide(boxes, how.fill, how.keep)
         numbers = asdict(found) | {"text": found.text}
@@ -164,7 +165,7 @@ class Tools:
         return json.dumps([{name: one[name] for name in kept} for one in found])
 
     def _explained(self, photo: str, given: Mapping[str, Any]) -> tuple[str, Explanation]:
-        asked = question.read(Question, given)
+        asked = options.read(Question, given)
         name, content = self._photos.read(photo)
         explanation = self.explainer.explain(content, **asdict(asked))
         journal.note(**journal.facts_of(explanation))
@@ -201,11 +202,11 @@ def _argument(name: str, kind: Any, meaning: str, default: Any = None) -> inspec
     )
 
 
-def _options(*chosen: type, leaving_out: tuple[str, ...] = ()) -> list[inspect.Parameter]:
+def _arguments(*chosen: type, leaving_out: tuple[str, ...] = ()) -> list[inspect.Parameter]:
     """Options as arguments, each described as everywhere."""
-    offered = [each for one in chosen for each in question.options(one) if not each.on_canvas]
+    offered = [each for one in chosen for each in options.of(one) if not each.on_canvas]
     return [
-        _argument(each.name, _kind(each), question.describe(each))
+        _argument(each.name, _kind(each), options.describe(each))
         for each in offered
         if each.name not in leaving_out
     ]
@@ -220,14 +221,14 @@ def tools(explainer: Explainer) -> dict[str, Callable[..., Any]]:
     made, needed = Tools(explainer), inspect.Parameter.empty
     meaning = _PHOTO.format(examples=", ".join(examples.photos()))
     photo = _argument("photo", str, meaning, needed)
-    against = question.find(Question, "versus")
-    rival = _argument("versus", int | str, question.describe(against), needed)
+    against = options.find(Question, "versus")
+    rival = _argument("versus", int | str, options.describe(against), needed)
     regions = _argument("regions", list[dict[str, Any]], _REGIONS, needed)
     model = _argument("model", str, "the name of a model; `models` lists them", needed)
     signatures = {
-        "explain": [photo, *_options(Question, Look)],
-        "hide": [photo, regions, *_options(Question, Hiding, leaving_out=("versus",))],
-        "duel": [photo, rival, *_options(Question, Look, leaving_out=("versus",))],
+        "explain": [photo, *_arguments(Question, Look)],
+        "hide": [photo, regions, *_arguments(Question, Hiding, leaving_out=("versus",))],
+        "duel": [photo, rival, *_arguments(Question, Look, leaving_out=("versus",))],
         "layers": [model],
         "models": [],
     }

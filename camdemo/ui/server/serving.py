@@ -41,15 +41,17 @@ def serve(explainer: Explainer, folder: Path | None = None) -> None:
 
 def _serve(explainer: Explainer, deck: Mapping[str, str] | None) -> None:
     from .. import seams
+    from ..agents import Agents
     from ..page import build_demo
     from .launching import launch_options
 
+    agents = Agents(explainer) if explainer.settings.mcp else None
     demo = build_demo(explainer, deck)
     demo.queue(max_size=explainer.settings.max_queue)
     # Whoever stops the process wants what Ctrl-C does: the server finishes what runs, and ends.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        demo.launch(prevent_thread_lock=True, quiet=True, **launch_options(explainer))
+        demo.launch(prevent_thread_lock=True, quiet=True, **launch_options(explainer, agents))
     except OSError as error:
         host, port = explainer.settings.host or "this machine", explainer.settings.port or "any"
         raise CamdemoError(
@@ -57,6 +59,8 @@ def _serve(explainer: Explainer, deck: Mapping[str, str] | None) -> None:
             "is not this machine's. Choose another with --port or --host."
         ) from error
     print(f"The page is at {demo.local_url} (Ctrl-C ends it).", flush=True)
+    if agents:
+        print(f"Agents ask at {demo.local_url.rstrip('/')}{agents.route.path}.", flush=True)
     # Not earlier: imports take turns, so that torch beside Gradio would only delay the page.
     threading.Thread(target=explainer.warm_up, daemon=True).start()
     seams.end_within(demo, _LAST_SECONDS)
