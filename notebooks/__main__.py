@@ -1,6 +1,7 @@
 """Run the notebook anew: `python -m notebooks`, or `make notebook`.
 
-Its pictures are kept in the file as JPEGs, its viewer is not: half a megabyte that no preview shows.
+Its pictures are kept in the file as JPEGs, its viewer is not: half a megabyte that no preview
+shows.
 """
 
 from __future__ import annotations

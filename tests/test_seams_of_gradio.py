@@ -20,6 +20,7 @@ from starlette.routing import compile_path
 from benchmarks.visitor import Client, Refused
 from camdemo import Explainer, Settings
 from camdemo.ui import seams
+from camdemo.ui.agents import Agents
 from camdemo.ui.page import build_demo
 from camdemo.ui.server import journal
 from camdemo.ui.server.launching import launch_options
@@ -43,7 +44,7 @@ def page(folder: Path) -> Iterator[seams.Page]:
         patch.setenv("GRADIO_TEMP_DIR", str(folder))
         explainer = Explainer(Settings(model=MODEL))
         demo = build_demo(explainer)
-        options = launch_options(explainer) | {"server_name": "127.0.0.1"}
+        options = launch_options(explainer, Agents(explainer)) | {"server_name": "127.0.0.1"}
         demo.queue().launch(prevent_thread_lock=True, quiet=True, **options)
         yield demo
         demo.close()

@@ -1,7 +1,8 @@
 """Photos: from what a stranger sends to what a network is given.
 
 `read` decodes, `seen_region` says which part the model sees, `prepare` makes the network's
-input of it, `photo_part` says which pixels of that show the photo, and `picture` shows it. All is Pillow and NumPy.
+input of it, `photo_part` says which pixels of that show the photo, and `picture` shows it. All is
+Pillow and NumPy.
 """
 
 from .decoding import MAX_PIXELS, Photo, read

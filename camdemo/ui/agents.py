@@ -320,7 +320,7 @@ class Agents:
         )
         self._manager = server.session_manager
         endpoint = next(one.endpoint for one in self._app.routes if isinstance(one, Route))
-        self.route = Route(PATH, endpoint)
+        self.route = Route(PATH, endpoint, methods=["POST"])
 
     def running(self) -> Any:
         """A context within which the route answers."""

@@ -60,7 +60,7 @@ def _serve(explainer: Explainer, deck: Mapping[str, str] | None) -> None:
         ) from error
     print(f"The page is at {demo.local_url} (Ctrl-C ends it).", flush=True)
     if agents:
-        print(f"Agents ask at {demo.local_url.rstrip('/')}{agents.route.path}.", flush=True)
+        print(f"Agents ask at {demo.local_url}{agents.route.path[1:]}.", flush=True)
     # Not earlier: imports take turns, so that torch beside Gradio would only delay the page.
     threading.Thread(target=explainer.warm_up, daemon=True).start()
     seams.end_within(demo, _LAST_SECONDS)
