@@ -2,7 +2,8 @@
 
 Captum's go by modules: they see `nn.ReLU`, once each and not in place. Here every call is seen,
 also ReLU6, a function, one in place and one that is called twice; the network is not touched.
-Where a network has plain ReLUs, tests hold the maps to Captum's.
+Where a network has plain ReLUs, tests hold the maps to Captum's (but for max pooling, at which
+Captum's DeepLift does not add up).
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ class _Ruled(TorchFunctionMode):
         kwargs = kwargs or {}
         if (high := _ceiling(function, args, kwargs)) is None:
             return function(*args, **kwargs)
-        return _written(function, args[0], self._rule.apply(args[0], high))
+        return _written(function, args, kwargs, self._rule.apply(args[0], high))
 
 
 class _Rescaling(TorchFunctionMode):
@@ -133,7 +134,7 @@ class _Rescaling(TorchFunctionMode):
             return _Pooled.apply(args[0], lambda x: functional.max_pool2d(x, *args[1:], **kwargs))
         if (high := _ceiling(function, args, kwargs)) is None:
             return function(*args, **kwargs)
-        return _written(function, args[0], _Rescaled.apply(args[0], high))
+        return _written(function, args, kwargs, _Rescaled.apply(args[0], high))
 
 
 def _ceiling(function: Any, args: tuple, kwargs: dict) -> float | None:
@@ -149,9 +150,10 @@ def _ceiling(function: Any, args: tuple, kwargs: dict) -> float | None:
     return None
 
 
-def _written(function: Any, place: Tensor, value: Tensor) -> Tensor:
+def _written(function: Any, args: tuple, kwargs: dict, value: Tensor) -> Tensor:
     """The value, written to where the function would have written it."""
-    return place.copy_(value) if function in _IN_PLACE else value
+    in_place = function in _IN_PLACE or True in args[1:] or kwargs.get("inplace")
+    return args[0].copy_(value) if in_place else value
 
 
 class _Guided(Function):
