@@ -4,6 +4,7 @@
 # make format       mend the style
 # make bench        measure against the notebook's way and two libraries
 # make bench-ui     measure the page in Chromium
+# make bench-faith  which map to trust: PHOTOS=folder N=100 METHODS=gradcam,hirescam KEEP=file
 # make load         a crowd on the page, and on a plain one; where the server's time goes
 # make soak         thousands of explanations in one process, and every model in turn
 # make screenshots  take README.md's pictures from the real page
@@ -12,7 +13,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
-.PHONY: help run test lint format bench bench-ui load soak screenshots notebook
+.PHONY: help run test lint format bench bench-ui bench-faith load soak screenshots notebook
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -41,6 +42,10 @@ bench-ui: $(VENV)/dev.done
 	@$(BIN)/python tests/browser/chromium.py
 	@$(BIN)/python -m benchmarks.ui
 	@$(BIN)/python -m benchmarks.live
+
+bench-faith: $(VENV)/dev.done
+	@$(BIN)/python -m benchmarks.faith $(PHOTOS) $(if $(N),--count $(N)) $(if $(METHODS),--methods $(METHODS)) \
+		$(if $(KEEP),--keep $(KEEP)) $(FLAGS)
 
 load: $(VENV)/dev.done
 	@$(BIN)/python -m benchmarks.load
