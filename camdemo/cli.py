@@ -107,7 +107,9 @@ def _explain(options: argparse.Namespace) -> None:
         print(f"{percent(prediction.probability):>7}  {prediction.label}")
     method = methods.find(explanation.method).title
     where = f"{explanation.model.title}, {explanation.layer.text}, {method}"
-    against = f" against {explanation.versus.text}" if explanation.versus else ""
+    rivals = explanation.versus
+    is_duel = len(rivals) == 1 and explanation.strength == 1
+    against = f" against {rivals[0].text if is_duel else explanation.against}" if rivals else ""
     print(f"Map of {explanation.target.text}{against} ({where})")
     if caveat := explanation.caveat(look.evidence):
         print(caveat)

@@ -160,7 +160,7 @@ def _strongest(one: Explanation) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _name(one: Explanation) -> str:
-    return one.target.label + (f" against {one.versus.label}" if one.versus else "")
+    return one.target.label + (f" against {one.against}" if one.versus else "")
 
 
 def _answer(one: Explanation) -> str:

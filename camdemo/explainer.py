@@ -7,7 +7,7 @@ served, and a catalogue listed, before that.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +32,7 @@ from .engine.protocol import (
 from .errors import CamdemoError
 from .explanation import Explanation
 from .models import CATALOGUE, Catalogue, labels, weights
+from .models.rivals import find_rivals, told
 from .photo import Photo
 from .records import INPUT, Activation, Framing, LayerInfo, ModelSpec, Timings
 from .settings import Settings
@@ -195,9 +196,10 @@ class Explainer:
         target: int | str | None = None,
         framing: Framing | str = "crop",
         progress: Progress | None = None,
-        versus: int | str | None = None,
+        versus: int | str | Sequence[int | str] | None = None,
         method: str = "gradcam",
         passing: bool = False,
+        strength: float = 1.0,
         settings: Mapping[str, Any] | str | None = None,
         watch: Progress | None = None,
         **more: Any,
@@ -219,14 +221,16 @@ class Explainer:
                 (the photo between bars of the training mean, nothing squeezed), or a Box (or its
                 text, "left,top,right,bottom") in pixels of the upright photo.
             progress: called while weights are downloaded.
-            versus: a label or its index to compare with ("why lion and not cheetah?"). The map
-                then explains the difference of the two logits: positive cells speak for the
-                target and negative ones for this label.
+            versus: a label or its index to compare with ("why lion and not cheetah?"), several
+                of them, or "others": the rest of the five most probable labels. The map then
+                explains the logit less the mean of theirs: positive cells speak for the target
+                and negative ones for these.
             method: how the evidence is computed; a name of the registry. Of a method of pixels
                 the map is as large as the network's input.
             passing: whether this is one of many in a row, such as a camera's frames: other
                 people's first maps and answers go before it, and no engine keeps anything of it.
                 No method of pixels heeds it.
+            strength: how much of that mean is subtracted, 0 to 1.
             settings: those of a method of pixels, as {"steps": 32} or "steps=32,baseline=blur";
                 what is not given is the method's default. They may stand here by their names, too:
                 `explain(photo, method="integrated_gradients", steps=32, baseline="blur")`.
@@ -235,9 +239,9 @@ class Explainer:
 
         Raises:
             ChoiceError, RangeError: an unknown model, layer, label, index, framing or method, or a
-                setting out of range.
-            CamdemoError: a label compared with itself; a method that is not there at this layer or
-                for this model, or that can't compare; a setting that it does not have.
+                setting or strength out of range.
+            CamdemoError: a label compared with itself or with none; a method that is not there at
+                this layer or for this model, or that can't compare; a setting that it does not have.
             RegionError: a frame that is not within the photo, or has no area.
             ImageError: the photo can't be read.
             WeightsError: the weights can't be had.
@@ -248,11 +252,8 @@ class Explainer:
         chosen = known.set({**(given or {}), **more})
         framing = photos.find_framing(framing)
         names = self.labels(spec.name)
-        index, rival = labels.find(names, target), labels.find(names, versus)
-        if rival is not None and rival == index:
-            raise CamdemoError(
-                f"The label {names[rival]!r} can't be compared with itself. Choose another."
-            )
+        index = labels.find(names, target)
+        rivals = find_rivals(names, versus, index, strength)
         layers = self.layers(spec.name)
         if known.is_pixel and layer in (None, INPUT):
             where = methods.input_layer(*spec.transform.shape)
@@ -260,7 +261,7 @@ class Explainer:
                 raise CamdemoError(f"{known.title} can't explain {spec.title}: {reason}.")
         else:
             where = methods.find_layer(layers, layer)
-        methods.check(method, where, rival, layers)
+        methods.check(method, where, rivals, layers)
 
         started = time.perf_counter()
         image = photos.read(photo, 10**6 * self.settings.max_megapixels)
@@ -274,18 +275,21 @@ class Explainer:
             rank = rank_of(known.forwards(chosen, max(where.height, where.width)))
             asked = tuple(chosen.items())
             self.engine.fetch(spec.name, progress)
-            job = PixelMap(spec.name, method, inputs, index, rival, asked, rank)
+            job = PixelMap(spec.name, method, inputs, index, rivals, asked, rank)
             found = self.engine.run(job, watch)
         else:
             rank = Rank.SWEEP if passing else Rank.FIRST_MAP
-            first = FirstMap(spec.name, where, method, inputs, index, rival, rank, passing)
+            first = FirstMap(spec.name, where, method, inputs, index, rivals, rank, passing)
             found = self.engine.run(first, progress)
 
         probabilities = labels.probabilities(found.logits, spec.activation)
+        if rivals is not None:
+            rivals = rivals.among(found.logits, found.target)
         return Explanation(
             predictions=labels.top(names, probabilities),
             target=labels.prediction(names, probabilities, found.target),
-            versus=None if rival is None else labels.prediction(names, probabilities, rival),
+            versus=told(names, probabilities, rivals),
+            strength=1.0 if rivals is None else rivals.strength,
             cam=found.map,
             box=photos.to_box(region),
             part=photos.photo_part(image.size, spec.transform, framing),

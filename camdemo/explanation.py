@@ -100,8 +100,8 @@ class Explanation(Finding):
         """
         if self.layer.is_input:
             last = methods.find_layer(self.layers, None).name
-            versus = self.versus.index if self.versus else None
-            beside = self.seen(last, methods.DEFAULT, self.target.index, versus)
+            rivals = [one.index for one in self.versus] or None
+            beside = self.seen(last, methods.DEFAULT, self.target.index, rivals, self.strength)
             pixels = self.pixel_answer(self.timings.explain)
             return replace(beside.scene(complete), pixels=pixels)
         small = self.resized(*display_size(*self.image.size))
@@ -121,6 +121,7 @@ class Explanation(Finding):
             method=self.method,
             target=self.target,
             versus=self.versus,
+            strength=self.strength,
             maps=self.packets(complete),
             exact=self.exact_packets() if complete else (),
             lacking=self.lacking(),
@@ -147,11 +148,12 @@ class Explanation(Finding):
 
     def _said_of_bars(self) -> str:
         """That much of what speaks for a label lies where the overlay shows nothing; or empty."""
-        if self.versus is None:
+        if not self.versus:
             sides = [(self.cam, f"the evidence for {self.target.label}")]
         else:
-            labels = ((self.cam, self.target), (-self.cam, self.versus))
-            sides = [(cam, f"what speaks for {one.label}") for cam, one in labels]
+            rivals = self.versus[0].label if len(self.versus) == 1 else "the others"
+            labels = ((self.cam, self.target.label), (-self.cam, rivals))
+            sides = [(cam, f"what speaks for {label}") for cam, label in labels]
         return " ".join(
             f"{percent(share)} of {what} lies in the bars, outside of the photo."
             for cam, what in sides
@@ -171,7 +173,8 @@ class Explanation(Finding):
             **({"settings": dict(self.settings), "gap": self.gap} if self.layer.is_input else {}),
             "framing": self.framing_text,
             "target": _as_dict(self.target),
-            "versus": _as_dict(self.versus) if self.versus else None,
+            "versus": [_as_dict(rival) for rival in self.versus],
+            "strength": self.strength,
             "predictions": [_as_dict(prediction) for prediction in self.predictions],
             "image": {"width": self.image.width, "height": self.image.height},
             "box": {name: getattr(self.box, name) for name in self.box.__slots__},

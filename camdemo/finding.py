@@ -23,6 +23,7 @@ from .records import (
     LayerInfo,
     ModelSpec,
     Prediction,
+    Rivals,
     Timings,
     common_lengths,
 )
@@ -37,10 +38,11 @@ class Finding(Pixelwise):
     Attributes:
         predictions: the five most probable labels, best first.
         target: the label that the map explains.
-        versus: the label that it is compared with, or None.
+        versus: the labels that it is compared with; none for a map of its own.
+        strength: how much of the mean of their logits is subtracted, 0 to 1.
         cam: float32 (h, w), the signed map, before any display step.
-            Positive cells speak for the label's logit, negative ones against it, or, where two
-            labels are compared, for the other one.
+            Positive cells speak for the label's logit, negative ones against it, or, where it is
+            compared with others, for those.
         box: the pixels of the photo that the model saw; the map lies exactly there. In the framing
             "fit" that is a square which reaches beyond the photo, over the bars.
         part: the pixels of `inputs` that show the photo: all of them, but for those bars.
@@ -59,7 +61,8 @@ class Finding(Pixelwise):
 
     predictions: tuple[Prediction, ...]
     target: Prediction
-    versus: Prediction | None = None
+    versus: tuple[Prediction, ...] = ()
+    strength: float = 1.0
     cam: np.ndarray
     box: Box
     part: Box
@@ -79,7 +82,7 @@ class Finding(Pixelwise):
     @property
     def natural_evidence(self) -> Evidence:
         """What is drawn unless something else is asked for."""
-        return "positive" if self.versus is None else "signed"
+        return "signed" if self.versus else "positive"
 
     @property
     def framing_text(self) -> str:
@@ -108,7 +111,7 @@ class Finding(Pixelwise):
 
     def labels_shown(self) -> list[Prediction]:
         """The labels on the page: the five best, and those that are explained."""
-        return [*self.predictions, self.target, *([self.versus] if self.versus else [])]
+        return [*self.predictions, self.target, *self.versus]
 
     def prediction(self, index: int) -> Prediction:
         """A label by its index, with its probability."""
@@ -129,7 +132,8 @@ class Finding(Pixelwise):
         layers: Sequence[str] | None = None,
         targets: Sequence[int | str] | None = None,
         method: str | None = None,
-        versus: int | str | None = None,
+        versus: int | str | Sequence[int | str] | None = None,
+        strength: float = 1.0,
     ) -> dict[MapKey, np.ndarray]:
         """More signed maps, all those of stages from one forward pass.
 
@@ -142,23 +146,26 @@ class Finding(Pixelwise):
             targets: labels or their indices, in the order in which they are wanted; None for
                 those on the page.
             method: None for this one's.
-            versus: a label or its index: each map is then that of the difference to its logit.
+            versus: a label or its index, several of them, or "others": each map is then that of
+                a logit less the mean of theirs. Who the others are is told for `target`.
+            strength: how much of that mean is subtracted, 0 to 1.
 
         Returns:
             {(name of the layer, index of the label): float32 (h, w)}.
 
         Raises:
-            ChoiceError, RangeError: an unknown layer, label, index or method.
-            CamdemoError: a method that is not there at a layer, or that can't compare.
+            ChoiceError, RangeError: an unknown layer, label, index, method or strength.
+            CamdemoError: a method that is not there at a layer, or that can't compare; no label to
+                compare with.
             WeightsError: the weights can't be had any more.
             Abandoned: whoever asked has gone.
         """
         known = methods.find(self.method if method is None else method)
         method = known.name
-        rival = naming.find(self.labels, versus)
+        rivals = self._rivals_of(versus, strength)
         for name in layers or ():
-            methods.check(method, self._layer(name, known), rival, self.layers)
-        shown = [self.target, *([self.versus] if self.versus else []), *self.predictions]
+            methods.check(method, self._layer(name, known), rivals, self.layers)
+        shown = [self.target, *self.versus, *self.predictions]
         on_page = dict.fromkeys(one.index for one in shown)
         if targets is None:
             asked = list(on_page)
@@ -167,7 +174,7 @@ class Finding(Pixelwise):
             asked = list(dict.fromkeys(index for index in found if index is not None))
 
         if known.is_pixel:
-            jobs = {index: self.pixel_job(method, index, rival) for index in asked}
+            jobs = {index: self.pixel_job(method, index, versus, strength) for index in asked}
             return {(INPUT, index): self.engine.run(job).map for index, job in jobs.items()}
 
         def sweep(
@@ -179,7 +186,7 @@ class Finding(Pixelwise):
                 methods=(method,),
                 targets=tuple(asked),
                 inputs=self.inputs,
-                versus=rival,
+                versus=rivals,
                 rank=rank,
                 more=tuple(more),
             )
@@ -211,11 +218,12 @@ class Finding(Pixelwise):
     def maps_shown(self) -> dict[MapKey, np.ndarray]:
         """The maps from which the viewer paints this one.
 
-        It subtracts two where labels are compared and the map is linear: else this is the one.
+        It subtracts some where labels are compared and the map is linear: else this is the one.
         """
-        if self.layer.is_input or self.versus is None or self._rival is not None:
+        if self.layer.is_input or not self.versus or self._whole is not None:
             return {(self.layer.name, self.target.index): self.cam}
-        return self.maps([self.layer.name], [self.target.index, self.versus.index])
+        labels = (self.target, *self.versus)
+        return self.maps([self.layer.name], [one.index for one in labels])
 
     def packets(
         self, complete: bool = True, targets: Sequence[int] | None = None
@@ -227,32 +235,32 @@ class Finding(Pixelwise):
             targets: those labels; None for those on the page.
         """
         every = self.maps(targets=targets) if complete else {}
-        rival = self._rival
-        if rival is None:
+        rivals = self._whole
+        if rivals is None or rivals.labels is None:
             return scene.packets(every | self.maps_shown(), self.method)
-        both = self.maps(None, [self.target.index], versus=rival) if complete else {}
+        how: dict[str, Any] = {"versus": rivals.labels, "strength": rivals.strength}
+        compared = self.maps(None, [self.target.index], **how) if complete else {}
         own = scene.packets(every, self.method)
-        return own + scene.packets(both | self.maps_shown(), self.method, rival)
+        return own + scene.packets(compared | self.maps_shown(), self.method, rivals)
 
     def exact_packets(self) -> tuple[dict[str, Any], ...]:
         """Those of the picture that is shown which `packets` averages or rounds, as they are."""
         large = {key: cam for key, cam in self.maps_shown().items() if not scene.is_whole(cam)}
-        return scene.packets(large, self.method, self._rival, exact=True)
+        return scene.packets(large, self.method, self._whole, exact=True)
 
     @property
-    def _rival(self) -> int | None:
-        """The label whose logit `cam` has subtracted and no difference of two maps would have."""
+    def _whole(self) -> Rivals | None:
+        """The labels that `cam` is held against where no difference of maps would be the same."""
         linear = methods.find(self.method).linear and not self.layer.parts
-        if self.versus is None or linear:
-            return None
-        return self.versus.index
+        return None if linear else self.rivals
 
     def seen(
         self,
         layer: str,
         method: str,
         target: int,
-        versus: int | None,
+        versus: Sequence[int] | None = None,
+        strength: float = 1.0,
         settings: Mapping[str, Any] | None = None,
         watch: Progress | None = None,
     ) -> Self:
@@ -267,15 +275,16 @@ class Finding(Pixelwise):
         """
         known = methods.find(method)
         where = self._layer(layer, known)
-        methods.check(method, where, versus, self.layers)
+        rivals = self._rivals_of(versus, strength)
+        methods.check(method, where, rivals, self.layers)
         chosen = self.settings_of(known, settings)
         gap = None
         if known.is_pixel:
-            job = self.pixel_job(method, target, versus, chosen)
+            job = self.pixel_job(method, target, versus, strength, chosen)
             found = self.engine.run(job, watch)
             cam, gap = found.map, found.gap
         else:
-            (cam,) = self.maps([layer], [target], method, versus).values()
+            (cam,) = self.maps([layer], [target], method, versus, strength).values()
         return replace(
             self,
             layer=where,
@@ -283,6 +292,7 @@ class Finding(Pixelwise):
             settings=chosen,
             gap=gap,
             target=self.prediction(target),
-            versus=None if versus is None else self.prediction(versus),
+            versus=tuple(map(self.prediction, versus or ())),
+            strength=strength,
             cam=cam,
         )

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeVar
 
 from .errors import CamdemoError, ChoiceError, RangeError, shorten
 
-Kind = Literal["choice", "name", "label", "frame", "number", "whole", "switch", "pairs"]
+Kind = Literal["choice", "name", "label", "labels", "frame", "number", "whole", "switch", "pairs"]
 Chosen = TypeVar("Chosen")
 Offered = type | Iterable["Option"]  # a record whose fields are options, or the options themselves
 
@@ -120,6 +120,8 @@ class Option:
         elif self.kind == "choice":
             if not isinstance(given, str) or given not in self.names:
                 raise ChoiceError(self.title.lower(), given, self.names)
+        elif self.kind == "labels" and isinstance(given, list):
+            return tuple(given)  # which can be a key
         elif self.kind == "name" and not isinstance(given, str):
             raise CamdemoError(f"{self.title} {shorten(given)} is not a name.")
         elif self.kind == "pairs":
@@ -142,7 +144,9 @@ class Option:
         if self.kind == "switch":
             known = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
             return self.check(known.get(text.lower(), text))
-        return label_or_index(text) if self.kind == "label" else self.check(text)
+        if self.kind == "labels" and ";" in text:
+            return tuple(label_or_index(one.strip()) for one in text.split(";") if one.strip())
+        return label_or_index(text) if self.kind in ("label", "labels") else self.check(text)
 
 
 def option(default: Any, title: str, help: str, **facts: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from .engine.protocol import Examine, PixelMap, rank_of
 from .errors import CamdemoError
 from .methods import Method
 from .models import labels as naming
-from .records import INPUT, LayerInfo
+from .models.rivals import find_rivals
+from .records import INPUT, LayerInfo, Rivals
 from .trials import Trials
 from .trust import completeness
 from .viewer import scene
@@ -38,12 +39,14 @@ class Pixelwise(Trials):
         self,
         method: str,
         target: int,
-        versus: int | None = None,
+        versus: int | str | Sequence[int | str] | None = None,
+        strength: float = 1.0,
         settings: Mapping[str, Any] | None = None,
     ) -> PixelMap:
         """The job that asks for a map of this photo's pixels, checked.
 
         Args:
+            versus, strength: as for `Finding.seen`.
             settings: None for this one's, or the defaults of another method.
 
         Raises:
@@ -52,29 +55,30 @@ class Pixelwise(Trials):
                 compare; a setting that it does not have.
         """
         known = methods.find(method)
+        rivals = self._rivals_of(versus, strength)
         shape = self.inputs.shape[1:]
-        methods.check(method, methods.input_layer(*shape), versus)
-        for label in (target, versus):
-            naming.find(self.labels, label)
+        methods.check(method, methods.input_layer(*shape), rivals)
+        naming.find(self.labels, target)
         if reason := self.lacking().get(method):
             raise CamdemoError(f"{known.title} can't explain {self.model.title}: {reason}.")
         chosen = self.settings_of(known, settings)
         rank = rank_of(known.forwards(chosen, max(shape[1:])))
         asked = tuple(chosen.items())
-        return PixelMap(self.model.name, method, self.inputs, target, versus, asked, rank)
+        return PixelMap(self.model.name, method, self.inputs, target, rivals, asked, rank)
 
     def pixel_answer(self, milliseconds: float) -> dict[str, Any]:
         """This map of pixels and what is said of it, as the viewer gets it.
 
-        {"map": see `scene.pixel_packet`, "method", "settings", "target", "versus", "gap": a number
-        or None, "text": what the map adds up to, in words, or empty, "ms"}.
+        {"map": see `scene.pixel_packet`, "method", "settings", "target", "versus": indices,
+        "strength", "gap": a number or None, "text": what the map adds up to, in words, or empty,
+        "ms"}.
         """
         return {
             "map": scene.pixel_packet(self.cam),
             "method": self.method,
             "settings": dict(self.settings),
             "target": self.target.index,
-            "versus": self.versus.index if self.versus else None,
+            **scene.compared(self.rivals),
             "gap": self.gap,
             "text": self.gap_text,
             "ms": round(milliseconds, 1),
@@ -85,6 +89,13 @@ class Pixelwise(Trials):
         if given is None:
             given = self.settings if method.name == self.method else {}
         return method.set(given)
+
+    def _rivals_of(
+        self, versus: int | str | Sequence[int | str] | None, strength: float
+    ) -> Rivals | None:
+        """The labels that are meant; the others are those of the explained one."""
+        rivals = find_rivals(self.labels, versus, None, strength)
+        return rivals and rivals.among(self.probabilities, self.target.index)
 
     def _layer(self, name: str, method: Method) -> LayerInfo:
         """The layer of that name; for a method of pixels also the input.

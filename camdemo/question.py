@@ -55,12 +55,20 @@ class Question:
         kind="label",
         otherwise="the most probable",
     )
-    versus: int | str | None = option(
+    versus: int | str | tuple[int | str, ...] | None = option(
         None,
         "Against",
-        "a label to compare it with, by its name or its index",
-        kind="label",
+        "what to compare it with: a label, by its name or its index, several with ; between, or "
+        "others: the mean of the rest of the five most probable",
+        kind="labels",
         otherwise="nothing",
+    )
+    strength: float = option(
+        1,
+        "Strength",
+        "how much of what it is compared with is subtracted",
+        kind="number",
+        step=0.05,
     )
     framing: str = option(
         "crop",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import operator
 from dataclasses import dataclass
 from typing import Literal
@@ -31,6 +32,37 @@ class Prediction:
     def text(self) -> str:
         """Label and probability as the page prints them: "lion · 90 %"."""
         return f"{self.label} · {percent(self.probability)}"
+
+
+SHOWN = 5  # labels that are told of each photo: the most probable
+
+
+@dataclass(frozen=True, slots=True)
+class Rivals:
+    """The labels that one is held against: the mean of their logits is subtracted from its own.
+
+    Zhang et al. 2025, "Finer-CAM: Spotting the Difference Reveals Finer Details for Visual
+    Explanation", section 3: z_target - strength * mean(z_rivals).
+
+    Attributes:
+        labels: their indices; None for the others of the `SHOWN` most probable labels, which only
+            the answer tells, see `among`.
+        strength: how much of the mean is subtracted, 0 to 1.
+    """
+
+    labels: tuple[int, ...] | None
+    strength: float = 1.0
+
+    def among(self, logits: np.ndarray, target: int) -> Rivals:
+        """The same with all labels by their indices. Args: float32 (labels,), what was answered."""
+        if self.labels is not None:
+            return self
+        best = np.argsort(-logits, kind="stable")[:SHOWN]
+        return Rivals(tuple(int(label) for label in best if label != target), self.strength)
+
+    def subtracted(self, values: np.ndarray) -> np.ndarray:
+        """What is subtracted of values (..., labels): (...)."""
+        return self.strength * values[..., list(self.labels or ())].mean(axis=-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +319,11 @@ def as_integer(value: object) -> int | None:
         return operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         return None
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a number and neither True nor False; NumPy's are numbers, too."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def finite(answer: np.ndarray) -> np.ndarray:

@@ -16,7 +16,17 @@ from . import methods, picture, question
 from .engine.protocol import Engine, FirstMap, MapAndLogits, Randomised, Rank, Score, Sweep
 from .errors import CamdemoError, ChoiceError, RangeError
 from .models import labels as naming
-from .records import Box, Fill, LayerInfo, ModelSpec, Occlusion, Prediction, as_integer
+from .models.rivals import against
+from .records import (
+    Box,
+    Fill,
+    LayerInfo,
+    ModelSpec,
+    Occlusion,
+    Prediction,
+    Rivals,
+    as_integer,
+)
 from .trust import completeness, curves, hiding, orders, patches, scores
 from .trust.completeness import Completeness
 from .trust.curves import Curve
@@ -30,7 +40,9 @@ class Trials:
     """What `Finding` and `Explanation` can be asked about themselves; the fields are theirs."""
 
     target: Prediction
-    versus: Prediction | None
+    predictions: tuple[Prediction, ...]
+    versus: tuple[Prediction, ...]
+    strength: float
     cam: np.ndarray
     box: Box
     part: Box
@@ -40,6 +52,7 @@ class Trials:
     settings: Mapping[str, Any]
     gap: float | None
     inputs: np.ndarray
+    probabilities: np.ndarray
     labels: tuple[str, ...]
     layers: tuple[LayerInfo, ...]
     engine: Engine
@@ -149,7 +162,7 @@ class Trials:
 
         At every stage and at the last stages together: Spearman's correlation between a patch's
         mean in the map and what hiding that patch alone takes from the label's logit (of a
-        comparison: from the difference of the two logits). It is a hint, and no verdict: see
+        comparison: from the logit less the mean of the others'). It is a hint, and no verdict: see
         `trust.patches`.
 
         Args:
@@ -162,9 +175,9 @@ class Trials:
         """
         if hidden is None:
             hidden = self.hide_each(progress=progress)
-        target, rival = self._asked
+        target, rivals = self.target.index, self.rivals
         # (What knows no label can't compare two.)
-        offered = [one for one in methods.all("layer") if rival is None or one.knows_label]
+        offered = [one for one in methods.all("layer") if rivals is None or one.knows_label]
         layers = [*(one for one in self.layers if one.stage), methods.fused(self.layers)]
         job = Sweep(
             model=self.model.name,
@@ -172,14 +185,14 @@ class Trials:
             methods=tuple(one.name for one in offered),
             targets=(target,),
             inputs=self.inputs,
-            versus=rival,
+            versus=rivals,
             rank=Rank.YARDSTICK,
         )
         maps = {(method, layer): cam for (method, layer, _), cam in self.engine.run(job).items()}
         shown = self.method, self.layer.name
         return scores.rank_maps(
             maps | {shown: self.cam},
-            hidden.drops(target, rival),
+            hidden.drops(target, rivals),
             hidden.fills,
             shown,
             self.explained,
@@ -337,9 +350,9 @@ class Trials:
 
     def _probability(self, logits: np.ndarray) -> np.ndarray:
         """What is explained, from logits (n, labels): a probability each, float32 (n,)."""
-        target, rival = self._asked
-        if rival is not None:  # of what both have
-            return naming.probabilities(logits[:, [target, rival]])[:, 0]
+        target, rivals = self.target.index, self.rivals
+        if rivals is not None:  # of what all that are compared have
+            return naming.probabilities(logits[:, [target, *(rivals.labels or ())]])[:, 0]
         return naming.probabilities(logits, self.model.activation)[:, target]
 
     # -- what was learned, and what it adds up to
@@ -360,7 +373,7 @@ class Trials:
             RangeError: a number out of range.
             WeightsError, Abandoned: as `hide_each`.
         """
-        target, rival = self._asked
+        target, rivals = self.target.index, self.rivals
         first = _whole("seed", seed, 0, 2**32)
         job = Randomised(
             model=self.model.name,
@@ -368,7 +381,7 @@ class Trials:
             method=self.method,
             inputs=self.inputs,
             target=target,
-            versus=rival,
+            versus=rivals,
             stages=tuple(one.name for one in self.layers if one.stage),
             steps=_whole("number of steps", steps, 1, 50),
             seeds=tuple(range(first, first + _whole("number of draws", draws, 1, 50))),
@@ -390,19 +403,19 @@ class Trials:
         Raises:
             WeightsError, Abandoned: as `hide_each`.
         """
-        target, rival = self._asked
+        target, rivals = self.target.index, self.rivals
         if self.layer.is_input:
             return self._added_up()
 
         def explain(inputs: np.ndarray) -> MapAndLogits:
             # (Passing, so that nobody who asks for this very map waits for so low a rank.)
-            what = (self.model.name, self.layer, self.method, inputs, target, rival)
+            what = (self.model.name, self.layer, self.method, inputs, target, rivals)
             return self.engine.run(FirstMap(*what, Rank.YARDSTICK, passing=True))
 
         others = self.inputs[..., ::-1].copy(), self._filled("noise")[np.newaxis]
         found = [explain(inputs) for inputs in (self.inputs, *others)]
         answers = [
-            (one.map, float(one.logits[target] - (0 if rival is None else one.logits[rival])))
+            (one.map, float(one.logits[target] - (rivals.subtracted(one.logits) if rivals else 0)))
             for one in found
         ]
         return completeness.add_up(self.explained, answers, float(np.ptp(found[0].logits)))
@@ -411,9 +424,9 @@ class Trials:
         """The same of a method of pixels, which promises it or does not."""
         if self.gap is None:
             return None
-        target, rival = self._asked
         (logits,) = self._logits(self.inputs)
-        logit = float(logits[target] - (0 if rival is None else logits[rival]))
+        rivals = 0 if self.rivals is None else self.rivals.subtracted(logits)
+        logit = float(logits[self.target.index] - rivals)
         total = float(self.cam.sum(dtype=np.float64))
         constant = logit - total - self.gap
         return Completeness(self.explained, total, constant, logit, self.baseline)
@@ -431,13 +444,21 @@ class Trials:
     @property
     def explained(self) -> str:
         """What the map explains, in words: "lion", or "lion rather than cheetah"."""
-        rival = "" if self.versus is None else f" rather than {self.versus.label}"
-        return f"{self.target.label}{rival}"
+        return (
+            f"{self.target.label} rather than {self.against}" if self.versus else self.target.label
+        )
 
     @property
-    def _asked(self) -> tuple[int, int | None]:
-        """The indices of the label that is explained, and of its rival."""
-        return self.target.index, None if self.versus is None else self.versus.index
+    def against(self) -> str:
+        """What the label is compared with, in words: "cheetah", "the mean of the other four"."""
+        return against(self.versus, (*self.predictions, self.target), self.target, self.strength)
+
+    @property
+    def rivals(self) -> Rivals | None:
+        """The labels that the explained one is compared with, and how strongly; None for none."""
+        if not self.versus:
+            return None
+        return Rivals(tuple(one.index for one in self.versus), self.strength)
 
     def _on_photo(self, mask: np.ndarray) -> np.ndarray:
         side = self.inputs.shape[-1]

@@ -118,7 +118,7 @@ def test_a_duel_of_an_example(call: Call) -> None:
     numbers = json.loads(text)
     cam = np.array(numbers["map"])
     middle = cam.shape[1] // 2
-    assert numbers["versus"]["label"] == "cheetah"
+    assert numbers["versus"][0]["label"] == "cheetah"
     assert cam[:, :middle].sum() < 0 < cam[:, -middle:].sum()
     assert len(pictures) == 1
 

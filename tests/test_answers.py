@@ -366,7 +366,7 @@ def test_a_refusal_does_no_harm(answers, token):
 def test_maps_by_any_method(answers, explainer, token, method):
     question = {"id": token, "layers": None, "targets": None, "method": method}
     answer = answers.maps(question)
-    assert {(one["method"], one["versus"]) for one in answer["maps"]} == {(method, None)}
+    assert {(one["method"], *one["versus"]) for one in answer["maps"]} == {(method,)}
     expected = explainer.explain(LION, layer=STAGE, target=291, method=method).cam
     (sent,) = (one for one in answer["maps"] if (one["layer"], one["target"]) == (STAGE, 291))
     assert same_map(sent, expected)
@@ -374,9 +374,9 @@ def test_maps_by_any_method(answers, explainer, token, method):
 
 @pytest.mark.parametrize("layers", [None, [STAGE], [FINER]])
 def test_the_map_of_two_logits(answers, explainer, token, layers):
-    asked = {"targets": [291], "method": "layercam", "versus": 849}
+    asked = {"targets": [291], "method": "layercam", "versus": [849]}
     answer = answers.maps({"id": token, "layers": layers} | asked)
-    assert {(one["target"], one["versus"]) for one in answer["maps"]} == {(291, 849)}
+    assert {(one["target"], *one["versus"]) for one in answer["maps"]} == {(291, 849)}
     layer = (layers or [STAGE])[0]
     expected = explainer.explain(LION, layer=layer, target=291, versus=849, method="layercam").cam
     (sent,) = (one for one in answer["maps"] if one["layer"] == layer)
@@ -389,9 +389,14 @@ def test_the_map_of_two_logits(answers, explainer, token, layers):
     [
         *[({"method": sent}, "The method must be a name") for sent in (7, True, ["gradcam"], "")],
         *[({"method": sent}, "There is no method") for sent in ("grad-cam", "__class__")],
-        *[({"versus": sent}, "Versus must be the index") for sent in ("291", True, [1], 1.0, {})],
-        *[({"versus": sent}, "0 to 999") for sent in (-1, 1000, 10**30)],
-        ({"versus": 291}, "can't be compared with itself"),
+        *[
+            ({"versus": sent}, "Versus must be a list")
+            for sent in ("291", True, [1.0], ["1"], 1.0, {1: 2})
+        ],
+        *[({"versus": [sent]}, "0 to 999") for sent in (-1, 1000, 10**30)],
+        ({"versus": [291]}, "can't be compared with itself"),
+        ({"versus": list(range(65))}, "1 to 64"),
+        ({"strength": 1.5}, "0 to 1"),
     ],
     ids=lambda value: repr(value)[:30],
 )
@@ -526,7 +531,7 @@ def copy_of(answers: Answers, token: str) -> bytes:
         {},
         {"target": 849},  # teapot
         {"layer": STAGE, "target": 291},
-        {"layer": FINER, "target": 291, "versus": 849},
+        {"layer": FINER, "target": 291, "versus": [849]},
         {"versus": 291},
         {"framing": "whole"},
     ],
@@ -579,7 +584,7 @@ def test_an_example_is_opened_as_python_explains_it(answers, explainer, lion):
     asked |= {"target": "teapot", "versus": "291", "framing": "20,10,220,240"}
     scene = answers.open(EXAMPLE | asked)
     expected = explainer.explain(LION, **asked | {"versus": 291})
-    assert (scene["layer"], scene["target"], scene["versus"]) == (STAGE, 849, 291)
+    assert (scene["layer"], scene["target"], scene["versus"]) == (STAGE, 849, [291])
     assert (scene["model"]["name"], scene["method"]) == ("efficientnet_lite1", "layercam")
     assert (scene["framing"], scene["natural_box"]) == ("20,10,220,240", [20, 10, 220, 240])
     assert scene["box"] == [47, 23, 516, 562]  # of a copy with 600 x 600 pixels, where it has 256
@@ -602,7 +607,7 @@ def test_another_framing_is_a_scene_of_its_own(answers, explainer, lion):
         assert same_map(packet, explained.maps([STAGE], [291])[STAGE, 291])
     back = answers.open(EXAMPLE | {"framing": "crop"})
     assert same_map(back["maps"][0], lion.cam)
-    assert back["versus"] is None
+    assert back["versus"] == []
 
 
 def test_an_upload_keeps_its_address(answers, lion, uploads):

@@ -72,7 +72,7 @@ def test_what_is_new_comes_last(client: Client) -> None:
     known = client.view_api(return_format="dict", print_info=False)["named_endpoints"]["/explain"]
     assert [each["parameter_name"] for each in known["parameters"]] == [
         *("image", "model", "layer", "target", "framing", "colormap", "opacity", "evidence"),
-        *("versus", "method", "look"),
+        *("versus", "method", "look", "strength"),
     ]
 
 
@@ -86,7 +86,7 @@ def test_a_duel_in_a_frame_of_ones_own(client: Client, explainer: Explainer) -> 
     question = {"target": "lion", "versus": "292", "framing": "20, 10, 220, 240"}
     overlay, _, numbers = client.predict(handle_file(LION), **question, api_name="/explain")
     expected = explainer.explain(LION, target=291, versus=292, framing="20,10,220,240")
-    assert (numbers["target"]["label"], numbers["versus"]["label"]) == ("lion", "tiger")
+    assert (numbers["target"]["label"], numbers["versus"][0]["label"]) == ("lion", "tiger")
     assert numbers["framing"] == "20,10,220,240"
     assert numbers["box"] == {"left": 20, "top": 10, "right": 220, "bottom": 240}
     np.testing.assert_allclose(numbers["map"], expected.cam, rtol=1e-5)
@@ -103,7 +103,7 @@ def test_empty_evidence_is_positive_for_one_label(
     )
     expected = explainer.explain(LION).overlay(evidence=evidence or "positive")
     assert (np.asarray(Image.open(overlay)) == expected).all()
-    assert numbers["versus"] is None
+    assert numbers["versus"] == []
 
 
 def test_a_target_can_be_an_index(client: Client) -> None:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from camdemo import Explainer, methods
 from camdemo.methods import layers, registry, tap
 from camdemo.models import catalogue, weights
+from camdemo.records import Rivals
 
 from . import oracles
 from .tiny_models import HandMade, Small, real_network
@@ -243,7 +244,7 @@ def test_by_hand(layer: str, target: int | None, expected: list) -> None:
 def test_a_duel_by_hand(layer: str, target: int | None, versus: int, expected: list) -> None:
     model, inputs = hand_made()
     where = layers.find(layers.discover(model, 4), layer)
-    cam, logits = methods.explain(model, where, inputs, target=target, versus=versus)
+    cam, logits = methods.explain(model, where, inputs, target=target, versus=Rivals((versus,)))
     np.testing.assert_allclose(cam, expected, rtol=1e-6)
     np.testing.assert_allclose(logits, [3, 6], rtol=1e-6)
 
@@ -259,7 +260,7 @@ def test_a_duel_is_captums_map_of_the_difference_of_two_logits(layer: str) -> No
         return logits[:, 291] - logits[:, 292]
 
     captum = LayerGradCam(difference, model.get_submodule(layer)).attribute(inputs)
-    cam, _ = methods.explain(model, where, inputs, target=291, versus=292)
+    cam, _ = methods.explain(model, where, inputs, target=291, versus=Rivals((292,)))
     assert_agree(cam, captum[0, 0].detach().numpy())
 
 
@@ -268,7 +269,12 @@ def test_a_duel_is_the_difference_of_the_maps_and_turns_with_its_labels(layer: s
     model = Small()
     where = layers.find(layers.discover(model, 64), layer)
     inputs = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    assert_duel(lambda *labels: methods.explain(model, where, inputs, "gradcam", *labels)[0])
+
+    def explain(target: int, versus: int | None = None) -> np.ndarray:
+        rivals = None if versus is None else Rivals((versus,))
+        return methods.explain(model, where, inputs, "gradcam", target, rivals)[0]
+
+    assert_duel(explain)
 
 
 @pytest.mark.parametrize("layer", ["bn2", "blocks.3", "blocks.5.1.conv_pw"])
@@ -305,7 +311,8 @@ def assert_duel(explain: Callable[..., np.ndarray]) -> None:
 def test_the_best_label_is_never_its_own_rival(
     logits: list, versus: int | None, expected: int
 ) -> None:
-    assert methods.best(np.array(logits, np.float32), versus) == expected
+    rivals = None if versus is None else Rivals((versus,))
+    assert methods.best(np.array(logits, np.float32), rivals) == expected
 
 
 # -- the model is left as it was found
@@ -360,9 +367,9 @@ def do_not_fail(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 @pytest.mark.parametrize("grad_enabled", [True, False])
-@pytest.mark.parametrize("versus", [None, 7])
+@pytest.mark.parametrize("versus", [None, Rivals((7,))])
 def test_the_model_is_left_as_it_was_found(
-    sabotage: Callable, versus: int | None, grad_enabled: bool, monkeypatch: pytest.MonkeyPatch
+    sabotage: Callable, versus: Rivals | None, grad_enabled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = Small()
     # Whoever set these had a reason: flags and modes must neither be changed nor evened out.

@@ -98,11 +98,11 @@ def test_the_script_is_one_and_ends_where_it_should(page):
 def test_a_duel_has_both_labels_and_their_maps(explainer):
     duel = explainer.explain(get_image("lion.jpg"), target="teapot", versus="tiger")
     content = scene_in(duel.to_html())
-    assert (content["target"], content["versus"]) == (duel.target.index, duel.versus.index)
+    assert (content["target"], content["versus"]) == (duel.target.index, [duel.versus[0].index])
     assert {"teapot", "tiger"} <= {label["label"] for label in content["labels"]}
     sent = {(one["layer"], one["target"]) for one in content["maps"]}
     stages = [layer["name"] for layer in content["layers"] if layer["stage"]]
-    for label in (duel.target.index, duel.versus.index):
+    for label in (duel.target.index, duel.versus[0].index):
         assert {(stage, label) for stage in stages} <= sent
 
 

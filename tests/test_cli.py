@@ -74,7 +74,7 @@ def test_a_duel_says_against_whom(tmp_path: Path, capsys: pytest.CaptureFixture)
     arguments = ["explain", LION, "-o", str(tmp_path / "out.png")]
     assert main([*arguments, "--target", "291", "--versus", "292"]) == 0
     expected = Explainer(Settings(model="efficientnet_lite0")).explain(LION, versus="tiger")
-    line = f"Map of {expected.target.text} against {expected.versus.text} (EfficientNet-Lite0, "
+    line = f"Map of {expected.target.text} against {expected.versus[0].text} (EfficientNet-Lite0, "
     assert line in capsys.readouterr().out
     assert main(arguments) == 0
     assert "against" not in capsys.readouterr().out
@@ -84,7 +84,7 @@ def test_json_of_a_duel_in_a_frame(capsys: pytest.CaptureFixture) -> None:
     asked = ["--json", "--target", "lion", "--versus", "292", "--framing", "20, 10, 220, 240"]
     assert main(["explain", LION, *asked]) == 0
     numbers = json.loads(capsys.readouterr().out)
-    assert (numbers["target"]["label"], numbers["versus"]["label"]) == ("lion", "tiger")
+    assert (numbers["target"]["label"], numbers["versus"][0]["label"]) == ("lion", "tiger")
     assert numbers["framing"] == "20,10,220,240"
     assert numbers["box"] == {"left": 20, "top": 10, "right": 220, "bottom": 240}
     assert numbers["range"]["min"] < 0 < numbers["range"]["max"]

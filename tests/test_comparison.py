@@ -148,7 +148,7 @@ def test_the_words(made: Any) -> None:
 
 def test_the_words_of_other_labels(made: Any, explanation: Explanation) -> None:
     tiger = Prediction(292, "tiger", 0.02)
-    duel = replace(made(TOP), versus=tiger)
+    duel = replace(made(TOP), versus=(tiger,))
     assert compare(duel, duel).text.startswith("lion against tiger: A 90 %, B 90 %. Evidence:")
     other = replace(made(TOP), target=tiger)
     assert compare(made(TOP), other).text.startswith("A: lion 90 %. B: tiger 2.0 %. Evidence:")

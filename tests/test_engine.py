@@ -32,6 +32,7 @@ from camdemo.engine import (
 from camdemo.errors import Abandoned, ChoiceError
 from camdemo.methods import folding
 from camdemo.models import CATALOGUE, networks
+from camdemo.records import Rivals
 
 from .pickling_engine import PicklingEngine, check_plain
 from .tiny_models import Small, install
@@ -57,7 +58,7 @@ def sweep_of(engine: LocalEngine, *targets: int, **facts: object) -> Sweep:
 
 
 def first_map(
-    engine: LocalEngine, target: int | None = None, versus: int | None = None
+    engine: LocalEngine, target: int | None = None, versus: Rivals | None = None
 ) -> FirstMap:
     layer = engine.run(FindLayers(MODEL))[0]
     return FirstMap(MODEL, layer, "gradcam", INPUTS, target, versus, Rank.FIRST_MAP)

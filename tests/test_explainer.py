@@ -166,11 +166,11 @@ def test_a_frame_shows_the_model_that_part_alone(toys: None, photo: np.ndarray) 
 def test_versus(toys: None, photo: np.ndarray, versus: int | str) -> None:
     explainer = Explainer()
     duel = explainer.explain(photo, LITE0, "first", "lion", versus=versus)
-    assert (duel.target.label, duel.versus.label) == ("lion", "tiger")
-    assert duel.versus.probability == duel.probabilities[292]
+    assert (duel.target.label, duel.versus[0].label) == ("lion", "tiger")
+    assert duel.versus[0].probability == duel.probabilities[292]
     lion, tiger = (explainer.explain(photo, LITE0, "first", label).cam for label in (291, 292))
     assert np.abs(duel.cam - (lion - tiger)).max() <= 1e-5 * np.ptp(duel.cam)
-    assert explainer.explain(photo, LITE0, "first", "lion").versus is None
+    assert explainer.explain(photo, LITE0, "first", "lion").versus == ()
 
 
 def test_without_a_target_the_rival_meets_the_best_of_the_others(
@@ -181,7 +181,7 @@ def test_without_a_target_the_rival_meets_the_best_of_the_others(
     for rival, target in ((first, second), (second, first), (third, first)):
         duel = explainer.explain(photo, LITE0, versus=rival.index)
         assert duel.target == target
-        assert duel.versus == rival
+        assert duel.versus == (rival,)
         assert duel.predictions[0] == first  # what the model answers does not depend on it
         asked = explainer.explain(photo, LITE0, target=target.index, versus=rival.index)
         assert (duel.cam == asked.cam).all()

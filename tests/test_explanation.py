@@ -119,7 +119,8 @@ def test_summary_has_everything_but_the_pictures(explanation: Explanation) -> No
             "label": "lion",
             "probability": explanation.target.probability,
         },
-        "versus": None,
+        "versus": [],
+        "strength": 1.0,
         "predictions": [
             {"index": each.index, "label": each.label, "probability": each.probability}
             for each in explanation.predictions
@@ -288,8 +289,8 @@ def test_a_duel_that_says_nothing_says_so(duel: Explanation) -> None:
 
 def test_summary_of_a_duel_in_a_frame(duel: Explanation) -> None:
     summary = json.loads(json.dumps(duel.summary(), allow_nan=False))
-    rival = duel.versus
-    assert summary["versus"] == {
+    (rival,) = duel.versus
+    assert summary["versus"][0] == {
         "index": rival.index,
         "label": rival.label,
         "probability": rival.probability,
@@ -304,7 +305,7 @@ def test_summary_of_a_duel_in_a_frame(duel: Explanation) -> None:
 def test_a_duel_shows_both_labels_and_both_maps(
     explanation: Explanation, duel: Explanation
 ) -> None:
-    pair = [duel.target.index, duel.versus.index]
+    pair = [duel.target.index, duel.versus[0].index]
     assert [each.index for each in duel.labels_shown()][-2:] == pair
     lion, rival = (duel.maps_shown()["first", index] for index in pair)
     assert np.abs(lion - rival - duel.cam).max() <= 1e-5 * np.ptp(duel.cam)
@@ -438,7 +439,7 @@ def test_evidence_in_the_bars_is_told(fitted: Explanation, explanation: Explanat
     cam[1, 2] = 8
     assert replace(fitted, cam=cam).caveat() == ""  # less than a tenth
     tiger = replace(fitted.target, label="tiger")
-    assert replace(fitted, cam=cam, versus=tiger).caveat() == (
+    assert replace(fitted, cam=cam, versus=(tiger,)).caveat() == (
         "80 % of what speaks for tiger lies in the bars, outside of the photo."
     )
 

@@ -11,7 +11,7 @@ from camdemo import Explainer, methods
 from camdemo.cli import main
 from camdemo.errors import CamdemoError, ChoiceError
 from camdemo.methods import fusing
-from camdemo.records import LayerInfo
+from camdemo.records import LayerInfo, Rivals
 from camdemo.viewer import scene
 
 from .test_sweep import photo
@@ -59,9 +59,9 @@ def test_the_last_four_stages_on_the_finest_of_their_grids() -> None:
         methods.find_layer(STAGES, "al")
 
 
-@pytest.mark.parametrize("versus", [None, 292])
+@pytest.mark.parametrize("versus", [None, Rivals((292,)), Rivals((292, 3), 0.5)])
 @pytest.mark.parametrize("method", ["gradcam", "hirescam", "layercam", "gradcampp", "eigencam"])
-def test_it_is_the_mean_of_the_maps_of_the_stages(method: str, versus: int | None) -> None:
+def test_it_is_the_mean_of_the_maps_of_the_stages(method: str, versus: Rivals | None) -> None:
     if method == "eigencam":
         versus = None
     model, inputs = Small(), photo(64)
@@ -101,7 +101,7 @@ def test_explain_and_what_can_be_asked_further(explainer: Explainer) -> None:
 
 def test_a_duel_is_no_difference_of_two_means(explainer: Explainer) -> None:
     duel = explainer.explain(LION, layer="all", target=3, versus=4)
-    sent = {(one["layer"], one["target"], one["versus"]) for one in duel.packets(complete=False)}
+    sent = {(one["layer"], one["target"], *one["versus"]) for one in duel.packets(complete=False)}
     assert sent == {("all", 3, 4)}
     singles = duel.maps(["all"], [3, 4])
     assert np.abs(duel.cam - (singles["all", 3] - singles["all", 4])).max() > 0.05

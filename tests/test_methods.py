@@ -18,7 +18,7 @@ from camdemo import methods
 from camdemo.errors import CamdemoError, ChoiceError
 from camdemo.methods import cams, registry
 from camdemo.models import catalogue
-from camdemo.records import LayerInfo, ModelSpec
+from camdemo.records import LayerInfo, ModelSpec, Rivals
 
 from . import oracles
 from .test_sweep import SIDES, network_of, photo
@@ -281,20 +281,23 @@ def test_the_duel_of_a_linear_method_is_a_difference_and_of_another_is_not(
     where = methods.find_layer(methods.discover(model, 64), layer)
 
     def explain(target: int, versus: int | None = None) -> np.ndarray:
-        return methods.explain(model, where, inputs, method, target, versus)[0]
+        rivals = None if versus is None else Rivals((versus,))
+        return methods.explain(model, where, inputs, method, target, rivals)[0]
 
     duel, difference = explain(291, 292), explain(291) - explain(292)
     off = np.abs(duel - difference).max() / np.ptp(duel)
     assert (off <= 1e-5) if methods.find(method).linear else (off > 0.05)
 
-    ((target, maps),) = methods.sweep(model, [where], inputs, [291], [method], versus=292)
+    ((target, maps),) = methods.sweep(
+        model, [where], inputs, [291], [method], versus=Rivals((292,))
+    )
     assert target == 291
     assert np.abs(maps[method, layer] - duel).max() <= 1e-6 * np.ptp(duel)
 
 
 def test_a_duel_by_layercam_is_of_one_gradient_by_hand() -> None:
     model, layer, inputs = hand_made()
-    cam, _ = methods.explain(model, layer, inputs, "layercam", 0, 1)
+    cam, _ = methods.explain(model, layer, inputs, "layercam", 0, Rivals((1,)))
     np.testing.assert_allclose(cam, DUEL, rtol=1e-6)
     difference = np.subtract(BY_HAND["layercam", 0], BY_HAND["layercam", 1])
     assert difference.tolist() == [[0, -8], [3, 1]]

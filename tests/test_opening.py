@@ -131,7 +131,7 @@ def test_what_a_link_asks_for_is_one_question(slow: Slow) -> None:
     assert (scene["layer"], scene["model"]["name"]) == ("blocks.5", MODEL)
     assert (scene["method"], scene["framing"], scene["example"]) == ("hirescam", "whole", "Lion")
     names = {one["index"]: one["label"] for one in scene["labels"]}
-    assert (names[scene["target"]], names[scene["versus"]]) == ("tiger", "lion")
+    assert (names[scene["target"]], names[scene["versus"][0]]) == ("tiger", "lion")
 
 
 def test_a_link_to_a_model_without_a_network_says_so(slow: Slow) -> None:

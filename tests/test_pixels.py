@@ -135,8 +135,9 @@ def test_whoever_is_silent_waits_for_nothing(
         ({"settings": ["steps"]}, "object"),
         ({"settings": {"steps": []}}, "object"),
         ({"target": 1000}, "label"),
-        ({"target": "lion"}, "indices"),
-        ({"versus": 1000}, "label"),
+        ({"target": "lion"}, "index of a label"),
+        ({"versus": 1}, "list of label indices"),
+        ({"versus": [1000]}, "label"),
         ({"id": "nonsense"}, "no longer"),
     ],
 )

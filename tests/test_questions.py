@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from camdemo.errors import CamdemoError
+from camdemo.errors import CamdemoError, RangeError
 from camdemo.ui import questions
 
 
@@ -166,6 +166,14 @@ def test_what_is_asked_are_the_arguments_of_explain() -> None:
 def test_a_label_is_its_name_or_its_index_as_a_link_has_it() -> None:
     asked = questions.explain({"target": "tiger", "versus": "291"})
     assert asked == {"target": "tiger", "versus": 291}
+    asked = questions.explain({"versus": ["tiger", 291], "strength": "0.5"})
+    assert asked == {"versus": ("tiger", 291), "strength": 0.5}
+    assert questions.explain({"versus": "tiger; 291"})["versus"] == ("tiger", 291)
+    assert questions.explain({"versus": "others"})["versus"] == "others"
+    with pytest.raises(RangeError, match="1 to 64"):
+        questions.explain({"versus": list(range(65))})
+    with pytest.raises(RangeError, match="strength"):
+        questions.explain({"versus": 1, "strength": "2"})
     # What is none is refused by the explainer, which knows how many there are.
     assert questions.explain({"target": "", "versus": "-1"}) == {"target": "", "versus": -1}
 
@@ -181,8 +189,9 @@ OF_ANOTHER_TYPE = [
     *(
         ({name: sent}, NO_LABEL)
         for name in ("target", "versus")
-        for sent in (291.0, math.nan, math.inf, True, False, b"lion", [], [291], {"index": 1})
+        for sent in (291.0, math.nan, math.inf, True, False, b"lion", [], [291.0], {"index": 1})
     ),
+    *(({"target": sent}, NO_LABEL) for sent in ([291], ["lion"])),
 ]
 
 
@@ -200,12 +209,18 @@ def test_a_question_that_is_none_is_refused(sent: object) -> None:
 
 
 def test_which_maps_are_asked_for() -> None:
-    nothing = {"layers": None, "targets": None, "method": None, "versus": None}
+    nothing = {"layers": None, "targets": None, "method": None, "versus": None, "strength": 1.0}
     assert questions.maps({}) == nothing
-    asked = {"layers": ["a", "b"], "targets": [1, 2, 3], "method": "layercam", "versus": 4}
+    asked = {
+        "layers": ["a", "b"],
+        "targets": [1, 2, 3],
+        "method": "layercam",
+        "versus": [4, 5],
+        "strength": 0.5,
+    }
     assert questions.maps(asked | {"id": "token", "exact": True}) == asked
     wrong: list[dict] = [{"layers": []}, {"targets": [1] * 9}, {"targets": [True]}, {"layers": "a"}]
-    wrong += [{"method": 1}, {"versus": "4"}, {"versus": True}, {"versus": 4.0}, {"versus": 2}]
+    wrong += [{"method": 1}, {"versus": "4"}, {"versus": True}, {"versus": 4}, {"versus": [2]}]
     for sent in wrong:
         with pytest.raises(CamdemoError):
             questions.maps(asked | sent)

@@ -38,7 +38,7 @@ def random_map(height: int, width: int, seed: int = 0) -> np.ndarray:
 def packet(cam: np.ndarray, exact: bool = False) -> dict[str, Any]:
     (only,) = scene.packets({("layer", 291): cam}, "gradcam", exact=exact)
     assert (only["layer"], only["target"]) == ("layer", 291)
-    assert (only["method"], only["versus"]) == ("gradcam", None)
+    assert (only["method"], only["versus"], only["strength"]) == ("gradcam", [], 1)
     return json.loads(json.dumps(only, allow_nan=False))
 
 
@@ -185,8 +185,8 @@ def test_the_first_scene_has_the_one_map(explanation):
 def test_a_duel_has_the_maps_of_both_labels(explainer):
     duel = explainer.explain(LION, target="lion", versus="teapot")
     content = json.loads(json.dumps(duel.scene(complete=False).as_json(), allow_nan=False))
-    lion, teapot = duel.target.index, duel.versus.index
-    assert (content["target"], content["versus"]) == (lion, teapot)
+    lion, teapot = duel.target.index, duel.versus[0].index
+    assert (content["target"], content["versus"]) == (lion, [teapot])
     assert keys(content) == [("bn2", lion), ("bn2", teapot)]
     own, rival = (decode(one) for one in content["maps"])
     assert np.abs(own - rival - duel.cam).max() <= 1e-5 * np.ptp(duel.cam)
@@ -210,7 +210,7 @@ def test_a_scene_says_what_it_shows(explanation):
     assert content["size"] == explanation.image.size
     assert content["framing"] == "crop"
     assert content["side"] == 224
-    assert content["versus"] is None
+    assert content["versus"] == []
     assert explanation.layer.text in content["facts"]
     assert "torch 2." in content["versions"]
     # No path of this machine in what people pass on.
@@ -307,23 +307,23 @@ def test_a_scene_says_by_which_method_its_maps_are(explainer, method):
 def test_a_duel_by_a_method_that_is_not_linear_has_its_own_maps(explainer):
     asked = {"layer": "blocks.3", "target": "lion", "versus": "teapot", "method": "layercam"}
     duel = explainer.explain(LION, **asked)
-    lion, teapot = duel.target.index, duel.versus.index
+    lion, teapot = duel.target.index, duel.versus[0].index
     shown = duel.scene(complete=False).as_json()
-    (sent,) = (one for one in shown["maps"] if one["versus"] is not None)
-    assert (sent["layer"], sent["target"], sent["versus"]) == ("blocks.3", lion, teapot)
+    (sent,) = (one for one in shown["maps"] if one["versus"])
+    assert (sent["layer"], sent["target"], sent["versus"]) == ("blocks.3", lion, [teapot])
     assert (decode(sent) == duel.cam).all()
     complete = duel.scene().maps
     alone = {
         one["target"]: decode(one)
         for one in complete
-        if one["layer"] == "blocks.3" and one["versus"] is None
+        if one["layer"] == "blocks.3" and not one["versus"]
     }
     for label in (lion, teapot):
         own = explainer.explain(LION, **asked | {"target": label, "versus": None}).cam
         np.testing.assert_allclose(alone[label], own, atol=1e-5 * np.ptp(own))
     difference = alone[lion] - alone[teapot]
     assert np.abs(difference - duel.cam).max() > 0.01 * np.ptp(duel.cam)  # it is none
-    both = [one for one in complete if one["versus"] is not None]
+    both = [one for one in complete if one["versus"]]
     stages = {layer["name"] for layer in shown["layers"] if layer["stage"]}
     assert {one["layer"] for one in both} == stages
-    assert {(one["target"], one["versus"]) for one in both} == {(lion, teapot)}
+    assert {(one["target"], *one["versus"]) for one in both} == {(lion, teapot)}

@@ -12,7 +12,7 @@ import pytest
 
 from camdemo.engine import Asker, FirstMap, MapAndLogits, Rank, Score, SharedEngine, Sweep, asker
 from camdemo.errors import Abandoned, WeightsError
-from camdemo.records import LayerInfo
+from camdemo.records import LayerInfo, Rivals
 
 LAYERS = (LayerInfo("first", 4, 8, 8), LayerInfo("second", 8, 4, 4))
 CELLS = 8 * 8 + 4 * 4
@@ -155,7 +155,7 @@ def test_what_was_asked_is_not_computed_again() -> None:
         {"layers": LAYERS[:1]},
         {"methods": ("layercam",)},
         {"methods": ("gradcam", "layercam")},
-        {"versus": 9},
+        {"versus": Rivals((9,))},
     ],
     ids=str,
 )
@@ -174,7 +174,7 @@ def test_another_question_is_another_computation(other: dict) -> None:
         {"model": "other"},
         {"layer": LAYERS[1]},
         {"method": "layercam"},
-        {"versus": 9},
+        {"versus": Rivals((9,))},
         {"target": 5},
     ],
     ids=str,

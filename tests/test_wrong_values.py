@@ -168,18 +168,18 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
     "page_waiting": (),
     "scene_labels": (),
     "scene_open": ("source", *(each.name for each in options.of(Question))),
-    "scene_maps": ("id", "layers", "targets", "method", "versus", "exact"),
+    "scene_maps": ("id", "layers", "targets", "method", "versus", "strength", "exact"),
     "scene_hide": ("id", "mask", "fill", "keep"),
     "scene_hide_elsewhere": ("id", "mask", "fill", "keep"),
-    "scene_look": ("id", "framing", "layer", "method", "settings", "target", "versus"),
-    "scene_page": ("id", "layer", "method", "target", "versus"),
-    "scene_scores": ("id", "layer", "method", "target", "versus"),
-    "scene_curves": ("id", "layer", "method", "target", "versus", "fill"),
-    "scene_randomised": ("id", "layer", "method", "target", "versus"),
-    "scene_completeness": ("id", "layer", "method", "target", "versus"),
+    "scene_look": ("id", "framing", "layer", "method", "settings", "target", "versus", "strength"),
+    "scene_page": ("id", "layer", "method", "target", "versus", "strength"),
+    "scene_scores": ("id", "layer", "method", "target", "versus", "strength"),
+    "scene_curves": ("id", "layer", "method", "target", "versus", "strength", "fill"),
+    "scene_randomised": ("id", "layer", "method", "target", "versus", "strength"),
+    "scene_completeness": ("id", "layer", "method", "target", "versus", "strength"),
     **dict.fromkeys(
         ("scene_pixel", "scene_pixel_state", "scene_pixel_cancel"),
-        ("id", "method", "target", "versus", "settings"),
+        ("id", "method", "target", "versus", "strength", "settings"),
     ),
     "scene_live": ("frame", "model", "layer", "method", "settings", "target", "framing"),
     "model_download": ("model",),
@@ -230,7 +230,8 @@ def test_every_field_of_a_question(running: Served, config: dict, name: str) -> 
     for asked, answer in questions_to(running, config, "scene_open", *questions):
         value = asked[name]
         is_label = name in ("target", "versus") and type(value) is int and value == 0
-        right = is_label or (name != "source" and value is None)
+        is_share = name == "strength" and type(value) in (int, float) and value in (0, 0.5)
+        right = is_label or is_share or (name != "source" and value is None)
         assert ("error" not in answer) == right, (asked, str(answer)[:200])
 
 

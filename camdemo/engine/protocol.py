@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import CamdemoError
 from ..models import Catalogue
-from ..records import Anatomy, LayerInfo
+from ..records import Anatomy, LayerInfo, Rivals
 
 Answer = TypeVar("Answer")
 Answer_co = TypeVar("Answer_co", covariant=True)
@@ -119,7 +119,8 @@ class FirstMap(Job[MapAndLogits]):
     Attributes:
         inputs: float32 (1, 3, side, side), as the weights want them.
         target: index of the label to explain; None for the most probable one (but `versus`).
-        versus: index of a label to compare with: the map is that of the difference of logits.
+        versus: labels to compare with: the map is that of its logit less the mean of theirs. Who
+            they are may be left to the answer, see `Rivals.labels`.
         passing: whether nobody will ask for it again, so that no engine need keep the answer.
     """
 
@@ -128,7 +129,7 @@ class FirstMap(Job[MapAndLogits]):
     method: str
     inputs: np.ndarray
     target: int | None
-    versus: int | None
+    versus: Rivals | None
     rank: Rank
     passing: bool = False
 
@@ -141,7 +142,7 @@ class Sweep(Job[Maps]):
         layers: in the order of execution.
         targets: indices of labels, in the order in which they are wanted.
         inputs: float32 (1, 3, side, side).
-        versus: index of a label; its logit is then subtracted from that of every target.
+        versus: labels; the mean of their logits is then subtracted from that of every target.
         more: labels that will be asked for next. An engine that keeps answers goes on with them
             from the same forward; the others pay no heed, and the answer has none of them.
     """
@@ -151,7 +152,7 @@ class Sweep(Job[Maps]):
     methods: tuple[str, ...]
     targets: tuple[int, ...]
     inputs: np.ndarray
-    versus: int | None
+    versus: Rivals | None
     rank: Rank
     more: tuple[int, ...] = ()
 
@@ -178,7 +179,7 @@ class PixelMap(Job[PixelAnswer]):
     Attributes:
         inputs: float32 (1, 3, h, w).
         target: index of the label to explain; None for the most probable one (but `versus`).
-        versus: index of a label; its logit is then subtracted from the target's.
+        versus: labels; the mean of their logits is then subtracted from the target's.
         settings: names and values, checked: all those of the method.
     """
 
@@ -186,7 +187,7 @@ class PixelMap(Job[PixelAnswer]):
     method: str
     inputs: np.ndarray
     target: int | None
-    versus: int | None
+    versus: Rivals | None
     settings: tuple[tuple[str, Any], ...]
     rank: Rank
 
@@ -225,7 +226,7 @@ class Randomised(Job[RandomMaps]):
 
     Attributes:
         inputs: float32 (1, 3, side, side).
-        versus: index of a label; its logit is then subtracted from the target's.
+        versus: labels; the mean of their logits is then subtracted from the target's.
         stages: names of the model's stages, in the order of execution.
         steps: how many maps at most, from the last weights alone to all of them.
         seeds: of the random numbers: all maps are made once for each.
@@ -237,7 +238,7 @@ class Randomised(Job[RandomMaps]):
     method: str
     inputs: np.ndarray
     target: int
-    versus: int | None
+    versus: Rivals | None
     stages: tuple[str, ...]
     steps: int
     seeds: tuple[int, ...]

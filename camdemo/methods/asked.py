@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..records import Rivals
 from .backward import ShortBackward
 from .folding import Prepared
 
@@ -22,12 +23,13 @@ BACKWARD = 1  # a way back through a frozen network costs about as much as the w
 class Asked:
     """One question to a network: why this score, in this input?
 
-    The score is the logit of a label, or the difference of two.
+    The score is the logit of a label, or that less the mean of others.
 
     Attributes:
         network: in evaluation mode and frozen; it is left as it was found.
         inputs: float32 (1, 3, h, w), normalised as the weights want it.
-        target, versus: index of the label, and of the one whose logit is subtracted.
+        target: index of the label.
+        versus: labels, all known, the mean of whose logits is subtracted.
         settings: those of the method, all of them, checked.
         fill: from the name of a baseline to what stands for "nothing is there", (1, 3, h, w).
         tell: called with how many forwards are done and how many there are, before each batch:
@@ -38,7 +40,7 @@ class Asked:
     network: nn.Module
     inputs: Tensor
     target: int
-    versus: int | None
+    versus: Rivals | None
     settings: Mapping[str, Any]
     fill: Callable[[str], Tensor]
     tell: Callable[[int, int], None]
@@ -53,7 +55,10 @@ class Asked:
     def of(self, logits: Tensor) -> Tensor:
         """The scores (n,) in logits (n, labels)."""
         chosen = logits[:, self.target]
-        return chosen if self.versus is None else chosen - logits[:, self.versus]
+        if self.versus is None:
+            return chosen
+        rivals = logits[:, list(self.versus.labels or ())].mean(dim=1)
+        return chosen - self.versus.strength * rivals
 
     def scored(self, batch: Tensor) -> Tensor:
         """The scores of a batch, (n,), recorded for a way back: what Captum is given."""

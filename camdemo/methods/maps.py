@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import CamdemoError
-from ..records import LayerInfo
+from ..records import LayerInfo, Rivals
 from . import registry
 from .backward import ShortBackward
 from .folding import Prepared
@@ -29,7 +29,7 @@ def explain(
     inputs: Tensor,
     method: str = registry.DEFAULT,
     target: int | None = None,
-    versus: int | None = None,
+    versus: Rivals | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The map of one layer for one label, and the logits of all labels.
 
@@ -40,8 +40,8 @@ def explain(
         inputs: float32 (1, 3, side, side), as the weights want them.
         method: the name of a method of `registry.all()`.
         target: index of the label to explain; None for the most probable one (but `versus`).
-        versus: index of a label to compare with. The map then explains the difference of the two
-            logits. For a method that is linear, that is the difference of their maps at a layer.
+        versus: labels to compare with. The map then explains the logit less the mean of theirs.
+            For a method that is linear, that is the same of their maps at a layer.
 
     Returns:
         The map, float32 (layer.height, layer.width), signed, and the logits, float32 (labels,).
@@ -53,7 +53,8 @@ def explain(
     grids, answer = _forward(network, [layer], inputs)
     logits = answer.detach()[0].numpy()
     index = best(logits, versus) if target is None else target
-    gradients = _backward(grids, answer, index, versus)
+    rivals = versus and versus.among(logits, index)
+    gradients = _backward(grids, answer, index, rivals)
     maps = {name: _map(function, grids[name], gradients[name]) for name in grids}
     return _of(layer, maps), logits
 
@@ -65,7 +66,7 @@ def sweep(
     targets: Sequence[int],
     methods: Sequence[str] = (registry.DEFAULT,),
     between: Callable[[], None] = lambda: None,
-    versus: int | None = None,
+    versus: Rivals | None = None,
 ) -> Iterator[tuple[int, dict[tuple[str, str], np.ndarray]]]:
     """The maps of all `layers` by all `methods`, label by label; see `explain`.
 
@@ -74,7 +75,8 @@ def sweep(
         targets: indices of labels, in the order in which they are wanted.
         between: called before each label: a sweep is long, and others may be in a hurry. The
             network is as it was found then, and may be run.
-        versus: index of a label whose logit is subtracted from that of each target.
+        versus: labels the mean of whose logits is subtracted from that of each target, all of
+            them known.
 
     Yields:
         Each target, with {(method, name of the layer): float32 (layer.height, layer.width)}, but
@@ -123,10 +125,11 @@ def _of(layer: LayerInfo, maps: Mapping[str, np.ndarray]) -> np.ndarray:
     return fuse([maps[part.name] for part in layer.parts], layer.height, layer.width)
 
 
-def best(logits: np.ndarray, versus: int | None) -> int:
-    """The index of the largest logit, leaving out that of `versus`."""
+def best(logits: np.ndarray, versus: Rivals | None) -> int:
+    """The index of the largest logit, leaving out those of `versus`, as far as they are known."""
+    rivals = (versus and versus.labels) or ()
     order = np.argsort(-logits, kind="stable")
-    return int(order[0] if order[0] != versus else order[1])
+    return int(next(index for index in order if index not in rivals))
 
 
 def _forward(
@@ -158,17 +161,23 @@ def _recording() -> Iterator[None]:
 
 
 def _backward(
-    grids: dict[str, Tensor], logits: Tensor, target: int, versus: int | None
+    grids: dict[str, Tensor], logits: Tensor, target: int, versus: Rivals | None
 ) -> dict[str, Tensor]:
-    """The gradients of a logit, or of the difference of two, with respect to each grid."""
-    weights = torch.zeros_like(logits)
-    weights[0, target] = 1
-    if versus is not None:
-        weights[0, versus] -= 1
+    """The gradients of a logit, or of that less the mean of others, with respect to each grid."""
+    weights = asked_of(logits, target, versus)
     gradients = torch.autograd.grad(
         logits, list(grids.values()), weights, retain_graph=True, materialize_grads=True
     )
     return dict(zip(grids, gradients, strict=True))
+
+
+def asked_of(logits: Tensor, target: int, versus: Rivals | None) -> Tensor:
+    """How much each logit counts in what is explained: (1, labels), for logits of that shape."""
+    weights = torch.zeros_like(logits)
+    weights[0, target] = 1
+    if versus is not None and versus.labels:
+        weights[0, list(versus.labels)] -= versus.strength / len(versus.labels)
+    return weights
 
 
 def _map(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import CamdemoError
-from ..records import finite
+from ..records import Rivals, finite
 from . import registry
 from .asked import Asked
 from .folding import Prepared
@@ -40,7 +40,7 @@ def explain_input(
     method: str,
     inputs: Tensor,
     target: int | None,
-    versus: int | None,
+    versus: Rivals | None,
     settings: Mapping[str, Any],
     fill: Callable[[str], np.ndarray],
     tell: Callable[[int, int], None] = lambda _done, _total: None,
@@ -52,7 +52,7 @@ def explain_input(
         method: the name of a pixel method.
         inputs: float32 (1, 3, h, w), as the weights want them.
         target: index of the label; None for the most probable one (but `versus`).
-        versus: index of a label whose logit is subtracted.
+        versus: labels the mean of whose logits is subtracted.
         settings: those of the method; what is not given is the default.
         fill: from the name of a baseline to float32 (3, h, w), normalised.
         tell: called with how many forwards are done and how many there are. The network may be run
@@ -73,7 +73,7 @@ def explain_input(
         network=network,
         inputs=inputs,
         target=index,
-        versus=versus,
+        versus=versus and versus.among(logits, index),
         settings=chosen,
         fill=lambda name: torch.from_numpy(fill(name)[np.newaxis]),
         tell=lambda done, _total: tell(1 + done, total),

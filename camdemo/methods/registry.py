@@ -11,7 +11,7 @@ import numpy as np
 from .. import options
 from ..errors import CamdemoError, ChoiceError, shorten
 from ..options import Option
-from ..records import INPUT, Anatomy, LayerInfo
+from ..records import INPUT, Anatomy, LayerInfo, Rivals
 from . import cams
 
 DEFAULT = "gradcam"
@@ -137,7 +137,7 @@ def find(name: str) -> Method:
 
 
 def check(
-    name: str, layer: LayerInfo, versus: int | None = None, layers: Sequence[LayerInfo] = ()
+    name: str, layer: LayerInfo, versus: Rivals | None = None, layers: Sequence[LayerInfo] = ()
 ) -> Method:
     """The method of that name, if it can explain this layer, and compare where that is asked.
 

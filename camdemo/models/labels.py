@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CamdemoError, ChoiceError, RangeError, shorten
-from ..records import Activation, Prediction, as_integer, finite
-
-_TOP = 5
+from ..records import SHOWN, Activation, Prediction, as_integer, finite
 
 
 def find(names: Sequence[str], target: int | str | None) -> int | None:
@@ -63,7 +61,7 @@ def top(names: Sequence[str], shares: np.ndarray) -> tuple[Prediction, ...]:
     Args:
         shares: float32 (labels,), the probabilities of all labels.
     """
-    best = np.argsort(-shares, kind="stable")[:_TOP]
+    best = np.argsort(-shares, kind="stable")[:SHOWN]
     return tuple(prediction(names, shares, int(index)) for index in best)
 
 

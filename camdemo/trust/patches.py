@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..records import Box, Fill, common_lengths, finite
+from ..records import Box, Fill, Rivals, common_lengths, finite
 from .hiding import occlude
 
 GRID = 7  # patches of a side
@@ -45,14 +45,14 @@ class Patches:
         """Patches of a side."""
         return round(self.without.shape[1] ** 0.5)
 
-    def drops(self, target: int, versus: int | None = None) -> np.ndarray:
+    def drops(self, target: int, versus: Rivals | None = None) -> np.ndarray:
         """How much the label's logit loses with each patch, float32 (fills, grid, grid).
 
         Args:
-            versus: a label; then it is how much the difference of the two logits loses.
+            versus: labels; then it is how much the logit less the mean of theirs loses.
         """
         lost = self.whole - self.without
-        drop = lost[..., target] if versus is None else lost[..., target] - lost[..., versus]
+        drop = lost[..., target] - (0 if versus is None else versus.subtracted(lost))
         return drop.reshape(len(self.fills), self.grid, self.grid)
 
 

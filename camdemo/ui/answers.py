@@ -21,6 +21,7 @@ from ..engine.protocol import asker
 from ..errors import CamdemoError, ImageError
 from ..options import check
 from ..question import Question
+from ..records import Rivals
 from ..viewer import bundle
 from ..viewer.scene import Scene, base64_of, labels, packets
 from . import questions
@@ -80,9 +81,10 @@ class Answers:
         """The scene of a photo: what the viewer paints from, or {"error": a sentence}.
 
         The question comes from outside: {"source": see `Offers.photo`, and "model", "layer",
-        "method", "settings", "target", "versus", "framing", each a text, an index of a label, or
-        absent}. Of a method of pixels the settings are checked, and the scene is that of the
-        default method: a viewer shows it at once, and then asks `Pixels`.
+        "method", "settings", "target", "versus", "strength", "framing", each a text, an index of a
+        label, or absent; "versus" may be a list of these}. Of a method of pixels the settings are
+        checked, and the scene is that of the default method: a viewer shows it at once, and then
+        asks `Pixels`.
         """
         asked = self.explainer.opening(questions.explain(question))
         path, facts = self.offers.photo(question.get("source"))
@@ -174,8 +176,8 @@ class Answers:
 
         The question comes from outside: {"id": token, "layers": names or None for every stage,
         "targets": indices or names, None for those on the page, "method": its name or None for
-        the scene's, "versus": index of the label whose logit is subtracted, or None, "exact":
-        whether whole}.
+        the scene's, "versus": a list of indices of labels the mean of whose logits is
+        subtracted, or None, "strength": how much of it, "exact": whether whole}.
         """
         finding = self._find(question).finding
         asked = questions.maps(question)
@@ -184,7 +186,8 @@ class Answers:
         named = map(finding.prediction, (target for _layer, target in found))
         shown = finding.labels_shown() if targets is None else named
         exact = question.get("exact") is True and len(found) == 1
-        sent = packets(found, method, asked["versus"], exact)
+        rivals = asked["versus"] and Rivals(tuple(asked["versus"]), asked["strength"])
+        sent = packets(found, method, rivals, exact)
         return {"maps": sent, "labels": labels(shown)}
 
     @answers("hide")
@@ -226,7 +229,7 @@ class Answers:
 
         It comes from the display copy, and nothing of it is kept. The question: {"id": token,
         "framing": a frame in pixels of that copy, "layer", "method", "target" (None for the most
-        probable), "versus"}.
+        probable), "versus", "strength"}.
         """
         scene = self._find(question).scene
         asked = self.explainer.opening(questions.explain(question)) | {"model": scene.model.name}
@@ -242,7 +245,8 @@ class Answers:
         """The page to take away: {"html": text}, or {"error": a sentence}.
 
         It opens as it is seen, has the maps of its method, and its own map whole. The question:
-        {"id": token, "layer", "method", "target", "versus", and more, see `questions.view`}.
+        {"id": token, "layer", "method", "target", "versus", "strength", and more, see
+        `questions.view`}.
         """
         kept, finding = self._find(question), self.shown(question)
         there = {one.index: one for one in (*kept.scene.predictions, *finding.labels_shown())}
@@ -252,6 +256,7 @@ class Answers:
             method=finding.method,
             target=finding.target,
             versus=finding.versus,
+            strength=finding.strength,
             predictions=tuple(there.values()),
             maps=finding.packets(targets=list(there)),
             exact=finding.exact_packets(),
@@ -263,7 +268,7 @@ class Answers:
         return {"html": bundle.page(complete)}
 
     def shown(self, question: Any) -> Finding:
-        """What a viewer shows: {"id": token, "layer", "method", "target", "versus"}.
+        """What a viewer shows: {"id": token, "layer", "method", "target", "versus", "strength"}.
 
         Raises:
             CamdemoError: the token is unknown, or something else does not exist.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Programs may give them by place: what is new comes last.
 _BY_PLACE = (
     *("model", "layer", "target", "framing", "colormap", "opacity", "evidence", "versus", "method"),
-    "look",
+    *("look", "strength"),
 )
 
 

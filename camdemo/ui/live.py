@@ -36,7 +36,7 @@ class Live:
         "layer", "method", "framing"}, and where no layer was named all "layers", too.
         """
         asked = self.explainer.opening(questions.explain(question))
-        asked.pop("versus", None)
+        asked = {name: asked[name] for name in asked if name not in ("versus", "strength")}
         found = self.explainer.explain(_frame(question.get("frame")), passing=True, **asked)
         note(**facts_of(found))
         return {

@@ -51,7 +51,8 @@ class _Run:
 
 
 class Pixels:
-    """Answers {"id": token, "method", "target", "versus", "settings": {name: value}} by
+    """Answers {"id": token, "method", "target", "versus": indices, "strength",
+    "settings": {name: value}} by
 
         {"state": "running", "ready", "failed" or "stopped",
          "done": forwards, "total": forwards (0: it has not begun), "error": a sentence or ""}
@@ -174,6 +175,7 @@ def _key(question: Any, what: Mapping[str, Any]) -> _Key:
         question["id"],
         what["method"],
         what["target"],
-        what["versus"],
+        tuple(what["versus"] or ()),
+        what["strength"],
         settings,
     )

@@ -13,16 +13,16 @@ import numpy as np
 
 from .. import options
 from ..errors import CamdemoError, RangeError
-from ..options import label_or_index
-from ..question import Hiding, Look
+from ..question import Hiding, Look, Question
 from ..viewer.scene import Scene
 
 _LARGE = 1e9  # no photo has as many pixels
 _MOST = 8  # layers or targets in one question; None asks for every stage at once
+_MOST_RIVALS = 64  # labels that one is compared with; they cost nothing more
 
 
 def maps(question: Mapping[str, Any]) -> dict[str, Any]:
-    """Layers, targets, method and versus as arguments for `Finding.maps`.
+    """Layers, targets, method, versus and strength as arguments for `Finding.maps`.
 
     The layers are a short list of names or None for every stage, the targets one of indices and
     names or None for those on the page; method and versus may be None, too.
@@ -38,12 +38,21 @@ def maps(question: Mapping[str, Any]) -> dict[str, Any]:
     for kind, values in (("layers", layers), ("targets", targets)):
         if values is not None and not 1 <= len(values) <= _MOST:
             raise RangeError(f"number of {kind}", len(values), 1, _MOST)
+    compared = _compared(question, targets or ())
+    return {"layers": layers, "targets": targets, "method": method(question), **compared}
+
+
+def _compared(question: Mapping[str, Any], targets: Sequence[Any]) -> dict[str, Any]:
+    """Versus, a list of indices or None, and strength, a number."""
     versus = question.get("versus")
-    if versus is not None and type(versus) is not int:
-        raise CamdemoError("Versus must be the index of a label.")
-    if versus is not None and versus in (targets or ()):
+    if not _is_list_of(versus, int):
+        raise CamdemoError("Versus must be a list of label indices.")
+    if versus and len(versus) > _MOST_RIVALS:
+        raise RangeError("number of labels to compare with", len(versus), 1, _MOST_RIVALS)
+    if versus and set(versus) & set(targets):
         raise CamdemoError("A label can't be compared with itself. Choose another.")
-    return {"layers": layers, "targets": targets, "method": method(question), "versus": versus}
+    strength = options.find(Question, "strength").check(question.get("strength"))
+    return {"versus": versus or None, "strength": float(strength)}
 
 
 def method(question: Mapping[str, Any]) -> str | None:
@@ -59,19 +68,17 @@ def method(question: Mapping[str, Any]) -> str | None:
 
 
 def pixels(question: Mapping[str, Any]) -> dict[str, Any]:
-    """Method, labels and settings as arguments for `Finding.pixel_job`.
+    """Method, labels and settings as arguments for `Finding.seen`.
 
     Raises:
         CamdemoError: another type than that of a name, an index or settings.
     """
-    target, versus = question.get("target"), question.get("versus")
-    named = method(question)
-    if named is None or type(target) is not int or type(versus) not in (int, type(None)):
-        raise CamdemoError("The method must be a name, target and versus label indices.")
-    if target == versus:
-        raise CamdemoError("A label can't be compared with itself. Choose another.")
+    target, named = question.get("target"), method(question)
+    if named is None or type(target) is not int:
+        raise CamdemoError("The method must be a name, the target the index of a label.")
+    compared = _compared(question, [target])
     chosen = settings(question) or {}
-    return {"method": named, "target": target, "versus": versus, "settings": chosen}
+    return {"method": named, "target": target, **compared, "settings": chosen}
 
 
 def settings(question: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -90,7 +97,7 @@ def settings(question: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def explain(question: Any) -> dict[str, Any]:
-    """What names a text or a label, as arguments for `Explainer.explain`.
+    """What is asked of a photo as arguments for `Explainer.explain`: the options of `Question`.
 
     What is absent or None is left out.
 
@@ -99,40 +106,48 @@ def explain(question: Any) -> dict[str, Any]:
     """
     if not isinstance(question, dict):
         raise CamdemoError("The question must be an object with names and values.")
-    texts = ("model", "layer", "method", "settings", "framing")
-    labels = ("target", "versus")
-    asked = {name: question[name] for name in (*texts, *labels) if question.get(name) is not None}
+    texts, labels = ("model", "layer", "method", "settings", "framing"), ("target", "versus")
+    names = (*texts, *labels, "strength")
+    asked = {name: question[name] for name in names if question.get(name) is not None}
     if any(not isinstance(asked.get(name, ""), str) for name in texts):
         raise CamdemoError("Model, layer, method, settings and framing must be texts.")
-    if any(type(asked.get(name, "")) not in (str, int) for name in labels):
+    rivals = asked.get("versus", "")
+    several = rivals if isinstance(rivals, list) and rivals else [rivals]
+    if len(several) > _MOST_RIVALS:
+        raise RangeError("number of labels to compare with", len(several), 1, _MOST_RIVALS)
+    if any(type(one) not in (str, int) for one in (asked.get("target", ""), *several)):
         raise CamdemoError("Target and versus must be labels or their indices.")
-    # A link has an index as a text.
-    read = {name: label_or_index(asked[name]) for name in labels if type(asked.get(name)) is str}
+    # A link has an index and a number as texts.
+    known = {option.name: option for option in options.of(Question)}
+    read = {
+        name: known[name].read(given)
+        if type(given) is str and given.strip()
+        else known[name].check(given)
+        for name, given in asked.items()
+        if name in (*labels, "strength")
+    }
     return asked | read
 
 
 def shown(question: Mapping[str, Any], scene: Scene) -> dict[str, Any]:
     """Layer, method, labels and settings that a viewer shows, as arguments for `Finding.seen`.
 
-    Without a layer those of its first scene; without a method that of it.
+    Without a layer those of its first scene; without a method that of it. Versus is a list of
+    indices or None.
 
     Raises:
         CamdemoError: another type than that of a name or an index, or a label against itself.
     """
-    layer, target, versus = (question.get(name) for name in ("layer", "target", "versus"))
+    layer, target = question.get("layer"), question.get("target")
     if layer is None:
-        versus = scene.versus.index if scene.versus else None
         layer, target = scene.layer.name, scene.target.index
-    if (
-        not isinstance(layer, str)
-        or type(target) is not int
-        or type(versus) not in (int, type(None))
-    ):
-        raise CamdemoError("The layer must be a name, target and versus label indices.")
-    if target == versus:
-        raise CamdemoError("A label can't be compared with itself. Choose another.")
+        versus = [one.index for one in scene.versus]
+        question = {**question, "versus": versus, "strength": scene.strength}
+    if not isinstance(layer, str) or type(target) is not int:
+        raise CamdemoError("The layer must be a name, the target the index of a label.")
+    compared = _compared(question, [target])
     named = method(question) or scene.method
-    chosen = {"target": target, "versus": versus, "settings": settings(question)}
+    chosen = {"target": target, "settings": settings(question), **compared}
     return {"layer": layer, "method": named, **chosen}
 
 

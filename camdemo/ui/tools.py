@@ -36,7 +36,12 @@ if TYPE_CHECKING:
     from ..explainer import Explainer
 
 _KEPT = 50_000_000  # bytes of photos that a later question may name
-_TYPES = {"number": float | None, "switch": bool | None, "label": int | str | None}
+_TYPES = {
+    "number": float | None,
+    "switch": bool | None,
+    "label": int | str | None,
+    "labels": int | str | list[int | str] | None,
+}
 _PHOTO = (
     "the photo: base64 of its file's bytes (JPEG, PNG, WebP and others), as it is or as a data: "
     "address; or the name of one of the examples ({examples}); or what `photo` was in an earlier "
@@ -113,8 +118,8 @@ class Tools:
         painted = explanation.overlay(look.colormap, look.opacity, look.evidence, look.look)
         return [self._text(name, explanation.summary(look.evidence)), _picture(painted)]
 
-    def duel(self, photo: str, versus: int | str, **given: Any) -> list[Any]:
-        """Set two labels against each other: the map of the difference of their logits.
+    def duel(self, photo: str, versus: int | str | list[int | str], **given: Any) -> list[Any]:
+        """Set a label against others: the map of its logit less the mean of theirs.
 
         Above 0 speaks for `target` (the most probable label if none is named), below 0 for
         `versus`. Returns what `explain` returns.
@@ -210,7 +215,7 @@ def tools(explainer: Explainer) -> dict[str, Callable[..., Any]]:
     meaning = _PHOTO.format(examples=", ".join(examples.photos()))
     photo = _argument("photo", str, meaning, needed)
     against = options.find(Question, "versus")
-    rival = _argument("versus", int | str, options.describe(against), needed)
+    rival = _argument("versus", int | str | list[int | str], options.describe(against), needed)
     regions = _argument("regions", list[dict[str, Any]], _REGIONS, needed)
     model = _argument("model", str, "the name of a model; `models` lists them", needed)
     signatures = {

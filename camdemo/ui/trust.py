@@ -22,8 +22,8 @@ STEPS, DRAWS = 5, 3  # of networks with random weights: fewer draws than in Pyth
 class Trust:
     """Answers viewers about the map that they show.
 
-    Every question comes from outside: {"id": token, "layer", "method", "target", "versus"}, and
-    more where a method says so.
+    Every question comes from outside: {"id": token, "layer", "method", "target", "versus",
+    "strength"}, and more where a method says so.
     """
 
     def __init__(self, asked: Answers) -> None:

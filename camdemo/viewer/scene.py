@@ -19,7 +19,7 @@ import numpy as np
 
 from .. import methods, options, picture
 from ..question import Look
-from ..records import Box, LayerInfo, ModelSpec, Prediction
+from ..records import Box, LayerInfo, ModelSpec, Prediction, Rivals
 
 MapKey = tuple[str, int]  # name of the layer, index of the label
 # Pixels a side of the copy that the browser paints on. A projector's 1920 x 1080 shows the picture
@@ -57,21 +57,27 @@ def palettes() -> dict[str, str]:
 def packets(
     maps: Mapping[MapKey, np.ndarray],
     method: str,
-    versus: int | None = None,
+    versus: Rivals | None = None,
     exact: bool = False,
 ) -> tuple[dict[str, Any], ...]:
     """Maps as they travel.
 
     Args:
         method: how they were computed.
-        versus: the label whose logit was subtracted, where it was.
+        versus: the labels the mean of whose logits was subtracted, where it was.
         exact: sends large ones whole and as float32 too.
     """
-    how = {"method": method, "versus": versus}
+    how = {"method": method, **compared(versus)}
     return tuple(
         {"layer": layer, "target": target, **how, **_packet(cam, exact)}
         for (layer, target), cam in maps.items()
     )
+
+
+def compared(versus: Rivals | None) -> dict[str, Any]:
+    """What a map is compared with, as it travels: {"versus": indices, "strength"}."""
+    labels = list((versus and versus.labels) or ())
+    return {"versus": labels, "strength": versus.strength if versus else 1.0}
 
 
 def is_whole(cam: np.ndarray) -> bool:
@@ -148,7 +154,8 @@ class Scene:
         natural_box: the same in pixels of the photo.
         part: the pixels of the network's input that show the photo; the others are bars.
         predictions: the labels on the page, each once.
-        target, versus: the label that is explained, and the one that it is compared with.
+        target, versus: the label that is explained, and those that it is compared with.
+        strength: how much of the mean of their logits is subtracted, 0 to 1.
         side: pixels of the network's input, each way.
         maps: see `packets`.
         exact: those of the picture that is shown which `maps` has averaged or rounded, as they
@@ -179,10 +186,11 @@ class Scene:
     layer: LayerInfo
     method: str
     target: Prediction
-    versus: Prediction | None
+    versus: tuple[Prediction, ...]
     maps: tuple[dict[str, Any], ...]
     complete: bool
     facts: str
+    strength: float = 1.0
     exact: tuple[dict[str, Any], ...] = ()
     lacking: Mapping[str, str] = field(default_factory=dict)
     pixels: Mapping[str, Any] | None = None
@@ -213,7 +221,8 @@ class Scene:
             "layer": self.layer.name,
             "method": self.method,
             "target": self.target.index,
-            "versus": self.versus.index if self.versus else None,
+            "versus": [one.index for one in self.versus],
+            "strength": self.strength,
             "maps": self.maps,
             "exact": self.exact,
             "lacking": self.lacking,

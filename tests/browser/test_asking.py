@@ -600,8 +600,20 @@ def test_a_duel_needs_no_server(both: Page, questions: list) -> None:
     half = mine.shape[1] // 2
     assert warm(mine[:, half:]) > warm(theirs[:, half:])  # red on the lion, and then blue
     assert warm(mine[:, :half]) < warm(theirs[:, :half])
+    # Then against all others, of whom there are four, and as strongly as one likes.
+    changed(both, lambda: both.keyboard.press("d"))
+    expect(both.get_by_label("Against", exact=True)).to_have_value("others")
+    expect(both.locator(TITLE)).to_contain_text("against the mean of the other four")
+    expect(both.locator(".cam-legend-from")).to_contain_text("the others")
+    fully = canvas(both)
+    changed(both, lambda: both.get_by_label("Strength", exact=True).fill("0.5"))
+    expect(both.locator(".cam-words")).to_contain_text("against 0.5 of the mean of the other four")
+    assert (canvas(both) != fully).any()
+    changed(both, lambda: both.get_by_label("Strength", exact=True).fill("1"))
+    assert (canvas(both) == fully).all()
     changed(both, lambda: both.keyboard.press("d"))
     expect(both.get_by_label("Against", exact=True)).to_have_value("")
+    expect(both.get_by_label("Strength", exact=True)).to_be_disabled()
     assert requests == []
 
 
@@ -616,7 +628,7 @@ def test_a_duel_by_a_method_that_is_not_linear_asks_the_server(
     (asked,) = questions
     assert asked["asked"] == "scene_maps"
     assert (asked["layers"], asked["method"]) == (None, "layercam")
-    assert asked["targets"] != [asked["versus"]]
+    assert asked["targets"] != asked["versus"]
     assert len(asked["targets"]) == 1
     questions.clear()
     for place in (4, 8):  # all stages came at once
@@ -626,7 +638,7 @@ def test_a_duel_by_a_method_that_is_not_linear_asks_the_server(
     changed(both, lambda: choose_layer(both, "blocks.5.1.conv_pwl"))
     versus = asked["versus"]
     assert ["blocks.5.1.conv_pwl"] in [
-        one["layers"] for one in questions if one["versus"] == versus
+        one["layers"] for one in questions if one.get("versus") == versus
     ]
     # Back to a linear one: the difference of maps that are here.
     both.locator(STRIP).nth(6).click()
@@ -663,16 +675,16 @@ def test_what_is_taken_from_a_duel_is_the_duel(
     names: dict = {}
     exec(lines, names)
     explanation = names["explanation"]
-    assert explanation.versus is not None
+    assert len(explanation.versus) == 1
     np.testing.assert_allclose(explanation.cam, np.load(waiting.value.path()), atol=1e-6)
     with both.expect_download() as waiting:
         both.get_by_role("button", name="Numbers (JSON)").click()
-    assert waiting.value.path().read_text().count(f'"{explanation.versus.label}"') >= 2
+    assert waiting.value.path().read_text().count(f'"{explanation.versus[0].label}"') >= 2
     expected = canvas(both)
     both.get_by_role("button", name="Copy link").click()
     expect(said(both, "save")).to_have_text("The link is copied.")
     both.goto(copied())
-    expect(both.locator(TITLE)).to_contain_text(f"against {explanation.versus.label}")
+    expect(both.locator(TITLE)).to_contain_text(f"against {explanation.versus[0].label}")
     settled(both)
     choose_tool(both, "read")
     assert (canvas(both) == expected).all()

@@ -283,7 +283,7 @@ def test_a_page_that_is_saved_opens_with_what_was_shown(
     scene = answers.answer(get_image("lion.jpg"), None, {})
     target = scene.predictions[2].index
     teapot = explainer.labels().index("teapot")
-    question = {"id": scene.id, "layer": "conv_stem", "target": teapot, "versus": target}
+    question = {"id": scene.id, "layer": "conv_stem", "target": teapot, "versus": [target]}
     page = opened(answers.page(question)["html"])
     expect(page.locator(TITLE)).to_contain_text("teapot")
     expect(field(page, "Layer")).to_have_value("First · conv_stem · 112 x 112")

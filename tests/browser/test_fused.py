@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from camdemo import Explanation, LayerInfo, Prediction, methods
+from camdemo.records import Rivals
 from camdemo.viewer import scene
 
 from .test_parity import (
@@ -106,7 +107,7 @@ def test_a_duel_over_all_layers(viewer: Page, method: str) -> None:
     both = {name: lion[name] - np.float32(0.5) * cheetah[name] for name in lion}
     sent = [*packets(lion, 291, method=method), *packets(cheetah, 293, method=method)]
     if method == "layercam":  # whose difference the server has to compute
-        sent += packets(both, 291, method=method, versus=293)
+        sent += packets(both, 291, method=method, versus=Rivals((293,)))
     else:
         both = {name: lion[name] - cheetah[name] for name in lion}
     expected = fused(stages, both)

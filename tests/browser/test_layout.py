@@ -233,7 +233,22 @@ def test_nothing_jumps_while_hiding_and_between_explanations(
     page.set_viewport_size({"width": size[0], "height": size[1]})
     settled(page)
     watch(page)
-    for key in ("h", "z", "2", "d", "d", "c", "e", "e", "e", "ArrowLeft", "ArrowRight", "r", "r"):
+    for key in (
+        "h",
+        "z",
+        "2",
+        "d",
+        "d",
+        "d",
+        "c",
+        "e",
+        "e",
+        "e",
+        "ArrowLeft",
+        "ArrowRight",
+        "r",
+        "r",
+    ):
         page.keyboard.press(key)
         settled(page)
     choose_layer(page, "blocks.5.1.conv_pw")

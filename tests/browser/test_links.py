@@ -35,7 +35,8 @@ def test_a_whole_link(asked: Any) -> None:
         framing="12,0,345,333",
         layer="encoder.layers.encoder_layer_11.ln_1",
         target="tiger",
-        versus="lion",
+        versus="lion;cheetah",
+        strength="0.5",
         method="hirescam",
         strongest="20",
         shared="yes",
@@ -55,7 +56,8 @@ def test_a_whole_link(asked: Any) -> None:
         "framing": "12,0,345,333",
         "layer": "encoder.layers.encoder_layer_11.ln_1",
         "target": "tiger",
-        "versus": "lion",
+        "versus": "lion;cheetah",
+        "strength": "0.5",
         "method": "hirescam",
     }
     assert answer["wanted"] == {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import itertools
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -221,7 +222,7 @@ def test_a_duel(viewer: Page, cam: str) -> None:
     duel = replace(
         single,
         predictions=(single.target, rival),
-        versus=rival,
+        versus=(rival,),
         cam=maps["last", 291] - maps["last", 293],
         engine=Made(maps),
     )
@@ -232,6 +233,38 @@ def test_a_duel(viewer: Page, cam: str) -> None:
     set_controls(viewer, opacity=0.5)
     mean, _ = difference(canvas(viewer), np.asarray(single.overlay(evidence="signed")))
     assert mean > 2 * MEAN  # and not that of the label alone
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.35])
+@pytest.mark.parametrize("cam", ["7 x 7 noise", "14 x 14"])
+def test_against_several(viewer: Page, cam: str, strength: float) -> None:
+    """The browser takes the mean of maps that Python never had alone; the words are the same."""
+    single = explanation("whole", MAPS[cam])
+    rivals = tuple(
+        Prediction(index, name, 0.01) for index, name in ((293, "cheetah"), (292, "tiger"))
+    )
+    maps = {
+        ("last", 291): MAPS[cam],
+        ("last", 293): MAPS[cam][::-1, ::-1] * np.float32(0.7),
+        ("last", 292): MAPS[cam][:, ::-1] * np.float32(0.4),
+    }
+    mean = (maps["last", 293] + maps["last", 292]) / 2
+    against = replace(
+        single,
+        predictions=(single.target, *rivals),
+        versus=rivals,
+        strength=strength,
+        cam=maps["last", 291] - np.float32(strength) * mean,
+        engine=Made(maps),
+    )
+    check_parity(viewer, against, [("jet", 0.5, "signed")])
+    shown = viewer.evaluate("[...viewer.mapOf('last', 291).values]")
+    np.testing.assert_allclose(shown, against.cam.ravel(), atol=1e-6 * np.ptp(against.cam))
+    assert viewer.evaluate("viewer.state.versus") == "others"
+    assert viewer.evaluate("againstText(viewer.state.scene, viewer.state)") == against.against
+    told = json.loads(json.dumps(against.summary()))
+    found = viewer.evaluate("numbersOf(viewer, viewer.mapOf('last', 291), '')")
+    assert (found["versus"], found["strength"]) == (told["versus"], told["strength"])
 
 
 @pytest.mark.parametrize("frame", [Box(0, 0, 60, 40), Box(33, 21, 290, 111), Box(5, 5, 6, 180)])

@@ -98,7 +98,7 @@ def of(page: Page, function: str, **changes: Any) -> Any:
 
 
 def test_copied_python_names_what_is_drawn(viewer: Page) -> None:
-    text = of(viewer, "pythonOf", method="layercam", versus=293)
+    text = of(viewer, "pythonOf", method="layercam", versus=293, strength=0.5)
     calls = {
         node.func.attr: {key.arg: ast.literal_eval(key.value) for key in node.keywords}
         for node in ast.walk(ast.parse(text))
@@ -110,6 +110,7 @@ def test_copied_python_names_what_is_drawn(viewer: Page) -> None:
         "method": "layercam",
         "target": 291,
         "versus": 293,
+        "strength": 0.5,
         "framing": "whole",
     }
     # Two labels are compared in diverging colours, whatever was chosen before.
@@ -140,7 +141,15 @@ def test_the_caption_names_method_and_evidence(viewer: Page, evidence: options.V
 @pytest.mark.parametrize("versus", [None, 293])
 def test_a_link_carries_everything_that_was_chosen(viewer: Page, versus: int | None) -> None:
     """There and back: `linkOf` writes what `askedBy` reads."""
-    chosen = {"method": "layercam", "versus": versus, "split": 0.3, "tool": "cell", "keep": True}
+    strength = 0.5 if versus else 1
+    chosen = {
+        "method": "layercam",
+        "versus": versus,
+        "strength": strength,
+        "split": 0.3,
+        "tool": "cell",
+        "keep": True,
+    }
     hidden = {"history": [[], HIDDEN], "at": 1, "fill": "noise"}
     link = viewer.evaluate("changes => linkOf({ state: seen(changes) })", LOOK | chosen | hidden)
     query = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
@@ -156,10 +165,12 @@ def test_a_link_carries_everything_that_was_chosen(viewer: Page, versus: int | N
         "layer": "last",
         "method": "layercam",
         "target": "lion",
-        **({"versus": "cheetah"} if versus else {}),
+        **({"versus": "cheetah", "strength": "0.5"} if versus else {}),
         "framing": "whole",
     }
-    assert set(asked["question"]) | {"versus"} == {each.name for each in options.of(Question)}
+    assert set(asked["question"]) | {"versus", "strength"} == {
+        each.name for each in options.of(Question)
+    }
 
 
 @pytest.mark.parametrize(

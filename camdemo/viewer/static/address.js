@@ -47,9 +47,10 @@ function differingFrom(texts, examples, sent = null) {
 
 /** Everything that is seen, as texts by their names; `example` only where there is one. */
 function viewOf({ state }) {
-  const { scene, layer, method, target, versus, tool, fill, keep } = state;
+  const { scene, layer, method, target, versus, strength, tool, fill, keep } = state;
   const asked = { model: scene.model.name, layer, method, framing: scene.framing };
-  const labels = { target: labelText(scene, target), versus: labelText(scene, versus) };
+  const rivals = rivalNamesTold(state);
+  const labels = { target: labelText(scene, target), versus: Array.isArray(rivals) ? rivals.join(";") : rivals, ...(versus !== null && strength !== 1 ? { strength } : {}) };
   const hidden = textOfRegions(regionsNow(state));
   const divider = state.view === "split" ? { split: state.split } : {};
   const view = { example: scene.example, ...asked, ...labels, ...lookOf(state), ...divider, ...textsOfB(state), tool, ...(hidden ? { hidden, fill, keep } : {}) };
@@ -78,7 +79,7 @@ function askedBy(given) {
   const look = Object.fromEntries(options.map(read).filter(([, value]) => value !== undefined));
   const tool = ["read", "box", "brush", "cell", "frame"].includes(texts.tool) ? { tool: texts.tool } : {};
   return {
-    question: pick(["model", "layer", "method", "target", "versus", "framing"]),
+    question: pick(["model", "layer", "method", "target", "versus", "strength", "framing"]),
     wanted: { ...look, ...tool, hidden: regionsFrom(texts.hidden) },
   };
 }

@@ -12,8 +12,24 @@ function labelText(scene, index) {
   return index === null ? null : labelOf(scene, index).label;
 }
 
+/** What a label is compared with, by names that other models know too: null, OTHERS, a name or several. */
+function rivalNames({ scene, target, versus }) {
+  if (versus === null || versus === OTHERS) return versus;
+  const names = rivalsOf({ scene, target, versus }).map((index) => labelText(scene, index));
+  return names.length > 1 ? names : names[0];
+}
+
+/** The same where labels were put onto the page: only this page knows that they are among the others. */
+function rivalNamesTold(state) {
+  const { scene, target, versus } = state;
+  const five = scene.labels.slice(0, 5).filter(({ index }) => index !== target).length;
+  const rivals = rivalsOf(state);
+  return versus === OTHERS && rivals.length !== five ? rivals.map((index) => labelText(scene, index)) : rivalNames(state);
+}
+
 /** What is asked when nothing but `changes` becomes other than it is. */
-function questionOf({ scene, source, framing, layer, method, target, versus, pinned }, changes) {
+function questionOf(state, changes) {
+  const { scene, source, framing, layer, method, target, versus, strength, pinned } = state;
   if (!scene) return { source, method, ...changes };
   const chosen = pinned !== null || versus !== null; // a label that nobody chose may be another now
   const asked = {
@@ -22,7 +38,8 @@ function questionOf({ scene, source, framing, layer, method, target, versus, pin
     layer,
     method,
     target: chosen ? labelText(scene, target) : null,
-    versus: labelText(scene, versus),
+    versus: rivalNames(state),
+    strength,
     framing: scene.framing,
     ...changes,
   };

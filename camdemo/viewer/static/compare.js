@@ -21,7 +21,7 @@ function stateOfB({ state }) {
       return [state.other?.differs.layer, state.layer].find(has) ?? own.scene.layer;
     },
     get target() { return here(state.target); },
-    get versus() { return here(state.versus); },
+    get versus() { return state.versus === null ? null : rivalsOf(state).map(here); },
     /** The same place in the frame. */
     get cell() {
       const map = ownMap(own.layer, own.target);
@@ -54,7 +54,7 @@ function comparingOf(viewer) {
 
   /** What is asked to open B; the label is asked for by its name, since models may count differently. */
   function questionOfB() {
-    const { scene, target, versus, layer, method } = state;
+    const { scene, target, strength, layer, method } = state;
     const { differs } = state.other;
     const asked = { ...questionOf(state, {}), ...differs };
     // A frame of one's own belongs to its photo; and which layers another model has is not known yet.
@@ -65,7 +65,8 @@ function comparingOf(viewer) {
       layer: asked.model === scene.model.name ? (differs.layer ?? layer) : null,
       method: differs.method ?? method,
       target: labelText(scene, target),
-      versus: labelText(scene, versus),
+      versus: state.versus === null ? null : rivalsOf(state).map((index) => labelText(scene, index)),
+      strength,
     };
   }
 
@@ -176,7 +177,7 @@ function comparingOf(viewer) {
     state.other = null;
     if (!state.scene) return;
     const { labels } = state.scene;
-    const at = labels.findIndex(({ label, index }) => label === lent && index !== state.target && index !== state.versus);
+    const at = labels.findIndex(({ label, index }) => label === lent && index !== state.target && ![state.versus].flat().includes(index));
     if (at >= 0) labels.splice(at, 1);
     if (at >= 0) buildLabels(viewer);
     viewer.set({ cell: null });
@@ -291,7 +292,7 @@ function comparingOf(viewer) {
     if (!state.other) return null;
     const read = sides.flatMap((side, i) => {
       const [map, { cell }] = [mapNow(side), side.state];
-      const rival = state.versus === null ? undefined : labelText(state.scene, state.versus);
+      const rival = state.versus === null ? undefined : rivalText(state.scene, state);
       return map && cell && (i === 0 || isReady()) ? [`${"AB"[i]}: ${describeCell(map, cell.row, cell.column, rival)}`] : [];
     });
     const shares = isReady() ? sides.map(shareOf) : [shareOf(viewer), undefined];
@@ -390,7 +391,8 @@ function comparingOf(viewer) {
   /** Ask for the map that B lacks: of a label that it has not among its own, or of another layer or method. */
   function askForMissing() {
     if (!isReady() || mapNow(second) || refusalOf(second.state, second.state.method)) return;
-    if (second.state.target === null) second.askForLabels([labelText(state.scene, state.target)]);
+    const lacking = [state.target, ...rivalsOf(state)].map((index) => labelText(state.scene, index)).filter((label) => !labelNamed(second.state.scene, label));
+    if (lacking.length) second.askForLabels(lacking.slice(0, MOST));
     else second.askForMissing();
   }
 

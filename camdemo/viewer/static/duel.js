@@ -1,12 +1,37 @@
-// Duel: two labels against each other. Where a method is linear in the gradient, as Grad-CAM is,
-// the map of the difference of two logits is the difference of their maps, which are here already;
-// that of another method comes from the server.
+// A label against others: the map of its logit less the mean of theirs, times a strength. Where a
+// method is linear in the gradient, as Grad-CAM is, that is the same of their maps, which are here
+// already; that of another method comes from the server.
 
-/** The map of the difference, of a linear method: positive where the cell speaks for the first. */
-function differenceOf(first, second) {
-  const values = new Float32Array(first.values.length);
-  for (let i = 0; i < values.length; i++) values[i] = first.values[i] - second.values[i];
-  return { ...first, values, exact: first.exact && second.exact };
+const OTHERS = "others"; // all other labels on the page
+
+/** The labels that the explained one is compared with, by their indices; `versus` is null, OTHERS, one of them or several. */
+function rivalsOf({ scene, target, versus }) {
+  if (versus === OTHERS) return scene.labels.map(({ index }) => index).filter((index) => index !== target);
+  return versus === null ? [] : [versus].flat();
+}
+
+/** What a scene is compared with, as the state has it: the shortest that says so. */
+function versusOf({ labels, target, versus }) {
+  const others = labels.filter(({ index }) => index !== target && versus.includes(index));
+  if (versus.length > 1 && others.length === labels.length - 1) return OTHERS;
+  return versus.length > 1 ? versus : (versus[0] ?? null);
+}
+
+/** Rivals as the server is asked for them: {versus: indices or null, strength}. */
+function comparedIn(state) {
+  const rivals = rivalsOf(state);
+  return { versus: rivals.length ? rivals : null, strength: state.strength };
+}
+
+/** The map of a label against others, of a linear method: positive where the cell speaks for the label. */
+function contrastOf(own, others, strength) {
+  const values = new Float32Array(own.values.length);
+  for (let i = 0; i < values.length; i++) {
+    let sum = 0;
+    for (const other of others) sum += other.values[i];
+    values[i] = own.values[i] - (strength * sum) / others.length;
+  }
+  return { ...own, values, exact: own.exact && others.every(({ exact }) => exact) };
 }
 
 /** The same map seen from the other label. */
@@ -14,9 +39,30 @@ function opposite(map) {
   return { ...map, values: map.values.map((value) => -value) };
 }
 
-/** The explained label, and the one that it is compared with. */
-function namesOf(scene, { target, versus }) {
-  return [target, versus].filter((index) => index !== null).map((index) => labelOf(scene, index).label).join(" against ");
+const NUMBERS = { 2: "two", 3: "three", 4: "four", 5: "five" };
+
+/** What a label is compared with, in words; labels.against has the same: "cheetah", "the mean of the other four". */
+function againstText(scene, state) {
+  const rivals = rivalsOf({ scene, target: state.target, versus: state.versus });
+  const names = rivals.map((index) => labelOf(scene, index).label);
+  const told = () => {
+    if (names.length === 1) return names[0];
+    if (versusOf({ labels: scene.labels, target: state.target, versus: rivals }) === OTHERS) return `the mean of the other ${NUMBERS[names.length] ?? names.length}`;
+    return names.length > 3 ? `the mean of ${names.length} labels` : `the mean of ${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+  };
+  return state.strength === 1 ? told() : `${state.strength} of ${told()}`;
+}
+
+/** What stands at the other end of the colours: the one rival, or "the others". */
+function rivalText(scene, state) {
+  const rivals = rivalsOf({ scene, target: state.target, versus: state.versus });
+  return rivals.length === 1 ? labelOf(scene, rivals[0]).label : "the others";
+}
+
+/** The explained label, and what it is compared with. */
+function namesOf(scene, state) {
+  const { label } = labelOf(scene, state.target);
+  return state.versus === null ? label : `${label} against ${againstText(scene, state)}`;
 }
 
 /** Two sentences or more: which part speaks for which of the two. */
@@ -32,25 +78,33 @@ function describeDuel(map, label, rival, scene) {
   return sides.flatMap(told).join(" ");
 }
 
-/** The labels that the explained one can be compared with; built anew where they have changed. */
-function buildRivals(viewer) {
-  const { scene, target } = viewer.state;
-  const others = scene.labels.filter(({ index }) => index !== target);
-  const select = viewer.find("[data-control=versus]");
-  const names = others.map(({ index }) => String(index));
-  if ([...select.options].slice(1).map(({ value }) => value).join() === names.join() && select.options.length) return;
-  select.replaceChildren(
-    make("option", { value: "", textContent: "nothing" }),
-    ...others.map(({ index, label }) => make("option", { value: index, textContent: label })),
-  );
+/** The same of a label against what a state compares it with, which is named where the sides don't tell it. */
+function describeAgainst(map, label, state) {
+  const { scene, strength } = state;
+  const against = rivalsOf(state).length > 1 || strength !== 1 ? `Evidence for ${label} against ${againstText(scene, state)}. ` : "";
+  return against + describeDuel(map, label, rivalText(scene, state), scene);
 }
 
-/** Compare with the most probable other label, or with none any more. */
-function toggleDuel(viewer) {
+/** What the explained label can be compared with; built anew where that has changed. */
+function buildRivals(viewer) {
+  const { scene, target, versus } = viewer.state;
+  const others = scene.labels.filter(({ index }) => index !== target);
+  const entries = [["", "nothing"], ...others.map(({ index, label }) => [index, label])];
+  if (others.length > 1) entries.splice(1, 0, [OTHERS, "the others (mean)"]);
+  if (Array.isArray(versus)) entries.push([versus, `${versus.length} labels (mean)`]);
+  const select = viewer.find("[data-control=versus]");
+  if ([...select.options].map(({ value }) => value).join() === entries.map(([value]) => value).join() && select.options.length) return;
+  select.replaceChildren(...entries.map(([value, textContent]) => make("option", { value, textContent })));
+}
+
+/** Compare with the most probable other label, then with all others on the page, then with none. */
+function stepRivals(viewer) {
   if (!canBeAsked(viewer)) return;
   const { scene, target, versus, method } = viewer.state;
   const { title, knows_label: knowsLabel } = methodOf(method);
   if (!knowsLabel) return viewer.say(`${title} knows no label, so that it can't compare two. Choose another method.`);
-  const rival = scene.labels.find(({ index }) => index !== target);
-  viewer.set({ versus: versus === null && rival ? rival.index : null });
+  const others = scene.labels.filter(({ index }) => index !== target);
+  const steps = [null, ...others.slice(0, 1).map(({ index }) => index), ...(others.length > 1 ? [OTHERS] : [])];
+  const at = typeof versus === "number" ? 1 : steps.indexOf(versus); // several that a link named end with the next
+  viewer.set({ versus: at < 0 ? null : steps[(at + 1) % steps.length] });
 }

@@ -2,9 +2,10 @@
 
 const MOST = 8; // labels in one question: what the server takes
 
-/** Under which name a map is kept; `versus` is the other label of a two-logit map. */
-function mapKey(method, layer, target, versus = null) {
-  return [method, layer, target, ...(versus === null ? [] : [versus])].join("/");
+/** Under which name a map is kept; `rivals` are those that it was held against, and how strongly. */
+function mapKey(method, layer, target, rivals = [], strength = 1) {
+  const against = rivals.length ? [[...rivals].sort((a, b) => a - b), strength] : [];
+  return [method, layer, target, ...against].join("/");
 }
 
 /** What is here of a scene: its maps, and what has been asked for. */
@@ -17,27 +18,28 @@ function knownOf({ method, maps, complete }) {
 /** Keep maps as they travel. */
 function keepMaps(known, packets) {
   for (const packet of packets) {
-    known.maps.set(mapKey(packet.method, packet.layer, packet.target, packet.versus), decodeMap(packet));
+    known.maps.set(mapKey(packet.method, packet.layer, packet.target, packet.versus, packet.strength), decodeMap(packet));
   }
 }
 
-/** What finds a map of a state: of a label at a layer; of the explained label it may be that of two logits. */
+/** What finds a map of a state: of a label at a layer; that of the explained label may be against others. */
 function mapsOf(state) {
-  const made = { revision: 0, maps: new Map() }; // of others: differences, and all layers at once
+  const made = { revision: 0, maps: new Map() }; // of others: contrasts, and all layers at once
   const madeOf = (key, maps, build) => {
     if (made.revision !== state.revision) Object.assign(made, { revision: state.revision, maps: new Map() });
     if (!made.maps.has(key) && maps.every(Boolean)) made.maps.set(key, build(maps));
     return made.maps.get(key);
   };
   return function mapOf(layer, target, method = state.method) {
-    const rival = state.versus !== null && target === state.target ? [state.versus] : [];
-    const key = mapKey(method, layer, target, ...rival);
+    const { strength } = state;
+    const rivals = target === state.target ? rivalsOf(state) : [];
+    const key = mapKey(method, layer, target, rivals, strength);
     const there = state.known.maps.get(key);
     const { parts, shape } = layerOf(state.scene, layer);
     if (parts.length) return there ?? madeOf(key, parts.map((part) => mapOf(part, target, method)), (maps) => fuse(maps, shape.slice(1)));
-    if (!rival.length || !methodOf(method).linear) return there;
-    const both = [target, ...rival].map((index) => state.known.maps.get(mapKey(method, layer, index)));
-    return madeOf(key, both, (maps) => differenceOf(...maps));
+    if (!rivals.length || !methodOf(method).linear) return there;
+    const all = [target, ...rivals].map((index) => state.known.maps.get(mapKey(method, layer, index)));
+    return madeOf(key, all, ([own, ...others]) => contrastOf(own, others, strength));
   };
 }
 
@@ -64,23 +66,24 @@ function exchangeOf(viewer) {
 
   /** Ask for the maps that the picture lacks. */
   function askForMissing() {
-    const { method, layer, target, versus, scene, known } = state;
+    const { method, layer, target, scene, known } = state;
+    const rivals = rivalsOf(state);
     const { stage, parts } = layerOf(scene, layer);
     const isSwept = stage || parts.length > 0;
-    if (versus !== null && !methodOf(method).linear) {
-      ask(null, [target], versus);
-      if (!isSwept) ask([layer], [target], versus);
+    if (rivals.length && !methodOf(method).linear) {
+      const compared = comparedIn(state);
+      ask(null, [target], compared);
+      if (!isSwept) ask([layer], [target], compared);
     }
     const labels = scene.labels.map(({ index }) => index);
     if (!known.swept.has(method)) {
       // A method that was just chosen: one question, and then all of it is instant.
-      const first = [target, versus].filter((index) => index !== null);
-      sweep([...new Set([...first, ...labels])].slice(0, MOST));
+      sweep([...new Set([target, ...rivals, ...labels])].slice(0, MOST));
       if (isSwept) return;
     }
     if (parts.length) return; // its parts are under way
     const missing = labels.filter((index) => !hasMap(index));
-    const shown = missing.filter((index) => index === target || index === versus);
+    const shown = missing.filter((index) => index === target || rivals.includes(index)).slice(0, MOST);
     // A stage is under way for all labels; a finer layer is asked for them all at once.
     const wanted = stage || missing.length > MOST ? shown : missing;
     if (wanted.length) ask([layer], wanted);
@@ -90,9 +93,9 @@ function exchangeOf(viewer) {
    * Ask for maps; null means every stage, or the labels on the page, which go by their indices or
    * names. Each question is asked once a scene; one that failed is asked again when a person does something. True if the answer came.
    */
-  async function ask(layers, targets, versus = null) {
+  async function ask(layers, targets, compared = {}) {
     const { scene, known, method } = state;
-    const question = { layers, targets, method, versus };
+    const question = { layers, targets, method, ...compared };
     const text = JSON.stringify(question);
     if (!host.maps || isLive(viewer) || known.asked.has(text)) return false;
     known.asked.add(text);

@@ -30,7 +30,8 @@ function lookText(state) {
 function captionOf(scene, state) {
   const label = labelOf(scene, state.target);
   const { title } = optionOf("evidence").values.find(({ name }) => name === state.evidence);
-  const kind = state.versus === null ? title.toLowerCase() : "difference of two logits";
+  const rivals = rivalsOf({ ...state, scene });
+  const kind = { 0: title.toLowerCase(), 1: "difference of two logits" }[rivals.length] ?? "logit less the mean of others";
   const strongest = state.strongest < 100 ? [`strongest ${state.strongest} %`] : [];
   return [
     `${namesOf(scene, state)} ${shareText(state, label)}`,

@@ -90,8 +90,8 @@ function framingOf(viewer) {
         const { scene } = state;
         const box = framePixels(next, canvas);
         next = null;
-        const { layer, method, target, versus } = questionOf(state, {});
-        const answer = await host.look({ id: scene.id, layer, method, target, versus, framing: box.join(",") });
+        const { layer, method, target, versus, strength } = questionOf(state, {});
+        const answer = await host.look({ id: scene.id, layer, method, target, versus, strength, framing: box.join(",") });
         if (state.scene?.id !== scene.id || !state.frame) return; // explained or left meanwhile
         if (!answer.maps) {
           viewer.say(answer.error);

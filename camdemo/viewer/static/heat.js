@@ -48,8 +48,8 @@ function heatOfViewer(viewer) {
 
   /** Changes whenever the heat would have other values. */
   function valuesKey() {
-    const { revision, method, layer, target, versus, shared } = state;
-    return [revision, method, layer, target, versus, evidence(), shared].join("|");
+    const { revision, method, layer, target, versus, strength, shared } = state;
+    return [revision, method, layer, target, versus, strength, evidence(), shared].join("|");
   }
 
   /** Changes whenever a small map would look different. */

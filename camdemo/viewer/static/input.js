@@ -92,10 +92,16 @@ function listenToControls(viewer) {
   const choose = {
     "cam-use": (use) => ({ tool: use === "hide" ? state.hider : use }),
     hider: (hider) => ({ hider, tool: hider }),
-    versus: (index) => ({ versus: index === "" ? null : Number(index) }),
+    versus: (given) => ({ versus: { "": null, [OTHERS]: OTHERS }[given] ?? (given ? Number(given) : null) }),
   };
+  // A map that the server must compute waits until the slider rests.
+  const isLater = (name) => name === "strength" && !methodOf(state.method).linear;
+  viewer.root.addEventListener("change", ({ target }) => {
+    if (isLater(target.dataset.control)) viewer.set({ strength: Number(target.value) });
+  });
   viewer.root.addEventListener("input", ({ target }) => {
     const name = target.dataset.control ?? target.name.replace(/^cam-(?!use)/, "");
+    if (isLater(name)) return;
     if (name === "cam-use" || name === "tool" || name === "framing") showResult(viewer);
     if (name === "framing") return chooseFraming(viewer, target.value);
     if (!(name in state || name in choose)) return; // a field that searches listens itself

@@ -119,7 +119,7 @@ const KEYS = [
   { name: "n", words: "look: glow or notebook", keys: { n: (viewer) => stepOption(viewer, "look") } },
   { name: "c", words: "colour map", keys: { c: (viewer) => stepOption(viewer, "colormap") } },
   { name: "e", words: "evidence", keys: { e: (viewer) => stepOption(viewer, "evidence") } },
-  { name: "d", words: "against the strongest other label, or not", keys: { d: toggleDuel } },
+  { name: "d", words: "against the runner-up, then against all others on the page, then alone", keys: { d: stepRivals } },
   {
     name: "r",
     words: "read the map cell by cell with the arrow keys",

@@ -21,7 +21,7 @@ const NOT_SECURE = "Browsers give a camera only to pages under https or on local
 
 /** What all frames have in common, and what of a scene there is none. */
 const FRAME = {
-  ...{ id: "", original: "", name: "Camera", example: "", versus: null, exact: [], complete: true },
+  ...{ id: "", original: "", name: "Camera", example: "", versus: [], strength: 1, exact: [], complete: true },
   ...{ facts: "", versions: "", code: { imports: [], photo: '"camera.jpg"' }, wanted: {} },
 };
 

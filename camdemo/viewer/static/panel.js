@@ -154,7 +154,7 @@ function drawLegend(viewer) {
   const image = context.createImageData(256, 1);
   new Uint32Array(image.data.buffer).set(viewer.heat.settings().pixels);
   context.putImageData(image, 0, 0);
-  const [from, to] = versus === null ? ENDS[viewer.heat.evidence()] : [versus, target].map((index) => labelOf(scene, index).label);
+  const [from, to] = versus === null ? ENDS[viewer.heat.evidence()] : [rivalText(scene, viewer.state), labelOf(scene, target).label];
   viewer.find(".cam-legend-from").textContent = `${told("from")} ${from}`;
   viewer.find(".cam-legend-to").textContent = `${told("to")} ${to}`;
   const zero = -range.from / (range.to - range.from);
@@ -181,14 +181,15 @@ function drawWords(viewer) {
   const map = viewer.mapOf(layer, state.target);
   const compared = viewer.comparing.said();
   const { index, label, probability } = labelOf(scene, state.target);
-  const rival = versus === null ? null : labelOf(scene, versus);
+  const rival = versus === null ? null : rivalText(scene, state);
   // Where there is no room beside the picture the answer to hiding stands below it.
   const below = answer && matchMedia(ONE_COLUMN).matches;
   const own = () => (below ? describeAnswer(state) : wordsOf(viewer, map, label, rival));
   viewer.write(".cam-words", compared?.words.replaceAll(" %", "\u00a0%") ?? own());
   const now = answer ? `${percentText(probability)} → ${percentText(answer.now[index])}` : percentText(probability);
-  const theirs = rival && percentText(answer ? answer.now[rival.index] : rival.probability);
-  const alone = [[label, ` · ${now}`], ...(rival ? [[` against ${rival.label}`, ` · ${theirs}`]] : [])];
+  const [first, ...others] = rivalsOf(state);
+  const theirs = others.length || first === undefined ? "" : ` · ${percentText(answer ? answer.now[first] : labelOf(scene, first).probability)}`;
+  const alone = [[label, ` · ${now}`], ...(rival ? [[` against ${againstText(scene, state)}`, theirs]] : [])];
   const title = compared ? [[compared.title, ""]] : alone;
   writeTitle(viewer, title);
   viewer.write(".cam-asked", describeAnswer(state));
@@ -197,7 +198,7 @@ function drawWords(viewer) {
   const place = state.examples.findIndex(({ name }) => name === scene.example);
   viewer.write(".cam-count", place < 0 ? "" : `${place + 1} / ${state.examples.length}`);
   viewer.write(".cam-facts", [scene.model.title, layerTitle(scene.layers, facts), methodOf(method).title].join(" · "));
-  const read = compared?.read ?? (map && cell ? describeCell(map, cell.row, cell.column, rival?.label) : "");
+  const read = compared?.read ?? (map && cell ? describeCell(map, cell.row, cell.column, rival) : "");
   viewer.write(".cam-readout", read || (compared ? "" : describeSameMaps(viewer)));
   canvas.setAttribute("aria-label", `${scene.name || "Photo"}. ${title.flat().join("")}. ${viewer.find(".cam-words").textContent}`);
 }
@@ -210,7 +211,7 @@ function wordsOf(viewer, map, label, rival) {
   const method = methodOf(state.method);
   if (!method.knows_label) return describeWithoutLabel(map, method, state.scene);
   const weak = describeWeak(map, heat.rangeFor(state.layer, state.target));
-  const told = rival ? describeDuel(map, label, rival.label, state.scene) : describe(map, label, state.scene);
+  const told = rival ? describeAgainst(map, label, state) : describe(map, label, state.scene);
   return [told, weak].filter(Boolean).join(" ");
 }
 
@@ -263,6 +264,7 @@ function drawControls(viewer) {
   choices.method.input.disabled = methodsHere(viewer).length < 2;
   find("[data-control=evidence]").disabled = find("[data-control=shared]").disabled = state.versus !== null;
   find("[data-control=versus]").disabled = !methodOf(state.method).knows_label;
+  find("[data-control=strength]").disabled = state.versus === null;
   find("[data-control=colormap]").disabled = viewer.heat.evidence() === "signed";
   find("[data-control=opacity]").disabled = find("[data-control=strongest]").disabled = state.view === "photo";
   find(".cam-chip").textContent = scene.model.title;

@@ -25,7 +25,12 @@ function pythonOfHiding(state) {
 const asPython = (value) => JSON.stringify(value);
 
 /** The lines of Python that explain a photo as a state shows it; `start` is what explains. */
-function pythonOfQuestion(start, { scene, layer, method, target, versus }) {
+function pythonOfQuestion(start, state) {
+  const { scene, layer, method, target, strength } = state;
+  const rivals = rivalsOf(state);
+  const isOthers = rivalNamesTold(state) === OTHERS;
+  const named = rivals.map((index) => labelOf(scene, index).label).join(", ");
+  const versus = isOthers ? asPython(OTHERS) : rivals.length > 1 ? `[${rivals.join(", ")}]` : rivals[0];
   return [
     `${start}.explain(`,
     `    ${scene.code.photo},`,
@@ -33,7 +38,8 @@ function pythonOfQuestion(start, { scene, layer, method, target, versus }) {
     `    layer=${asPython(layer)},`,
     `    method=${asPython(method)},`,
     `    target=${target},  # ${labelOf(scene, target).label}`,
-    ...(versus === null ? [] : [`    versus=${versus},  # ${labelOf(scene, versus).label}`]),
+    ...(rivals.length ? [`    versus=${versus},  # ${named}`] : []),
+    ...(rivals.length && strength !== 1 ? [`    strength=${strength},`] : []),
     `    framing=${asPython(scene.framing)},`,
     ")",
   ];

@@ -45,24 +45,25 @@ function lossOf(map, { shape: [, height, width] }) {
  */
 async function wholeMap({ state, host, mapOf }) {
   checkFrame(state);
-  const { scene, layer, method, target, versus } = state;
+  const { scene, layer, method, target, strength } = state;
+  const rivals = rivalsOf(state);
   const facts = layerOf(scene, layer);
   const map = mapOf(layer, target);
   if (!map) throw new Error("This map is still being computed. Try again when it is here.");
   if (!lossOf(map, facts)) return { map, loss: "" };
-  const whole = async (index, rival = null) => {
-    const asked = { layers: [layer], targets: [index], method, versus: rival, exact: true };
+  const whole = async (index, compared = {}) => {
+    const asked = { layers: [layer], targets: [index], method, ...compared, exact: true };
     const answer = host.maps ? await host.maps({ id: scene.id, ...asked }) : { maps: scene.exact };
     if (answer.error) throw new Error(answer.error);
     const packet = answer.maps.find((each) =>
-      each.layer === layer && each.target === index && each.method === method && each.versus === rival);
+      each.layer === layer && each.target === index && each.method === method && String(each.versus) === String(compared.versus ?? []));
     return packet && decodeMap(packet);
   };
-  const linear = versus !== null && methodOf(method).linear;
-  const own = await whole(target, linear ? null : versus);
-  const other = linear ? await whole(versus) : null;
-  if (!own || (linear && !other)) return { map, loss: lossOf(map, facts) };
-  return { map: linear ? differenceOf(own, other) : own, loss: "" };
+  const linear = methodOf(method).linear;
+  const own = await whole(target, linear || !rivals.length ? {} : comparedIn(state));
+  const others = linear ? await Promise.all(rivals.map((index) => whole(index))) : [];
+  if (!own || !others.every(Boolean)) return { map, loss: lossOf(map, facts) };
+  return { map: others.length ? contrastOf(own, others, strength) : own, loss: "" };
 }
 
 /** What is said beside a map that is not the computed one. */
@@ -72,11 +73,11 @@ function describeLoss(loss, { shape: [, height, width] }) {
 }
 
 /** What must be known of a map that is drawn: evidence in the bars; as Explanation.caveat says it. */
-function describeDrawn(map, scene, { target, versus }) {
-  const name = (index) => labelOf(scene, index).label;
-  const sides = versus === null
-    ? [[map, `the evidence for ${name(target)}`]]
-    : [[map, `what speaks for ${name(target)}`], [opposite(map), `what speaks for ${name(versus)}`]];
+function describeDrawn(map, scene, state) {
+  const { label } = labelOf(scene, state.target);
+  const sides = state.versus === null
+    ? [[map, `the evidence for ${label}`]]
+    : [[map, `what speaks for ${label}`], [opposite(map), `what speaks for ${rivalText(scene, state)}`]];
   const told = sides.map(([side, what]) => [placeOf(side, scene).bars, what]).filter(([bars]) => bars > WORTH_SAYING);
   return told.map(([bars, what]) => describeBars(bars, what)).join(" ");
 }
@@ -91,7 +92,8 @@ function hiddenNumbers(state) {
 
 /** The map and all that belongs to it, under the names of Explanation.summary(). */
 function numbersOf({ state, heat }, { values, height, width }, loss) {
-  const { scene, layer, method, target, versus } = state;
+  const { scene, layer, method, target, strength } = state;
+  const rivals = rivalsOf(state);
   const { low, high } = rangeOf([{ values }]);
   const [left, top, right, bottom] = scene.natural_box;
   return {
@@ -100,7 +102,8 @@ function numbersOf({ state, heat }, { values, height, width }, loss) {
     method,
     framing: scene.framing,
     target: labelOf(scene, target),
-    versus: versus === null ? null : labelOf(scene, versus),
+    versus: rivals.map((index) => labelOf(scene, index)),
+    strength: rivals.length ? strength : 1,
     predictions: scene.labels.slice(0, 5), // what else is on the page stands behind them
     image: { width: scene.size[0], height: scene.size[1] },
     box: { left, top, right, bottom },
@@ -151,14 +154,14 @@ async function fullSize(viewer) {
 
 /** What is asked of the server for a file that opens as this is seen. */
 function pageQuestion(state) {
-  const { scene, layer, method, target, versus, split, fill, keep, answer } = state;
+  const { scene, layer, method, target, split, fill, keep, answer } = state;
   const labels = scene.labels.map(({ index }) => index);
   const of = (values) => (values ? labels.map((index) => values[index]) : null);
   const said = answer && {
     labels, now: of(answer.now), elsewhere: of(answer.elsewhere), errors: of(answer.errors), overlap: answer.overlap, first: answer.first,
   };
   const hidden = regionsNow(state).length ? { regions: regionsNow(state), fill, keep, answer: said } : null;
-  return { id: scene.id, layer, method, target, versus, look: lookOf(state), split, hidden };
+  return { id: scene.id, layer, method, target, ...comparedIn(state), look: lookOf(state), split, hidden };
 }
 
 /** What is compared must be here. */

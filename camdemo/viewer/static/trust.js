@@ -4,8 +4,9 @@
 const COMPUTING = "Being computed …";
 
 /** What is asked: the map that is shown. */
-function shownMap({ scene, layer, method, target, versus }) {
-  return { id: scene.id, layer, method, target, versus };
+function shownMap(state) {
+  const { scene, layer, method, target } = state;
+  return { id: scene.id, layer, method, target, ...comparedIn(state) };
 }
 
 /** The tests of a viewer's maps. */
@@ -15,9 +16,9 @@ function trustOf(viewer) {
 
   /** Which map, or which label alone, a test is about. */
   function keyOf(kind) {
-    const { scene, layer, method, target, versus, fill } = state;
+    const { scene, layer, method, target, fill } = state;
     const about = { scores: [], curves: [layer, method, fill], randomised: [layer, method], completeness: [layer, method] };
-    return [kind, scene.id, target, versus, ...about[kind]].join("|");
+    return [kind, scene.id, target, rivalsOf(state), state.strength, ...about[kind]].join("|");
   }
 
   const resultOf = (kind) => (state.scene ? foundOf(state).get(keyOf(kind)) : undefined);

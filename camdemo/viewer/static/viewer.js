@@ -10,10 +10,10 @@
  *   upload           async (file) -> {path} or {error}
  *   waiting          async () -> {before}: how many are answered first
  *   download, downloadState, cancelDownload   async ({model}) -> {state, received, total, error}
- *   maps             async ({id, layers, targets, method, versus, exact}) -> {maps, labels} or {error}
+ *   maps             async ({id, layers, targets, method, versus, strength, exact}) -> {maps, labels} or {error}
  *   hide             async ({id, mask, fill, keep}) -> {probabilities, first} or {error}
  *   hideElsewhere    the same, on average over random places
- *   look             async ({id, framing, layer, method, target, versus}) -> {labels, maps, target} or {error}
+ *   look             async ({id, framing, layer, method, target, versus, strength}) -> {labels, maps, target} or {error}
  *   live             async ({frame, model, layer, method, target, framing}) -> what changes of a scene, or {error}
  *   scores, curves, randomised, completeness   async (question) -> {text, ...} or {error}; see trust.js
  *   labels           async () -> the names of all labels that can be added
@@ -46,7 +46,8 @@ function mountViewer(root, host) {
     ...defaultsOf([OPTIONS.question.method, OPTIONS.fill, OPTIONS.keep]),
     layer: "",
     target: 0,
-    versus: null, // the label that the target is compared with
+    versus: null, // what the target is compared with: OTHERS, a label or several
+    strength: defaultsOf([OPTIONS.question.strength]).strength, // how much of their mean is subtracted
     pinned: null, // the label that a person chose for this photo
     split: 0.5, // where the divider is
     cell: null, // {row, column, place} that is read out; see cellOf
@@ -201,9 +202,12 @@ function mountViewer(root, host) {
     const stays = isNew && before?.model.name === scene.model.name && scene.layers.some(({ name }) => name === layer);
     state.layer = stays ? layer : scene.layer;
     state.target = labelOf(scene, pinned)?.index ?? scene.target;
-    const rival = samePhoto && isNew ? (labelOf(scene, versus)?.index ?? null) : null;
-    state.versus = known ? rival : (scene.versus ?? rival);
-    if (state.versus === state.target) state.versus = null;
+    const isHere = versus === OTHERS || [versus].flat().every((index) => labelOf(scene, index));
+    const kept = samePhoto && isNew && isHere ? versus : null;
+    state.versus = known ? kept : (versusOf(scene) ?? kept);
+    const rivals = rivalsOf(state);
+    if (!rivals.length || rivals.includes(state.target)) state.versus = null;
+    if (scene.versus.length && !known) state.strength = scene.strength;
     cam.dataset.empty = "false";
     say("");
     buildStrip(viewer);
@@ -233,8 +237,9 @@ function mountViewer(root, host) {
 
   function chooseLabel(index) {
     const { target, versus, pinned } = state;
+    const swapped = (rival) => (Array.isArray(rival) ? rival.map(swapped) : rival === index ? target : rival); // a rival takes its place
     const isAgain = isLive(viewer) && index === pinned; // then the most probable one is followed again
-    set({ target: index, pinned: isAgain ? null : index, versus: index === versus ? target : versus });
+    set({ target: index, pinned: isAgain ? null : index, versus: swapped(versus) });
   }
 
   Object.assign(viewer, { mapOf, set, write, say, wait, doing, show, glance, chooseLabel });
