@@ -241,7 +241,7 @@ class Explainer:
             ChoiceError, RangeError: an unknown model, layer, label, index, framing or method, or a
                 setting or strength out of range.
             CamdemoError: a label compared with itself or with none; a method that is not there at
-                this layer or for this model, or that can't compare; a setting that it does not have.
+                this layer or for this model, or that can't compare; a setting that it has not.
             RegionError: a frame that is not within the photo, or has no area.
             ImageError: the photo can't be read.
             WeightsError: the weights can't be had.

@@ -178,7 +178,7 @@ def test_a_label_is_its_name_or_its_index_as_a_link_has_it() -> None:
     assert questions.explain({"target": "", "versus": "-1"}) == {"target": "", "versus": -1}
 
 
-TEXTS = "Model, layer, method and framing must be texts."
+TEXTS = "Model, layer, method, settings and framing must be texts."
 NO_LABEL = "Target and versus must be labels or their indices."
 OF_ANOTHER_TYPE = [
     *(
