@@ -13,7 +13,7 @@ from dataclasses import fields
 import numpy as np
 import torch
 
-from camdemo.engine import Engine, Job, LabelMaps, Progress, Sweep
+from camdemo.engine import Engine, FirstMap, Job, LabelMaps, Progress, Sweep
 from camdemo.engine.protocol import Answer
 from camdemo.records import LayerInfo
 
@@ -60,7 +60,7 @@ def check_plain(value: object) -> None:
     if isinstance(value, tuple | list):
         for one in value:
             check_plain(one)
-    elif isinstance(value, LayerInfo):
+    elif isinstance(value, LayerInfo | FirstMap):
         check_plain([getattr(value, one.name) for one in fields(value)])
     else:
         assert isinstance(value, _PLAIN), f"{value!r} can't be sent everywhere"

@@ -3,6 +3,7 @@
 Importing this loads no torch; the first job does.
 """
 
+from .gathering import GatheringEngine
 from .lanes import cores
 from .local import LocalEngine
 from .protocol import (
@@ -11,6 +12,7 @@ from .protocol import (
     Examine,
     FindLayers,
     FirstMap,
+    FirstMaps,
     Job,
     LabelMaps,
     MapAndLogits,
@@ -34,6 +36,8 @@ __all__ = [
     "Examine",
     "FindLayers",
     "FirstMap",
+    "FirstMaps",
+    "GatheringEngine",
     "Job",
     "LabelMaps",
     "LocalEngine",

@@ -19,6 +19,7 @@ from .protocol import (
     Examine,
     FindLayers,
     FirstMap,
+    FirstMaps,
     Job,
     LabelMaps,
     PixelMap,
@@ -78,7 +79,7 @@ class LocalEngine:
         elif isinstance(job, Sweep):
             answer = together(self.stream(job))
         else:
-            assert isinstance(job, FirstMap | PixelMap | Score | Randomised)
+            assert isinstance(job, FirstMap | FirstMaps | PixelMap | Score | Randomised)
             answer = self._perform(job, progress)
         return cast(Answer, answer)
 

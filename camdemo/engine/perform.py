@@ -17,6 +17,7 @@ from ..records import Fill, ModelSpec
 from ..trust import hiding
 from .protocol import (
     FirstMap,
+    FirstMaps,
     LabelMaps,
     MapAndLogits,
     PixelAnswer,
@@ -28,7 +29,9 @@ from .protocol import (
     Sweep,
 )
 
-Single: TypeAlias = FirstMap | PixelMap | Score | Randomised  # the jobs that have one answer
+Single: TypeAlias = (
+    FirstMap | FirstMaps | PixelMap | Score | Randomised
+)  # the jobs that have one answer
 Between = Callable[[], None]  # called where others may go first; the network is then free
 
 
@@ -40,6 +43,8 @@ def answer(
     progress: Progress | None = None,
 ) -> object:
     """The answer to a job, from its network."""
+    if isinstance(job, FirstMaps):
+        return first_maps(job, network)
     if isinstance(job, FirstMap):
         return first_map(job, network)
     if isinstance(job, PixelMap):
@@ -86,6 +91,21 @@ def first_map(job: FirstMap, network: nn.Module) -> MapAndLogits:
     cam, logits = methods.explain(network, job.layer, inputs, job.method, job.target, job.versus)
     target = methods.best(logits, job.versus) if job.target is None else job.target
     return MapAndLogits(cam, logits, target, 1000 * (time.perf_counter() - started))
+
+
+def first_maps(job: FirstMaps, network: nn.Module) -> tuple[MapAndLogits, ...]:
+    """See `FirstMaps`."""
+    started = time.perf_counter()
+    first, count = job.jobs[0], len(job.jobs)
+    inputs = torch.from_numpy(np.concatenate([one.inputs for one in job.jobs]))
+    asked = [(one.target, one.versus) for one in job.jobs]
+    found = methods.explain_each(network, first.layer, inputs, asked, first.method, job.top)
+    milliseconds = 1000 * (time.perf_counter() - started) / count
+    answers = []
+    for one, (cam, logits, others) in zip(job.jobs, found, strict=True):
+        target = methods.best(logits, one.versus) if one.target is None else one.target
+        answers.append(MapAndLogits(cam, logits, target, milliseconds, others))
+    return tuple(answers)
 
 
 def labels(job: Sweep, network: nn.Module, between: Between) -> Iterator[tuple[int, LabelMaps]]:

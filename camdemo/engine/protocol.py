@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -104,12 +104,14 @@ class MapAndLogits:
         logits: float32 (labels,).
         target: index of the label that the map explains.
         milliseconds: what the network took, without the wait for its turn.
+        others: maps of further labels, {index: float32 (h, w)}; only of `FirstMaps`.
     """
 
     map: np.ndarray
     logits: np.ndarray
     target: int
     milliseconds: float
+    others: dict[int, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,6 +134,29 @@ class FirstMap(Job[MapAndLogits]):
     versus: Rivals | None
     rank: Rank
     passing: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FirstMaps(Job[tuple[MapAndLogits, ...]]):
+    """First maps of several photos from one forward, each as if it had been asked alone.
+
+    A photo whose logits are not finite is answered with them; whoever asked refuses it.
+
+    Attributes:
+        jobs: at least one, all of one model, layer and method.
+        top: of how many of its most probable labels each photo gets a map besides; `others`.
+    """
+
+    jobs: tuple[FirstMap, ...]
+    top: int = 0
+
+    @property
+    def model(self) -> str:
+        return self.jobs[0].model
+
+    @property
+    def rank(self) -> Rank:
+        return min(job.rank for job in self.jobs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .folding import prepare
     from .layers import default, discover
     from .layers import find as find_layer
-    from .maps import best, explain, sweep
+    from .maps import best, explain, explain_each, sweep
     from .pixels import PixelMap, explain_input
     from .randomising import cascade
 
@@ -30,6 +30,7 @@ _LATE = {
     "examine": ("anatomy", "examine"),
     "explain": ("maps", "explain"),
     "explain_input": ("pixels", "explain_input"),
+    "explain_each": ("maps", "explain_each"),
     "find_layer": ("layers", "find"),
     "prepare": ("folding", "prepare"),
     "sweep": ("maps", "sweep"),
@@ -51,6 +52,7 @@ __all__ = [
     "discover",
     "examine",
     "explain",
+    "explain_each",
     "explain_input",
     "find",
     "find_layer",

@@ -51,12 +51,64 @@ def explain(
     """
     function = registry.check(method, layer, versus).function
     grids, answer = _forward(network, [layer], inputs)
+    _check_finite(answer)
     logits = answer.detach()[0].numpy()
     index = best(logits, versus) if target is None else target
     rivals = versus and versus.among(logits, index)
     gradients = _backward(grids, answer, index, rivals)
     maps = {name: _map(function, grids[name], gradients[name]) for name in grids}
     return _of(layer, maps), logits
+
+
+def explain_each(
+    network: nn.Module,
+    layer: LayerInfo,
+    inputs: Tensor,
+    asked: Sequence[tuple[int | None, Rivals | None]],
+    method: str = registry.DEFAULT,
+    top: int = 0,
+) -> list[tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]]:
+    """`explain` of several photos from one forward, and one backward for all of them.
+
+    In evaluation mode the photos of a batch don't influence each other: so the gradient of the sum
+    of their logits is, in each photo, that of its own.
+
+    Args:
+        inputs: float32 (n, 3, side, side).
+        asked: target and `versus` of each photo.
+        top: of how many of its most probable labels each photo gets a map besides.
+
+    Returns:
+        For each photo its map and logits, as `explain`, and {label: map} of the most probable. A
+        photo whose logits are not finite gets them so, and no map that means anything.
+
+    Raises:
+        ChoiceError, CamdemoError: as `registry.check`.
+    """
+    (function,) = {registry.check(method, layer, versus).function for _, versus in asked}
+    grids, answer = _forward(network, [layer], inputs)
+    logits = answer.detach().numpy()
+    order = np.argsort(-logits, axis=1, kind="stable")[:, :top]
+    chosen: list[tuple[int, Rivals | None]] = []
+    for row, (target, versus) in zip(logits, asked, strict=True):
+        index = best(row, versus) if target is None else target
+        chosen.append((index, versus and versus.among(row, index)))
+    rounds: list[list[tuple[int, Rivals | None]]] = [chosen]
+    rounds += [[(int(label), None) for label in labels] for labels in order.T]
+    maps: list[np.ndarray] = []  # of each round, (n, h, w)
+    for each in rounds:
+        weights = [asked_of(answer[:1], *one) for one in each]
+        gradients = _gradients(grids, answer, torch.cat(weights))
+        parts = {name: function(grids[name].detach(), gradients[name]).numpy() for name in grids}
+        photos = [
+            _of(layer, {name: cams[number] for name, cams in parts.items()})
+            for number in range(len(each))
+        ]
+        maps.append(np.stack(photos).astype(np.float32, copy=False))
+    return [
+        (maps[0][n], logits[n], {int(label): maps[1 + i][n] for i, label in enumerate(order[n])})
+        for n in range(len(asked))
+    ]
 
 
 def sweep(
@@ -89,6 +141,7 @@ def sweep(
     """
     found = [registry.find(name) for name in methods]
     grids, answer = _forward(network, layers, inputs)
+    _check_finite(answer)
     shared: dict[tuple[str, str], np.ndarray] = {}  # the maps that know no label
     for target in targets:
         between()
@@ -135,7 +188,7 @@ def best(logits: np.ndarray, versus: Rivals | None) -> int:
 def _forward(
     network: nn.Module, layers: Sequence[LayerInfo], inputs: Tensor
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """The grids of the layers, and the logits (1, labels) that depend on them."""
+    """The grids of the layers, and the logits (n, labels) that depend on them."""
     before: AbstractContextManager
     behind: AbstractContextManager
     if isinstance(network, Prepared) and [layer.name for layer in layers] == [network.last]:
@@ -145,12 +198,15 @@ def _forward(
         before, behind = torch.enable_grad(), ShortBackward()
     with before, tap(network, _parts(layers), behind) as grids:
         logits = network(inputs)
+    return grids, logits
+
+
+def _check_finite(logits: Tensor) -> None:
     if not logits.isfinite().all():
         raise CamdemoError(
             "The model's answer to this photo is not a number, so there is nothing to explain. "
             "Its weights may be damaged: choose another model, or delete the file of its weights."
         )
-    return grids, logits
 
 
 @contextmanager
@@ -164,7 +220,11 @@ def _backward(
     grids: dict[str, Tensor], logits: Tensor, target: int, versus: Rivals | None
 ) -> dict[str, Tensor]:
     """The gradients of a logit, or of that less the mean of others, with respect to each grid."""
-    weights = asked_of(logits, target, versus)
+    return _gradients(grids, logits, asked_of(logits, target, versus))
+
+
+def _gradients(grids: dict[str, Tensor], logits: Tensor, weights: Tensor) -> dict[str, Tensor]:
+    """Those of the sum of all logits of a batch, each as much as its weight: (n, labels)."""
     gradients = torch.autograd.grad(
         logits, list(grids.values()), weights, retain_graph=True, materialize_grads=True
     )
