@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .batch import BatchRow, explain_many
 from .comparison import Comparison, compare
 from .errors import (
     CamdemoError,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BatchRow",
     "Box",
     "CamdemoError",
     "ChoiceError",
@@ -62,6 +64,7 @@ __all__ = [
     "Settings",
     "WeightsError",
     "compare",
+    "explain_many",
     "serve",
 ]
 

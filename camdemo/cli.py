@@ -1,4 +1,4 @@
-"""The command line: camdemo serve | explain | models | layers | fetch."""
+"""The command line: camdemo serve | explain | batch | models | layers | fetch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .errors import CamdemoError
 from .explainer import Explainer
 from .launch import page_explainer
 from .models import CATALOGUE
-from .options import add_flags, read
+from .options import add_flags, of, read
 from .question import Look, Question
 from .records import percent
 from .settings import Settings
@@ -68,6 +68,31 @@ def _parser() -> argparse.ArgumentParser:
     add_flags(explain, Look)
     explain.set_defaults(run=_explain)
 
+    batch = commands.add_parser(
+        "batch",
+        help="explain many photos: a table, and a contact sheet that opens from disk",
+        description="What is in OUT already is not computed again: a run that was stopped goes on.",
+    )
+    batch.add_argument(
+        "photos",
+        metavar="PHOTOS",
+        nargs="+",
+        help="a folder, a pattern in quotes, a text file with a path a line, or photos",
+    )
+    batch.add_argument("-o", "--output", metavar="OUT", required=True, help="a folder of its own")
+    batch.add_argument("--overlay", action="store_true", help="write overlays of the photos' sizes")
+    batch.add_argument("--maps", action="store_true", help="write the maps, for NumPy")
+    batch.add_argument("--no-sheet", action="store_true", help="write no contact sheet and pages")
+    batch.add_argument(
+        "--expected",
+        type=Path,
+        metavar="LABELS.csv",
+        help="what the photos show, a line FILE,LABEL each: wrong answers come first",
+    )
+    add_flags(batch, Question)
+    add_flags(batch, Look)
+    batch.set_defaults(run=_batch)
+
     listing = commands.add_parser("models", help="list the models")
     listing.set_defaults(run=_models)
 
@@ -113,6 +138,38 @@ def _explain(options: argparse.Namespace) -> None:
     print(f"Map of {explanation.target.text}{against} ({where})")
     if caveat := explanation.caveat(look.evidence):
         print(caveat)
+
+
+def _batch(options: argparse.Namespace) -> None:
+    from .batch import explain_many
+
+    asked = read(Question, vars(options))
+    look = read(Look, vars(options))
+    is_chosen = any(getattr(options, each.name, None) is not None for each in of(Look))
+    given = Settings.from_environment()
+    given = replace(given, lanes=given.lanes or cores())
+    try:
+        rows = explain_many(
+            options.photos,
+            options.output,
+            explainer=Explainer(given, engine=LocalEngine(settings=given)),
+            sheet=not options.no_sheet,
+            overlay=options.overlay,
+            maps=options.maps,
+            look=look if is_chosen else None,
+            expected=options.expected,
+            progress=_progress_bar(),
+            **asdict(asked),
+        )
+    except KeyboardInterrupt:
+        print("Stopped. The same command goes on from here.", file=sys.stderr)
+        raise
+    failed, wrong = sum(bool(row.error) for row in rows), sum(row.is_wrong for row in rows)
+    facts = [f"{len(rows)} photos"]
+    facts += [f"{failed} could not be read"] if failed else []
+    facts += [f"{wrong} not as expected"] if options.expected else []
+    shown = "table.csv" if options.no_sheet else "index.html"
+    print(f"{', '.join(facts)}: {Path(options.output, shown)}")
 
 
 def _models(_options: argparse.Namespace) -> None:

@@ -19,6 +19,11 @@ Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lan
 Activation = Literal["softmax", "sigmoid"]  # how logits become probabilities
 INPUT = "input"  # the name, among those of layers, of what a network is given
 
+# How the names of photos end, in folders.
+PHOTO_ENDINGS = frozenset(
+    (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:

@@ -41,13 +41,17 @@ LEVELS: list[dict[str, set[str]]] = [
         "comparison": WORDS | CRAFTS | {"explanation"},
         "explainer": WORDS | CRAFTS | {"settings", "engine", "warmup", "finding", "explanation"},
     },
+    {"batch": WORDS | CRAFTS | {"settings", "engine", "viewer", "explanation", "explainer"}},
     {
         "__init__": {"errors", "records", "trust", "settings", "explanation", "comparison"}
-        | {"explainer"}
+        | {"explainer", "batch"}
     },
     {"ui": WORDS | {"settings", "engine", "viewer", "__init__"}},
     {"launch": WORDS | {"settings", "engine", "explainer", "ui"}},
-    {"cli": WORDS | {"settings", "models", "methods", "engine", "explainer", "ui", "launch"}},
+    {
+        "cli": WORDS
+        | {"settings", "models", "methods", "engine", "explainer", "batch", "ui", "launch"}
+    },
     {"__main__": {"cli"}, "app": {"cli"}},
 ]
 # What a room may know by name for its type hints, under `if TYPE_CHECKING`.
@@ -149,6 +153,7 @@ def test_importing_the_package_and_listing_its_models_load_no_torch(code: str) -
 
 def test_what_is_public_is_this_and_no_more():
     assert camdemo.__all__ == [
+        "BatchRow",
         "Box",
         "CamdemoError",
         "ChoiceError",
@@ -172,6 +177,7 @@ def test_what_is_public_is_this_and_no_more():
         "Settings",
         "WeightsError",
         "compare",
+        "explain_many",
         "serve",
     ]
     assert all(hasattr(camdemo, name) for name in camdemo.__all__)

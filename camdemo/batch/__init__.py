@@ -1,0 +1,6 @@
+"""Many photos: a table, a contact sheet that opens from disk, maps and overlays."""
+
+from .running import explain_many
+from .table import BatchRow
+
+__all__ = ["BatchRow", "explain_many"]
