@@ -1,4 +1,4 @@
-"""All measurements in one run: `python -m benchmarks`, or `make bench`. About four minutes."""
+"""All measurements in one run: `python -m benchmarks`, or `make bench`. About six minutes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import platform
 
 import torch
 
-from . import core, stage, start, sweeping, whole
+from . import core, folder, stage, start, sweeping, whole
 
 CORE_SECONDS = 18.0  # a model
 WHOLE_SECONDS = 12.0  # a row
@@ -25,12 +25,13 @@ def main() -> None:
     # First, while nothing else of this process is in memory or running.
     _print("Start", start.measure())
     names = list(core.CASES)
-    with stage.weights_at_hand(names) as random:
+    with stage.weights_at_hand(list({*names, *folder.MODELS})) as random:
         if random:
             print(f"\nRandom weights, which take the same time: {', '.join(random)}.")
         _print("Core: preprocessed tensor to map and top five", core.measure(CORE_SECONDS))
         _print("Sweep: the maps of every stage for five labels", sweeping.measure(SWEEP_SECONDS))
         _print("Whole: bytes of a photo to overlay and top five", whole.measure(WHOLE_SECONDS))
+        _print(f"Folder: {folder.PHOTOS} photos from files to maps and labels", folder.measure())
 
 
 def _print(title: str, tables: str) -> None:

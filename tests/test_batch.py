@@ -30,7 +30,7 @@ def explainer() -> Explainer:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """A folder: two animals, a tower in a folder of its own, a broken file, and what is no photo."""
+    """Two animals, a tower in a folder of its own, a broken file, and what is no photo."""
     folder = tmp_path / "photos"
     (folder / "far" / ".hidden").mkdir(parents=True)
     (folder / "album.jpg").mkdir()
@@ -204,9 +204,6 @@ def test_each_photo_has_the_row_of_its_own_explanation(run: tuple, explainer: Ex
     assert [row.number for row in rows] == [0, 1, 2, 3]
     assert rows[0].error.startswith("This is not a photo that can be read.")
     assert rows[0].top == ()
-    assert Table(output / "table.csv").rows == [
-        pytest.approx(row) if False else row for row in Table(output / "table.csv").rows
-    ]
     maps = dict(zip([1, 2, 3], np.load(output / "maps" / "000000.npz")["maps"], strict=True))
     for row in rows[1:]:
         one = explainer.explain(photos / row.file)
