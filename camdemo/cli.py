@@ -146,13 +146,10 @@ def _batch(options: argparse.Namespace) -> None:
     asked = read(Question, vars(options))
     look = read(Look, vars(options))
     is_chosen = any(getattr(options, each.name, None) is not None for each in of(Look))
-    given = Settings.from_environment()
-    given = replace(given, lanes=given.lanes or cores())
     try:
         rows = explain_many(
             options.photos,
             options.output,
-            explainer=Explainer(given, engine=LocalEngine(settings=given)),
             sheet=not options.no_sheet,
             overlay=options.overlay,
             maps=options.maps,
