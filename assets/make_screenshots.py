@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import sys
+import tempfile
 from pathlib import Path
 
 from PIL import Image
@@ -12,7 +14,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from camdemo import Explainer, Settings  # noqa: E402
+from benchmarks.folder import make_photos  # noqa: E402
+from camdemo import Explainer, Settings, explain_many  # noqa: E402
 from camdemo.ui.page import build_demo  # noqa: E402
 from camdemo.ui.server.launching import launch_options  # noqa: E402
 from tests.browser import chromium  # noqa: E402
@@ -37,6 +40,7 @@ def main() -> None:
         animate(page, HERE / "viewer.webp")
         phone = opened(browser, address, 390, 844, is_mobile=True, has_touch=True)
         phone.screenshot(path=HERE / "phone.png")
+        contact_sheet(browser, explainer, HERE / "sheet.webp")
         browser.close()
     demo.close()
 
@@ -49,6 +53,33 @@ def opened(browser: Browser, address: str, width: int, height: int, **kind: bool
     settled(page)
     page.wait_for_timeout(1000)  # what fades and moves has come to rest
     return page
+
+
+# What of the photos at hand ImageNet has a name for.
+EXPECTED = {
+    "lion": "lion",
+    "cheetah": "cheetah",
+    "chelsea": "tabby",
+    "coffee": "espresso",
+    "motorcycle_left": "moped",
+    "rocket": "missile",
+}
+
+
+def contact_sheet(browser: Browser, explainer: Explainer, path: Path) -> None:
+    """The sheet of 120 photos, with what some of them show."""
+    with tempfile.TemporaryDirectory() as folder:
+        photos = make_photos(Path(folder), 120)
+        labels = Path(folder, "labels.csv")
+        with labels.open("w", newline="") as file:
+            names = [(photo.name, EXPECTED.get(photo.name.rpartition("-")[0])) for photo in photos]
+            csv.writer(file).writerows(row for row in names if row[1])
+        output = Path(folder, "out")
+        explain_many(folder, output, explainer=explainer, expected=labels)
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.goto((output / "index.html").as_uri())
+        page.wait_for_timeout(1000)
+        Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(path, quality=80, method=6)
 
 
 def animate(page: Page, path: Path) -> None:

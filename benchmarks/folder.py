@@ -60,17 +60,17 @@ def make_photos(folder: Path, count: int) -> list[Path]:
     names = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")
     at_hand = [Path(get_image(name)) for name in ("lion.jpg", "cheetah.jpg", "tower.jpg")]
     at_hand += [data / name for name in names if (data / name).exists()]
-    photos = [Image.open(path).convert("RGB") for path in at_hand]
+    photos = [(path.stem, Image.open(path).convert("RGB")) for path in at_hand]
     dice = random.Random(0)
     made = []
-    for number, photo in zip(range(count), itertools.cycle(photos), strict=False):
+    for number, (name, photo) in zip(range(count), itertools.cycle(photos), strict=False):
         share = dice.uniform(0.6, 1)
         wide = share * min(photo.width, photo.height * 4 / 3)
         left, top = (
             dice.uniform(0, room) for room in (photo.width - wide, photo.height - 0.75 * wide)
         )
         part = photo.resize((500, 375), box=(left, top, left + wide, top + 0.75 * wide))
-        made.append(folder / f"{number:04}.jpg")
+        made.append(folder / f"{name}-{number:03}.jpg")
         (ImageOps.mirror(part) if dice.random() < 0.5 else part).save(made[-1], quality=92)
     return made
 

@@ -330,7 +330,7 @@ def test_nothing_of_others_is_written_to(
 ) -> None:
     for output in (photos, photos / "lion.jpg"):
         with pytest.raises(CamdemoError, match="no empty folder"):
-            explain_many(photos / "lion.jpg", output, explainer=explainer)
+            explain_many(photos, output, explainer=explainer)
 
 
 def stopping(monkeypatch: pytest.MonkeyPatch, at: str, error: BaseException) -> Callable[[], None]:

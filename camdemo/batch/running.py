@@ -36,6 +36,7 @@ from .table import TOP, BatchRow, Table, row_of
 _GATHERED = 4  # photos that wait for each lane, so that its next forward is ready
 _BESIDE = 2  # threads that decode and draw meanwhile
 _ROWS = 256  # that are written together, or what came in ...
+_FACTS = "batch.json"  # in the folder of results: what was asked
 _SECONDS = 20.0  # ... this time: so much of the work a kill can cost
 
 
@@ -142,6 +143,10 @@ def explain_many(
     """
     folder = Path(output)
     wanted = Wanted(sheet, overlay, maps, look, expected)
+    if _is_taken(folder):
+        raise CamdemoError(
+            f"{folder} is no empty folder, and none of an earlier run. Choose another."
+        )
     what = [photos] if isinstance(photos, str | os.PathLike) else list(photos)
     listed = listing.photos_of(what, apart=folder)
     job = _job(explainer, question, folder, wanted, listed, progress)
@@ -187,9 +192,16 @@ def _job(
     return Job(gathering, asked, folder, wanted, known)
 
 
+def _is_taken(folder: Path) -> bool:
+    """Whether there is something in its place that no run has left."""
+    if not folder.exists() or (folder / _FACTS).exists():
+        return False
+    return not folder.is_dir() or any(folder.iterdir())
+
+
 def _opened(job: Job) -> Table:
     """The table of this question, new or from an earlier run."""
-    wanted, facts = job.wanted, job.output / "batch.json"
+    wanted, facts = job.wanted, job.output / _FACTS
     told = {name: _plain(value) for name, value in job.question.items() if value is not None}
     asked = {
         **told,
@@ -198,10 +210,6 @@ def _opened(job: Job) -> Table:
         "expected": _digest(job.expected),
     }
     if not facts.exists():
-        if job.output.exists() and (not job.output.is_dir() or any(job.output.iterdir())):
-            raise CamdemoError(
-                f"{job.output} is no empty folder, and none of an earlier run. Choose another."
-            )
         try:
             job.output.mkdir(parents=True, exist_ok=True)
             facts.write_text(json.dumps(asked, indent=1), "utf-8")

@@ -38,7 +38,8 @@ class BatchRow:
         versus: the label that it is compared with; or empty.
         positive_share: how much of the map's evidence speaks for the label, 0 to 1: the sum of what
             is positive over that of all magnitudes. None where the map is 0 everywhere.
-        entropy: of the probabilities of all labels, in bits: 0 where one has them all.
+        entropy: of the probabilities of all labels, in bits: 0 where one has them all. None of a
+            model whose labels don't exclude each other.
         box: the pixels of the photo that the model saw.
         milliseconds: to decode, prepare and explain it.
         expected: the label that it should have; empty where that is not known.
@@ -56,7 +57,7 @@ class BatchRow:
     target_probability: float = 0.0
     versus: str = ""
     positive_share: float | None = None
-    entropy: float = 0.0
+    entropy: float | None = None
     box: Box | None = None
     milliseconds: float = 0.0
     expected: str = ""
@@ -78,7 +79,10 @@ class BatchRow:
 def row_of(number: int, file: str, one: Explanation, expected: int | None) -> BatchRow:
     """The row of an explained photo."""
     shares = one.probabilities.astype(np.float64)
-    present = shares[shares > 0]
+    entropy = None
+    if one.model.activation == "softmax":
+        present = shares[shares > 0]
+        entropy = float(-(present * np.log2(present)).sum()) + 0.0  # not -0
     positive, all_of_it = (float(part.sum()) for part in (one.cam.clip(min=0), np.abs(one.cam)))
     known = {}
     if expected is not None:
@@ -97,7 +101,7 @@ def row_of(number: int, file: str, one: Explanation, expected: int | None) -> Ba
         target_probability=one.target.probability,
         versus=one.versus.label if one.versus else "",
         positive_share=positive / all_of_it if all_of_it > 0 else None,
-        entropy=float(-(present * np.log2(present)).sum()) + 0.0,
+        entropy=entropy,
         box=one.box,
         milliseconds=one.timings.total,
         **known,  # type: ignore[arg-type]
@@ -169,7 +173,7 @@ def _cells(row: BatchRow) -> dict[str, str]:
         "target_probability": _text(row.target_probability),
         "versus": row.versus,
         "positive_share": "" if row.positive_share is None else _text(row.positive_share),
-        "entropy": _text(row.entropy),
+        "entropy": "" if row.entropy is None else _text(row.entropy),
         "milliseconds": f"{row.milliseconds:.1f}",
         "expected": row.expected,
     }
@@ -193,7 +197,7 @@ def _read(cells: Mapping[str, str]) -> BatchRow:
         target_probability=number("target_probability"),
         versus=cells["versus"],
         positive_share=number("positive_share") if cells["positive_share"] else None,
-        entropy=number("entropy"),
+        entropy=number("entropy") if cells["entropy"] else None,
         box=Box(*(int(edge) for edge in edges)) if all(edges) else None,
         milliseconds=number("milliseconds"),
         expected=cells["expected"],
