@@ -379,6 +379,15 @@ def test_frames_and_duels_are_questions_too(
     assert (tmp_path / "out/pages/000/000001.html").exists()
 
 
+def test_maps_of_pixels_have_pages_too(tmp_path: Path, explainer: Explainer) -> None:
+    output = tmp_path / "out"
+    (row,) = explain_many(get_image("lion.jpg"), output, explainer=explainer, method="saliency")
+    assert (row.target, row.error) == ("lion", "")
+    page = (output / "pages/000/000000.html").read_text()
+    assert '"pixels": {"map"' in page
+    assert "EfficientNet-Lite0 \\u00b7 Saliency" in (output / "index.html").read_text()
+
+
 def test_the_command_writes_and_says_what(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

@@ -64,7 +64,14 @@ def write_overlay(folder: Path, number: int, one: Explanation, look: Look) -> No
 
 
 def _scene(one: Explanation, small: Explanation, name: str, rival: int | None) -> Scene:
-    """What the page shows: its labels, at the layer that was asked for or those it is made of."""
+    """What the page shows: its labels, at the layer that was asked for or those it is made of.
+
+    A map of pixels stands beside what the default method finds at the last stage.
+    """
+    if one.layer.is_input:
+        last = methods.find_layer(one.layers, None).name
+        versus = one.versus.index if one.versus else None
+        one = one.seen(last, methods.DEFAULT, one.target.index, versus)
     layers = one.layer.parts or (replace(one.layer, stage=True),)
     labels = {each.index: each for each in one.labels_shown()}
     if rival is not None:

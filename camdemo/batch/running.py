@@ -185,8 +185,9 @@ def _job(
         known = expectations.read(Path(wanted.expected), listed, explainer.labels(model))
     explainer.fetch(model, progress)
     # The labels of a page beside the one that is explained come from the same forward.
-    layer = question.get("layer")
-    top = TOP if wanted.sheet and layer != methods.FUSED else 0
+    is_pixel = methods.find(question.get("method") or methods.DEFAULT).is_pixel
+    at_hand = wanted.sheet and not is_pixel and question.get("layer") != methods.FUSED
+    top = TOP if at_hand else 0
     engine = GatheringEngine(explainer.engine, explainer.settings.lanes or 1, top)
     gathering = Explainer(explainer.settings, explainer.catalogue, engine)
     return Job(gathering, asked, folder, wanted, known)
@@ -278,9 +279,10 @@ def _in_order(
 
 def _write_sheet(job: Job, rows: Sequence[BatchRow]) -> None:
     spec = job.explainer.catalogue.find(job.question["model"])
-    layer = job.question.get("layer") or job.explainer.default_layer(spec.name).name
     method = methods.find(job.question.get("method") or methods.DEFAULT)
-    facts = [spec.title, "all layers" if layer == methods.FUSED else layer, method.title]
+    layer = job.question.get("layer") or job.explainer.default_layer(spec.name).name
+    where = "all layers" if layer == methods.FUSED else layer
+    facts = [spec.title, *([] if method.is_pixel else [where]), method.title]
     (job.output / "index.html").write_text(sheet.page(rows, facts), "utf-8")
 
 

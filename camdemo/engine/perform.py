@@ -29,9 +29,8 @@ from .protocol import (
     Sweep,
 )
 
-Single: TypeAlias = (
-    FirstMap | FirstMaps | PixelMap | Score | Randomised
-)  # the jobs that have one answer
+# The jobs that have one answer.
+Single: TypeAlias = FirstMap | FirstMaps | PixelMap | Score | Randomised
 Between = Callable[[], None]  # called where others may go first; the network is then free
 
 
