@@ -141,7 +141,7 @@ def pixel_map(
     what = (job.method, torch.from_numpy(job.inputs), job.target, job.versus, dict(job.settings))
     found = methods.explain_input(network, *what, filler(job.inputs, spec), tell)
     milliseconds = 1000 * (time.perf_counter() - started)
-    return PixelAnswer(found.map, found.logits, found.target, milliseconds, found.gap)
+    return PixelAnswer(found.map, found.logits, found.target, milliseconds, gap=found.gap)
 
 
 def filler(inputs: np.ndarray, spec: ModelSpec) -> Callable[[str], np.ndarray]:
