@@ -24,6 +24,7 @@ from camdemo.engine import (
 )
 from camdemo.errors import CamdemoError
 from camdemo.models import CATALOGUE
+from camdemo.records import Rivals
 
 from .pickling_engine import PicklingEngine
 from .tiny_models import Small, install
@@ -101,7 +102,7 @@ def test_a_batch_has_targets_and_rivals_of_its_own(toys: None) -> None:
     asked = (
         first,
         FirstMap(MODEL, second.layer, "gradcam", second.inputs, 3, None, Rank.SWEEP),
-        FirstMap(MODEL, third.layer, "gradcam", third.inputs, 2, 1, Rank.FIRST_MAP),
+        FirstMap(MODEL, third.layer, "gradcam", third.inputs, 2, Rivals((1,)), Rank.FIRST_MAP),
     )
     batch = FirstMaps(asked, top=1)
     assert batch.rank == Rank.FIRST_MAP
@@ -204,7 +205,9 @@ def test_further_maps_are_answered_from_memory(toys: None) -> None:
     labels = tuple(answer.others)
     assert len(labels) == 3
 
-    def sweep(*targets: int, inputs: np.ndarray = job.inputs, versus: int | None = None) -> Sweep:
+    def sweep(
+        *targets: int, inputs: np.ndarray = job.inputs, versus: Rivals | None = None
+    ) -> Sweep:
         where = (job.layer,)
         return Sweep(MODEL, where, ("gradcam",), targets, inputs, versus, Rank.ANSWER)
 
@@ -217,8 +220,11 @@ def test_further_maps_are_answered_from_memory(toys: None) -> None:
     for asked in (sweep(labels[0], other), sweep(*labels, inputs=INPUTS[1])):
         found, alone = gathering.run(asked), LocalEngine().run(asked)
         assert all(close(found[key], alone[key]) for key in alone)
-    against = gathering.run(sweep(labels[0], versus=other))
-    assert close(*(against.values()), *(LocalEngine().run(sweep(labels[0], versus=other)).values()))
+    against = gathering.run(sweep(labels[0], versus=Rivals((other,))))
+    assert close(
+        *(against.values()),
+        *(LocalEngine().run(sweep(labels[0], versus=Rivals((other,)))).values()),
+    )
     assert counting.others == ["Sweep"] * 3
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -16,6 +17,7 @@ from PIL import Image
 from .. import methods, picture
 from ..explanation import Explanation
 from ..question import Look
+from ..records import Rivals
 from ..viewer import bundle, scene
 from ..viewer.scene import Scene
 
@@ -70,21 +72,22 @@ def _scene(one: Explanation, small: Explanation, name: str, rival: int | None) -
     """
     if one.layer.is_input:
         last = methods.find_layer(one.layers, None).name
-        versus = one.versus.index if one.versus else None
-        one = one.seen(last, methods.DEFAULT, one.target.index, versus)
+        rivals = [rival.index for rival in one.versus] or None
+        one = one.seen(last, methods.DEFAULT, one.target.index, rivals, strength=one.strength)
     layers = one.layer.parts or (replace(one.layer, stage=True),)
     labels = {each.index: each for each in one.labels_shown()}
     if rival is not None:
         labels.setdefault(rival, one.prediction(rival))
     names = [layer.name for layer in layers]
     maps = scene.packets(one.maps(names, list(labels)), one.method)
-    said = one.predictions[0].index
-    is_linear = methods.find(one.method).linear and not one.layer.parts
-    if rival is not None and not is_linear:
-        maps += scene.packets(one.maps(names, [said], versus=rival), one.method, rival)
-    if one.versus is not None and not is_linear:
-        asked = one.target.index, one.versus.index
-        maps += scene.packets(one.maps(names, [asked[0]], versus=asked[1]), one.method, asked[1])
+    compared = [(one.predictions[0].index, Rivals((rival,)))] if rival is not None else []
+    if one.versus:
+        against = tuple(each.index for each in one.versus)
+        compared.append((one.target.index, Rivals(against, one.strength)))
+    if not methods.find(one.method).linear or one.layer.parts:  # else the viewer subtracts
+        for target, versus in compared:
+            how: dict[str, Any] = {"versus": versus.labels, "strength": versus.strength}
+            maps += scene.packets(one.maps(names, [target], **how), one.method, versus)
     return replace(
         small.scene(complete=False),
         size=one.image.size,

@@ -35,7 +35,7 @@ class BatchRow:
         width, height: of the photo, upright, in pixels.
         top: the five most probable labels with their probabilities, best first.
         target, target_probability: the label that the map explains.
-        versus: the label that it is compared with; or empty.
+        versus: the labels that it is compared with, with " | " between them; or empty.
         positive_share: how much of the map's evidence speaks for the label, 0 to 1: the sum of what
             is positive over that of all magnitudes. None where the map is 0 everywhere.
         entropy: of the probabilities of all labels, in bits: 0 where one has them all. None of a
@@ -99,7 +99,7 @@ def row_of(number: int, file: str, one: Explanation, expected: int | None) -> Ba
         top=tuple((each.label, each.probability) for each in one.predictions),
         target=one.target.label,
         target_probability=one.target.probability,
-        versus=one.versus.label if one.versus else "",
+        versus=" | ".join(rival.label for rival in one.versus),
         positive_share=positive / all_of_it if all_of_it > 0 else None,
         entropy=entropy,
         box=one.box,

@@ -8,5 +8,5 @@ function openPage(scene, rival) {
   const motto = root.querySelector(".cam-motto");
   motto.replaceChildren(document.querySelector(".cam-back"), make("span", { textContent: scene.name }));
   const isDuel = location.hash === "#duel" && rival !== null;
-  mountViewer(root, {}).show(isDuel ? { ...scene, versus: rival } : scene);
+  mountViewer(root, {}).show(isDuel ? { ...scene, versus: [rival], strength: 1 } : scene);
 }
