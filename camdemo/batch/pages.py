@@ -54,7 +54,8 @@ def write(
     """
     small = one.resized(*_fitting(one.image, _SIDE))
     _save(folder, place("thumbs", number, "jpg"), picture.jpeg(_thumb(small, look)))
-    rival = expected if expected != one.predictions[0].index else None
+    can_compare = methods.find(one.method).knows_label
+    rival = expected if can_compare and expected != one.predictions[0].index else None
     page = _page(_scene(one, small, name, rival), rival)
     _save(folder, place("pages", number, "html"), page.encode("utf-8", "replace"))
 
