@@ -116,7 +116,9 @@ def _serve(options: argparse.Namespace) -> None:
 def _explain(options: argparse.Namespace) -> None:
     asked = read(Question, vars(options))
     look = read(Look, vars(options))  # all is checked before anything is computed
-    explanation = _explainer().explain(options.photo, progress=_progress_bar(), **asdict(asked))
+    explanation = _explainer().explain(
+        options.photo, progress=_progress_bar(), watch=_forwards_bar(), **asdict(asked)
+    )
     picture = explanation.overlay(look.colormap, look.opacity, look.evidence, look.look)
     if options.output:
         try:
@@ -136,8 +138,9 @@ def _explain(options: argparse.Namespace) -> None:
     is_duel = len(rivals) == 1 and explanation.strength == 1
     against = f" against {rivals[0].text if is_duel else explanation.against}" if rivals else ""
     print(f"Map of {explanation.target.text}{against} ({where})")
-    if caveat := explanation.caveat(look.evidence):
-        print(caveat)
+    for said in (explanation.caveat(look.evidence), explanation.gap_text):
+        if said:
+            print(said)
 
 
 def _batch(options: argparse.Namespace) -> None:
@@ -214,5 +217,17 @@ def _progress_bar(name: str = "weights") -> Progress | None:
         share = f" of {total / 2**20:.0f}" if total else ""
         end = "\n" if total and received == total else ""
         print(f"\r{name}: {received / 2**20:.0f}{share} MB", end=end, file=sys.stderr, flush=True)
+
+    return show
+
+
+def _forwards_bar() -> Progress | None:
+    """The same of a method of pixels, in forwards of the network."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(done: int, total: int) -> None:
+        end = "\n" if done == total else ""
+        print(f"\r{done} of {total} forwards", end=end, file=sys.stderr, flush=True)
 
     return show

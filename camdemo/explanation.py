@@ -160,12 +160,14 @@ class Explanation(Finding):
             if (share := self.in_bars(cam)) > WORTH_SAYING
         )
 
-    def summary(self, evidence: Evidence | None = None) -> dict[str, Any]:
+    def summary(self, evidence: Evidence | None = None, cells: int | None = None) -> dict[str, Any]:
         """Everything but the pictures, as plain values for JSON.
 
         Args:
             evidence: what is drawn, see `overlay`: `note` is the caveat of that picture.
+            cells: of `map` so many a side at most, the means of areas; None for all.
         """
+        cam = self.cam if cells is None else methods.averaged(self.cam, cells)
         return {
             "model": self.model.name,
             "layer": self.layer.name,
@@ -178,7 +180,7 @@ class Explanation(Finding):
             "predictions": [_as_dict(prediction) for prediction in self.predictions],
             "image": {"width": self.image.width, "height": self.image.height},
             "box": {name: getattr(self.box, name) for name in self.box.__slots__},
-            "map": [[float(value) for value in row] for row in self.cam],
+            "map": [[float(value) for value in row] for row in cam],
             "range": {"min": float(self.cam.min()), "max": float(self.cam.max())},
             "note": self.caveat(evidence),
             "milliseconds": {

@@ -46,10 +46,10 @@ def fuse(cams: Sequence[np.ndarray], height: int, width: int) -> np.ndarray:
     return total / np.float32(len(cams))
 
 
-def averaged(cam: np.ndarray) -> np.ndarray:
-    """A map with at most `LARGEST_GRID` cells a side: the means of areas, where it has more."""
+def averaged(cam: np.ndarray, most: int = LARGEST_GRID) -> np.ndarray:
+    """A map with at most so many cells a side: the means of areas, where it has more."""
     height, width = cam.shape
-    if max(height, width) <= LARGEST_GRID:
+    if max(height, width) <= most:
         return cam
-    size = (min(width, LARGEST_GRID), min(height, LARGEST_GRID))
+    size = (min(width, most), min(height, most))
     return cv2.resize(cam, size, interpolation=cv2.INTER_AREA)

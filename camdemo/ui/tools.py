@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ..explainer import Explainer
 
 _KEPT = 50_000_000  # bytes of photos that a later question may name
+_CELLS = 28  # of a map's text, a side: a map of pixels would fill an agent's memory
 _TYPES = {
     "number": float | None,
     "switch": bool | None,
@@ -110,13 +111,14 @@ class Tools:
 
         Returns a JSON text and a picture. In the text: `predictions` (probabilities from 0 to 1),
         `target` (the explained label), `box` (the pixels that the model saw), `map` (rows of signed
-        numbers, which cover the box evenly), `range`, `note` (what must be known before the picture
-        is read), and `photo` (its name for later questions).
+        numbers, which cover the box evenly; of a finer map the means of 28 x 28 areas), `range` of
+        the whole map, `note` (what must be known before the picture is read), and `photo` (its name
+        for later questions).
         """
         name, explanation = self._explained(photo, given)
         look = options.read(Look, given)
         painted = explanation.overlay(look.colormap, look.opacity, look.evidence, look.look)
-        return [self._text(name, explanation.summary(look.evidence)), _picture(painted)]
+        return [self._text(name, explanation.summary(look.evidence, _CELLS)), _picture(painted)]
 
     def duel(self, photo: str, versus: int | str | list[int | str], **given: Any) -> list[Any]:
         """Set a label against others: the map of its logit less the mean of theirs.
