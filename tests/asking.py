@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from camdemo import methods
 from camdemo.methods import PixelMap
+from camdemo.records import Rivals
 
 from .tiny_models import randomise
 
@@ -65,12 +66,14 @@ def ask(
     method: str,
     inputs: Tensor | None = None,
     target: int | None = 1,
-    versus: int | None = None,
+    versus: tuple[int, ...] = (),
+    strength: float = 1.0,
     **settings: Any,
 ) -> PixelMap:
     inputs = picture() if inputs is None else inputs
     side = inputs.shape[-1]
-    what = (network, method, inputs, target, versus, settings)
+    rivals = Rivals(versus, strength) if versus else None
+    what = (network, method, inputs, target, rivals, settings)
     return methods.explain_input(*what, lambda name: fill(name, side))
 
 

@@ -104,9 +104,12 @@ def test_the_same_seed_has_the_same_numbers(method: str) -> None:
 def test_rather_than_another_label_is_the_difference(method: str) -> None:
     one, other, both = (
         ask(Rectified(), method, target=target, versus=versus).map
-        for target, versus in ((1, None), (4, None), (1, 4))
+        for target, versus in ((1, ()), (4, ()), (1, (4,)))
     )
     close(both, one - other, 1e-4)
+    third = ask(Rectified(), method, target=2).map
+    several = ask(Rectified(), method, target=1, versus=(4, 2), strength=0.5).map
+    close(several, one - 0.5 * (other + third) / 2, 1e-4)
 
 
 def test_the_most_probable_label_is_explained_by_default() -> None:
@@ -115,7 +118,7 @@ def test_the_most_probable_label_is_explained_by_default() -> None:
     found = ask(network, "saliency", target=None)
     assert found.target == logits.argmax()
     np.testing.assert_allclose(found.logits, logits, rtol=1e-5)
-    second = ask(network, "saliency", target=None, versus=found.target)
+    second = ask(network, "saliency", target=None, versus=(found.target,))
     assert second.target == logits.argsort(descending=True)[1]
 
 

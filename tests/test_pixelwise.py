@@ -176,7 +176,7 @@ def test_a_page_has_it_beside_the_default_methods(found: Explanation) -> None:
 def test_looked_at_in_another_way(found: Explanation) -> None:
     other = found.seen("second", "gradcam", 7, None)
     assert (other.settings, other.gap, other.cam.shape) == ({}, None, (55, 55))
-    back = other.seen("input", "integrated_gradients", 7, None, found.settings)
+    back = other.seen("input", "integrated_gradients", 7, settings=found.settings)
     np.testing.assert_array_equal(back.cam, found.cam)
     assert back.gap == found.gap
 
