@@ -15,7 +15,7 @@ import torch
 
 from camdemo.engine import Engine, FirstMap, Job, LabelMaps, Progress, Sweep
 from camdemo.engine.protocol import Answer
-from camdemo.records import LayerInfo
+from camdemo.records import LayerInfo, Rivals
 
 # What a job may be made of, and an answer; see `engine.protocol`.
 _PLAIN = (str, int, float, type(None), np.ndarray)
@@ -60,7 +60,7 @@ def check_plain(value: object) -> None:
     if isinstance(value, tuple | list):
         for one in value:
             check_plain(one)
-    elif isinstance(value, LayerInfo | FirstMap):
+    elif isinstance(value, LayerInfo | Rivals | FirstMap):
         check_plain([getattr(value, one.name) for one in fields(value)])
     else:
         assert isinstance(value, _PLAIN), f"{value!r} can't be sent everywhere"
