@@ -161,6 +161,8 @@ class ModelSpec:
             from 0 to 1.
         activation: how its logits become probabilities: "softmax", one label excludes the others,
             or "sigmoid", each label is there or not.
+        vocabulary: what its labels are called together. Models of one vocabulary have the same
+            labels, so that whoever changes the model may keep the label.
         note: what people should know of how it came here; often empty.
         channels_last: whether that memory format is the faster one on a CPU, as measured.
         ready: whether the weights are on this machine now.
@@ -177,6 +179,7 @@ class ModelSpec:
     channels_last: bool = True
     ready: bool = False
     activation: Activation = "softmax"
+    vocabulary: str = "ImageNet"
     note: str = ""
 
 

@@ -75,6 +75,8 @@ class WarmUp:
         if self.state.name == "failed":
             return self.state.reason
         default = self.default_model()
+        if known := self._catalogue.find(default).note:
+            return known
         if self._set or default != BUNDLED_DEFAULT or NOTEBOOK_DEFAULT not in self._catalogue.names:
             return ""
         wanted, opened = map(self._catalogue.find, (NOTEBOOK_DEFAULT, default))

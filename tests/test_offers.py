@@ -139,7 +139,7 @@ def test_what_a_page_is_told_that_opens(offers: Offers) -> None:
     specs = {spec.name: spec for spec in offers.explainer.models()}
     assert [one["name"] for one in answer["models"]] == list(specs)
     for one in answer["models"]:
-        assert set(one) == {"name", "title", "megabytes", "ready"}
+        assert set(one) == {"name", "title", "megabytes", "ready", "vocabulary"}
         assert one["ready"] is specs[one["name"]].ready
     assert specs["efficientnet_lite0"].ready
 

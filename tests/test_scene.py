@@ -206,7 +206,12 @@ def test_a_frame_is_in_the_scene(explainer):
 
 def test_a_scene_says_what_it_shows(explanation):
     content = explanation.scene(complete=False).as_json()
-    assert content["model"] == {"name": "efficientnet_lite0", "title": "EfficientNet-Lite0"}
+    facts = {"activation": "softmax", "vocabulary": "ImageNet", "note": ""}
+    assert content["model"] == {
+        "name": "efficientnet_lite0",
+        "title": "EfficientNet-Lite0",
+        **facts,
+    }
     assert content["size"] == explanation.image.size
     assert content["framing"] == "crop"
     assert content["side"] == 224

@@ -166,7 +166,7 @@ def test_nothing_is_fetched(running: Served, config: dict, trap: tuple[str, list
 FUNCTIONS: dict[str, tuple[str, ...]] = {
     "page_start": (),
     "page_waiting": (),
-    "scene_labels": (),
+    "scene_labels": ("model",),
     "scene_open": ("source", *(each.name for each in options.of(Question))),
     "scene_maps": ("id", "layers", "targets", "method", "versus", "strength", "exact"),
     "scene_hide": ("id", "mask", "fill", "keep"),

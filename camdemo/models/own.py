@@ -24,7 +24,7 @@ from ..records import Activation, ModelSpec, Transform
 from . import labels as naming
 from . import networks, transforms
 from .outputs import Answer, describe, end_of, logits_of, skip
-from .sources import State
+from .sources import State, imagenet_labels
 
 _ACTIVATIONS = ("softmax", "sigmoid")
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,79}", re.ASCII)  # as it can stand in an address
@@ -69,7 +69,7 @@ class Own:
             ChoiceError: another activation.
         """
         module = _unwrapped(model)
-        name = _named(name, _free(type(module).__name__.lower(), taken))
+        name = _named(name, free(type(module).__name__.lower(), taken))
         if activation is not None and activation not in _ACTIVATIONS:
             raise ChoiceError("activation", activation, _ACTIVATIONS)
         read, said = transforms.read(transform, module)
@@ -96,6 +96,7 @@ class Own:
             training_mean=_mean_colour(read),
             channels_last=False,
             activation=activation,
+            vocabulary="ImageNet" if names == imagenet_labels() else name,
             note=" ".join(filter(None, (note, said, told))),
         )
 
@@ -164,7 +165,7 @@ def _named(given: object, otherwise: str) -> str:
     return name
 
 
-def _free(name: str, taken: Collection[str]) -> str:
+def free(name: str, taken: Collection[str]) -> str:
     """The name, with a number behind it if it is taken."""
     others = (f"{name}_{number}" for number in itertools.count(2))
     return name if name not in taken else next(each for each in others if each not in taken)

@@ -166,9 +166,16 @@ class Answers:
                 self._answers.popitem(last=False)
         return found
 
-    def labels(self) -> list[str]:
-        """The names of all labels, in the order of their indices."""
-        return list(self.explainer.labels())
+    @answers("labels")
+    def labels(self, question: Any) -> dict[str, Any]:
+        """The names of all labels of a model, in the order of their indices: {"labels": [...]}.
+
+        The question: {"model": its name}.
+        """
+        model = question.get("model") if isinstance(question, dict) else None
+        if not isinstance(model, str):
+            raise CamdemoError("The model must be a name.")
+        return {"labels": list(self.explainer.labels(model))}
 
     @answers("maps")
     def maps(self, question: Any) -> dict[str, Any]:

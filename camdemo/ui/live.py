@@ -40,7 +40,7 @@ class Live:
         found = self.explainer.explain(_frame(question.get("frame")), passing=True, **asked)
         note(**facts_of(found))
         return {
-            "model": {"name": found.model.name, "title": found.model.title},
+            "model": scene.model(found.model),
             "side": found.inputs.shape[-1],
             "framing": found.framing_text,
             "box": scene.edges(found.box),

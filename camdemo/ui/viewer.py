@@ -41,7 +41,7 @@ def cam_viewer(answers: Answers, offers: Offers) -> gr.HTML:
         "scene_pixel": pixels.start,
         "scene_pixel_state": pixels.state,
         "scene_pixel_cancel": pixels.cancel,
-        "scene_labels": lambda _question: answers.labels(),
+        "scene_labels": answers.labels,
         "model_download": downloads.start,
         "model_download_state": downloads.state,
         "model_download_cancel": downloads.cancel,

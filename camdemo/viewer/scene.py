@@ -138,6 +138,12 @@ def layers(found: Iterable[LayerInfo]) -> list[dict[str, Any]]:
     ]
 
 
+def model(spec: ModelSpec) -> dict[str, str]:
+    """A model as it travels."""
+    names = ("name", "title", "activation", "vocabulary", "note")
+    return {name: getattr(spec, name) for name in names}
+
+
 def edges(box: Box) -> list[int]:
     """A box as it travels: left, top, right, bottom."""
     return [box.left, box.top, box.right, box.bottom]
@@ -213,7 +219,7 @@ class Scene:
             "box": edges(self.box),
             "natural_box": edges(self.natural_box),
             "part": edges(self.part),
-            "model": {"name": self.model.name, "title": self.model.title},
+            "model": model(self.model),
             "side": self.side,
             "framing": self.framing,
             "labels": labels(self.predictions),

@@ -12,6 +12,11 @@ function labelText(scene, index) {
   return index === null ? null : labelOf(scene, index).label;
 }
 
+/** Whether a model, by its name, has the labels of another one: if not, none can be kept. */
+function speakAlike(models, name, { vocabulary }) {
+  return (models.find((each) => each.name === name)?.vocabulary ?? vocabulary) === vocabulary;
+}
+
 /** What a label is compared with, by names that other models know too: null, OTHERS, a name or several. */
 function rivalNames({ scene, target, versus }) {
   if (versus === null || versus === OTHERS) return versus;
@@ -29,7 +34,7 @@ function rivalNamesTold(state) {
 
 /** What is asked when nothing but `changes` becomes other than it is. */
 function questionOf(state, changes) {
-  const { scene, source, framing, layer, method, target, versus, strength, pinned } = state;
+  const { scene, source, framing, layer, method, target, versus, strength, pinned, models } = state;
   if (!scene) return { source, method, ...changes };
   const chosen = pinned !== null || versus !== null; // a label that nobody chose may be another now
   const asked = {
@@ -44,6 +49,7 @@ function questionOf(state, changes) {
     ...changes,
   };
   if (asked.model !== scene.model.name && !changes.layer) asked.layer = null;
+  if (!speakAlike(models, asked.model, scene.model)) Object.assign(asked, { target: null, versus: null }, changes);
   // A label and a frame of one's own belong to the photo on which they were chosen.
   if (changes.source) Object.assign(asked, { target: null, versus: null, framing }, changes);
   return asked;

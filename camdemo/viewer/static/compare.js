@@ -337,7 +337,10 @@ function comparingOf(viewer) {
   function drawFields() {
     const { other, scene } = state;
     for (const { input } of Object.values(fields)) input.disabled = isLive(viewer) || !state.scene; // a photo is compared, no film
-    const entry = ({ name, title }) => ({ value: name, title });
+    const entry = ({ name, title }) => {
+      const strange = scene && !speakAlike(state.models, name, scene.model) ? "it has other labels" : "";
+      return { value: name, title, ...refusedAs(strange) };
+    };
     const photos = [
       ...state.examples.map(({ name }) => ({ value: JSON.stringify({ example: name }), title: name })),
       ...[...uploads].map(([path, title]) => ({ value: JSON.stringify({ path }), title })),

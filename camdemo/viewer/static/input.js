@@ -134,14 +134,17 @@ function choicesOf(viewer) {
       add.set(null);
     },
   });
-  let asked = false;
+  let asked = null; // whose labels: the model's vocabulary
   add.input.addEventListener("focus", async () => {
-    if (asked || !host.labels) return;
-    asked = true;
-    const names = await host.labels();
-    asked = !names.error; // else the next time it is asked for again
-    if (names.error) viewer.say(names.error, "add");
-    else add.fill(names.map((title, value) => ({ value, title })));
+    const { name, vocabulary } = viewer.state.scene?.model ?? {};
+    if (!name || asked === vocabulary || !host.labels) return;
+    asked = vocabulary;
+    const { labels, error } = await host.labels({ model: name });
+    if (asked !== vocabulary) return;
+    if (error) {
+      asked = null; // the next time it is asked for again
+      viewer.say(error, "add");
+    } else add.fill(labels.map((title, value) => ({ value, title })));
   });
   return {
     model: optional("model", (model) => viewer.open({ model }, { at: "model" })),

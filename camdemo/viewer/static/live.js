@@ -151,7 +151,8 @@ function liveOf(viewer) {
   function questionNow({ model, framing }) {
     const { scene, layer, method, pinned } = state;
     const isKnown = scene && (!model || scene.model.name === model);
-    const target = pinned === null || !isLive(viewer) ? null : (labelOf(scene, pinned)?.label ?? pinned);
+    const speaks = isLive(viewer) && speakAlike(state.models, model, scene.model);
+    const target = pinned === null || !speaks ? null : (labelOf(scene, pinned)?.label ?? pinned);
     return { model, framing, layer: isKnown ? layer : null, method, target };
   }
 

@@ -197,7 +197,9 @@ function drawWords(viewer) {
   const facts = layerOf(scene, layer);
   const place = state.examples.findIndex(({ name }) => name === scene.example);
   viewer.write(".cam-count", place < 0 ? "" : `${place + 1} / ${state.examples.length}`);
-  viewer.write(".cam-facts", [scene.model.title, layerTitle(scene.layers, facts), methodOf(method).title].join(" · "));
+  const several = scene.model.activation === "sigmoid" && scene.labels.length > 1 ? ["each label by itself"] : [];
+  viewer.write(".cam-facts", [scene.model.title, layerTitle(scene.layers, facts), methodOf(method).title, ...several].join(" · "));
+  viewer.find(".cam-facts").title = scene.model.note;
   const read = compared?.read ?? (map && cell ? describeCell(map, cell.row, cell.column, rival) : "");
   viewer.write(".cam-readout", read || (compared ? "" : describeSameMaps(viewer)));
   canvas.setAttribute("aria-label", `${scene.name || "Photo"}. ${title.flat().join("")}. ${viewer.find(".cam-words").textContent}`);

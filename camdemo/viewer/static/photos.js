@@ -16,7 +16,10 @@ function buildExamples(viewer) {
 
 /** Explain an example, as it is asked best: two animals as a whole, one against the other. */
 function openExample(viewer, { name, asks }, how) {
-  return viewer.open({ source: { example: name }, ...asks }, how);
+  const { target, versus, ...others } = asks;
+  const { vocabulary = "ImageNet" } = viewer.state.scene?.model ?? {}; // whose labels the examples ask for
+  const labels = vocabulary === "ImageNet" && target ? { target, versus } : {};
+  return viewer.open({ source: { example: name }, ...others, ...labels }, how);
 }
 
 /** Send a file; gives its path on the server, or null where that failed or `isStale`. What went wrong is said. */

@@ -189,7 +189,8 @@ function mountViewer(root, host) {
       Object.assign(state, { history: [[]], at: 0, keep: false });
     }
     const { layer, versus } = state;
-    const pinned = samePhoto && isNew ? state.pinned : null;
+    const keeps = samePhoto && isNew && before.model.vocabulary === scene.model.vocabulary;
+    const pinned = keeps ? state.pinned : null;
     viewer.drag = null; // of another photo, or of another map
     const { hidden, answer = null, ...wantedLook } = known ? {} : withBrought(scene.wanted);
     Object.assign(state, { scene, source, photo, pinned, cell: null, draft: null, answer, frame: null });
@@ -203,7 +204,7 @@ function mountViewer(root, host) {
     state.layer = stays ? layer : scene.layer;
     state.target = labelOf(scene, pinned)?.index ?? scene.target;
     const isHere = versus === OTHERS || [versus].flat().every((index) => labelOf(scene, index));
-    const kept = samePhoto && isNew && isHere ? versus : null;
+    const kept = keeps && isHere ? versus : null;
     state.versus = known ? kept : (versusOf(scene) ?? kept);
     const rivals = rivalsOf(state);
     if (!rivals.length || rivals.includes(state.target)) state.versus = null;
