@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from . import methods
+from . import adding, methods
 from .engine import Progress
 from .errors import CamdemoError
 from .explainer import Explainer
@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         help="show the photos of a folder; Page Up and Page Down step through them without a wait",
     )
     add_flags(serve, Settings)
+    adding.add_flags(serve)
     serve.set_defaults(run=_serve)
 
     explain = commands.add_parser("explain", help="explain a photo")
@@ -66,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--json", action="store_true", help="print all numbers as JSON")
     add_flags(explain, Question)
     add_flags(explain, Look)
+    adding.add_flags(explain)
     explain.set_defaults(run=_explain)
 
     batch = commands.add_parser(
@@ -91,13 +93,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_flags(batch, Question)
     add_flags(batch, Look)
+    adding.add_flags(batch)
     batch.set_defaults(run=_batch)
 
     listing = commands.add_parser("models", help="list the models")
+    adding.add_flags(listing)
     listing.set_defaults(run=_models)
 
     layers = commands.add_parser("layers", help="list the layers of a model")
-    layers.add_argument("model", metavar="MODEL")
+    layers.add_argument("model", metavar="MODEL", nargs="?", help="default: as for explain")
+    adding.add_flags(layers)
     layers.set_defaults(run=_layers)
 
     fetch = commands.add_parser("fetch", help="download weights, as before a talk")
@@ -110,13 +115,14 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(options: argparse.Namespace) -> None:
     from .ui.server import serving
 
-    serving.serve(page_explainer(Settings.from_environment(flags=options)), options.deck)
+    explainer = page_explainer(Settings.from_environment(flags=options))
+    serving.serve(adding.add_models(explainer, options), options.deck)
 
 
 def _explain(options: argparse.Namespace) -> None:
     asked = read(Question, vars(options))
     look = read(Look, vars(options))  # all is checked before anything is computed
-    explanation = _explainer().explain(
+    explanation = _explainer(options).explain(
         options.photo, progress=_progress_bar(), watch=_forwards_bar(), **asdict(asked)
     )
     picture = explanation.overlay(look.colormap, look.opacity, look.evidence, look.look)
@@ -144,7 +150,7 @@ def _explain(options: argparse.Namespace) -> None:
 
 
 def _batch(options: argparse.Namespace) -> None:
-    from .batch import explain_many
+    from .batch import all_cores, explain_many
 
     asked = read(Question, vars(options))
     look = read(Look, vars(options))
@@ -159,6 +165,7 @@ def _batch(options: argparse.Namespace) -> None:
             look=look if is_chosen else None,
             expected=options.expected,
             progress=_progress_bar(),
+            explainer=adding.add_models(all_cores(), options),
             **asdict(asked),
         )
     except KeyboardInterrupt:
@@ -172,19 +179,20 @@ def _batch(options: argparse.Namespace) -> None:
     print(f"{', '.join(facts)}: {Path(options.output, shown)}")
 
 
-def _models(_options: argparse.Namespace) -> None:
-    for spec in _explainer().models():
+def _models(options: argparse.Namespace) -> None:
+    for spec in _explainer(options).models():
         state = "ready" if spec.ready else "download"
         print(f"{spec.name:<20} {spec.title:<20} {spec.megabytes:>6.1f} MB  {state}")
 
 
 def _layers(options: argparse.Namespace) -> None:
-    explainer = _explainer()
-    default = explainer.default_layer(options.model)
-    for layer in explainer.layers(options.model):
+    explainer = _explainer(options)
+    model = options.model or explainer.default_model()
+    default = explainer.default_layer(model)
+    for layer in explainer.layers(model):
         notes = ["stage"] * layer.stage + ["default"] * (layer == default)
         print(f"{layer.text}{'  (' + ', '.join(notes) + ')' if notes else ''}")
-    print(methods.fused(explainer.layers(options.model)).text)
+    print(methods.fused(explainer.layers(model)).text)
 
 
 def _fetch(options: argparse.Namespace) -> None:
@@ -193,7 +201,7 @@ def _fetch(options: argparse.Namespace) -> None:
         raise CamdemoError("Name the models to fetch, or give --all. 'models' lists them.")
     for name in names:
         CATALOGUE.find(name)  # a wrong name is told before the first download
-    explainer, failures = _explainer(), []
+    explainer, failures = Explainer(Settings.from_environment()), []
     for name in names:
         try:
             explainer.fetch(name, _progress_bar(name))
@@ -204,8 +212,9 @@ def _fetch(options: argparse.Namespace) -> None:
         raise CamdemoError("\n".join(failures))
 
 
-def _explainer() -> Explainer:
-    return Explainer(Settings.from_environment())
+def _explainer(options: argparse.Namespace | None = None) -> Explainer:
+    """An explainer for one command, with the models that its flags and the environment add."""
+    return adding.add_models(Explainer(Settings.from_environment()), options)
 
 
 def _progress_bar(name: str = "weights") -> Progress | None:

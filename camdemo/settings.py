@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import CamdemoError, SettingError
-from .models import CATALOGUE
-from .options import Value, of, option
+from .options import of, option
 
 _MOST = 999_999  # of what has no natural end
 
@@ -26,9 +25,9 @@ class Settings:
         "",
         "Model",
         "the model that the page opens with",
-        otherwise="MobileNetV2 when its weights are here or arrive within 5 s, else "
-        "EfficientNet-Lite0",
-        values=tuple(Value(spec.name, spec.title) for spec in CATALOGUE),
+        kind="name",
+        otherwise="the first that was added; else MobileNetV2 when its weights are here or arrive "
+        "within 5 s, else EfficientNet-Lite0",
     )
     cache_models: int = option(
         6,
@@ -108,7 +107,7 @@ class Settings:
         """The settings of the given environment, and of flags (`options.add_flags`) before it.
 
         Raises:
-            SettingError: a number that is none, or a model that is not in the catalogue.
+            SettingError: a number that is none. Which models there are is known later.
         """
         given: dict[str, Any] = {}
         for each in of(cls):

@@ -48,9 +48,11 @@ LEVELS: list[dict[str, set[str]]] = [
     },
     {"ui": WORDS | {"settings", "engine", "viewer", "__init__"}},
     {"launch": WORDS | {"settings", "engine", "explainer", "ui"}},
+    {"adding": WORDS | {"models", "explainer"}},
     {
         "cli": WORDS
         | {"settings", "models", "methods", "engine", "explainer", "batch", "ui", "launch"}
+        | {"adding"}
     },
     {"__main__": {"cli"}, "app": {"cli"}},
 ]

@@ -163,6 +163,13 @@ def explain_many(
     return table.rows
 
 
+def all_cores() -> Explainer:
+    """An explainer of the environment's settings, with a lane for each core."""
+    settings = Settings.from_environment()
+    settings = replace(settings, lanes=settings.lanes or cores())
+    return Explainer(settings, engine=LocalEngine(settings=settings))
+
+
 def _job(
     explainer: Explainer | None,
     question: Mapping[str, Any],
@@ -173,9 +180,7 @@ def _job(
 ) -> Job:
     """The run, once all of it is checked and the model is here."""
     if explainer is None:
-        settings = Settings.from_environment()
-        settings = replace(settings, lanes=settings.lanes or cores())
-        explainer = Explainer(settings, engine=LocalEngine(settings=settings))
+        explainer = all_cores()
     model = question.get("model") or explainer.default_model()
     asked = {**question, "model": model}
     with suppress(ImageError):

@@ -44,15 +44,12 @@ class Offers:
     def start(self, _question: Any) -> dict[str, Any]:
         """What a page must know that opens.
 
-        {"models": name, title, megabytes, ready and vocabulary of each, "examples": name, small copy's
-        address, what to hide first and what else to ask, "opening": the example to begin with,
+        {"models": name, title, megabytes, ready and vocabulary of each, "examples": name, small
+        copy's address, what to hide first and what else to ask, "opening": the one to begin with,
         "state": "starting", "ready" or "failed", "note": why this model answers, or empty}.
         """
         told = ("name", "title", "megabytes", "ready", "vocabulary")
-        models = [
-            {name: getattr(spec, name) for name in told}
-            for spec in self.explainer.models()
-        ]
+        models = [{name: getattr(spec, name) for name in told} for spec in self.explainer.models()]
         opening = next(iter(self.paths)) if self.deck else examples.STRONGEST
         state = self.explainer.state.name
         state = "starting" if state == "cold" else state
