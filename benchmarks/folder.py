@@ -131,10 +131,8 @@ def _workers(name: str) -> Iterator[dict[str, Connection]]:
     try:
         yield ends
     finally:
-        for end in ends.values():
-            end.send(None)
         for process in processes:
-            process.join()
+            process.terminate()
 
 
 def _ask(worker: Connection, files: list[Path], is_shown: bool) -> tuple[float, Answers]:
@@ -144,8 +142,8 @@ def _ask(worker: Connection, files: list[Path], is_shown: bool) -> tuple[float, 
 
 def _work(side: str, name: str, asked: Connection) -> None:
     explain = _side(side, name)
-    while (question := asked.recv()) is not None:
-        files, is_shown = question
+    while True:
+        files, is_shown = asked.recv()
         started = time.perf_counter()
         answers = explain(files)
         asked.send((time.perf_counter() - started, answers if is_shown else []))
@@ -201,8 +199,10 @@ def _ours(name: str, sheet: bool) -> Callable[[list[Path]], Answers]:
         output = folder / "out"
         shutil.rmtree(output, ignore_errors=True)
         rows = explain_many(files, output, explainer=explainer, sheet=sheet, maps=True)
-        (shard,) = (output / "maps").iterdir()
-        return list(zip([row.said for row in rows], np.load(shard)["maps"], strict=True))
+        maps = [
+            cam for shard in sorted((output / "maps").iterdir()) for cam in np.load(shard)["maps"]
+        ]
+        return list(zip([row.said for row in rows], maps, strict=True))
 
     return explain
 
