@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -53,6 +55,15 @@ def test_the_last_four_stages_on_the_finest_of_their_grids() -> None:
     assert [part.name for part in layer.parts] == ["s1", "s2", "s3", "s4"]
     assert (layer.name, layer.height, layer.width, layer.stage) == ("all", 32, 16, False)
     assert layer.text == "all · 32 x 16 of s1, s2, s3, s4"
+    # Of a row of one shape the last counts, unless there are too few others.
+    again = (*STAGES[:3], replace(STAGES[3], name="conv"), *STAGES[3:])
+    assert methods.fused(again) == layer
+    alike = tuple(replace(STAGES[0], name=f"block {i}") for i in range(6))
+    assert [part.name for part in methods.fused(alike).parts] == [
+        f"block {i}" for i in (2, 3, 4, 5)
+    ]
+    few = (*alike[:3], *STAGES[3:])
+    assert [part.name for part in methods.fused(few).parts] == ["block 1", "block 2", "s3", "s4"]
     assert methods.fused(STAGES[:1]).height == fusing.LARGEST_GRID == 56
     assert methods.find_layer(STAGES, "all") == methods.fused(STAGES)
     with pytest.raises(ChoiceError, match="all"):

@@ -19,8 +19,19 @@ LARGEST_GRID = 56  # cells a side: as many as travel to a browser, which fuses b
 
 
 def fused(layers: Sequence[LayerInfo]) -> LayerInfo:
-    """The last four stages as one layer; its grid is the finest of theirs, at most 56 x 56."""
-    parts = tuple([layer for layer in layers if layer.stage][-_STAGES:])
+    """The last four stages as one layer; its grid is the finest of theirs, at most 56 x 56.
+
+    Of stages in a row that have the same channels and grid only the last counts, such as a
+    normalisation after its convolution, which has nearly the same map: unless there are fewer than
+    four others, as in a vision transformer.
+    """
+    stages = [layer for layer in layers if layer.stage]
+    shapes = [(layer.channels, layer.height, layer.width) for layer in stages]
+    last = [
+        shape != following for shape, following in zip(shapes, [*shapes[1:], None], strict=True)
+    ]
+    order = sorted(range(len(stages)), key=lambda i: (last[i], i))
+    parts = tuple(stages[i] for i in sorted(order[-_STAGES:]))
     return LayerInfo(
         FUSED,
         sum(part.channels for part in parts),

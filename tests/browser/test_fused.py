@@ -44,7 +44,7 @@ def stages_of(size: str) -> tuple[LayerInfo, ...]:
     sides = SIDES[size]
     last = len(sides) - 1
     return tuple(
-        LayerInfo(f"s{i}", 8, side, side, pooled=i == last) for i, side in enumerate(sides)
+        LayerInfo(f"s{i}", 8 + i, side, side, pooled=i == last) for i, side in enumerate(sides)
     )
 
 
