@@ -17,10 +17,11 @@ from playwright.sync_api import Page
 
 from camdemo import Box, Explanation, LayerInfo, Prediction, picture
 from camdemo.engine import Sweep
+from camdemo.engine.protocol import Examine
 from camdemo.models import catalogue
 from camdemo.photo import photo_part, seen_region, to_box
 from camdemo.question import COLORMAPS, EVIDENCE
-from camdemo.records import Timings
+from camdemo.records import Anatomy, Timings
 from camdemo.viewer.scene import display_size
 
 MEAN, PERCENTILE = 1 / 255, 4 / 255  # what issue 3 allows
@@ -84,7 +85,9 @@ class Made:
     def __init__(self, maps: dict | None = None) -> None:
         self.maps = maps
 
-    def run(self, _job: Sweep) -> dict:
+    def run(self, job: Sweep | Examine) -> dict | Anatomy:
+        if isinstance(job, Examine):
+            return Anatomy(("ReLU",), gates=False, attends=0)
         assert self.maps, "a scene with one map computes no others"
         return {("gradcam", *key): cam for key, cam in self.maps.items()}
 
