@@ -287,11 +287,11 @@ class Trials:
             shares = 1 - band.shares[::-1] if reverse else band.shares
             return own.beside(shares, band.random[:, ::-1] if reverse else band.random)
         if band is not None:
-            return self._beside(own, band)
+            return self.beside(own, band)
 
         def grown(so_far: Orders) -> None:
             nonlocal curve
-            curve = self._beside(own, so_far)
+            curve = self.beside(own, so_far)
             tell(curve)
 
         self.random_orders(fill, min(steps, orders.STEPS), count, seed, grown)
@@ -338,8 +338,12 @@ class Trials:
                 progress(found)
         return found
 
-    def _beside(self, curve: Curve, band: Orders) -> Curve:
-        """The curve beside random orders, if they are of this photo and filling."""
+    def beside(self, curve: Curve, band: Orders) -> Curve:
+        """A curve of this map beside random orders.
+
+        Raises:
+            CamdemoError: they are of another photo or filling.
+        """
         if band.fill != curve.fill:
             raise CamdemoError(
                 f"The random orders are filled by {band.fill}; asked for was {curve.fill}. Leave "

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from camdemo.errors import CamdemoError
-from camdemo.records import Box
+from camdemo.records import Box, Rivals
 from camdemo.trust import patches
 from camdemo.trust.patches import Patches
 
@@ -91,7 +91,7 @@ def test_a_patch_takes_what_it_is_worth() -> None:
     drops = hidden.drops(0)
     np.testing.assert_allclose(drops, [WORTH, WORTH / 2])  # half of the light is left
     # Of the difference to label 1, which sees the first patch alone.
-    np.testing.assert_allclose(hidden.drops(0, 1)[0], WORTH - [[1, 0], [0, 0]])
+    np.testing.assert_allclose(hidden.drops(0, Rivals((1,)))[0], WORTH - [[1, 0], [0, 0]])
     assert (hidden.drops(2) == 0).all()
     assert asked == [1, 4, 4]
     assert told == [(5, 9), (9, 9)]
@@ -119,3 +119,19 @@ def test_a_record_is_frozen() -> None:
     hidden = Patches(np.zeros(2), np.zeros((1, 4, 2)), ("blur",))
     with pytest.raises(AttributeError):
         hidden.fills = ()
+
+
+def test_the_same_patches_hidden_in_two_ways_are_one_record() -> None:
+    dark, grey = ({name: filled} for name, filled in (("mean", DARK), ("blur", DARK + 0.5)))
+    both = patches.hide_each(answer, INPUTS, grey | dark, 2)
+    one = patches.hide_each(answer, INPUTS, grey, 2)
+    joined = one.plus(patches.hide_each(answer, INPUTS, dark, 2))
+    assert joined.fills == both.fills == ("blur", "mean")
+    assert (joined.without == both.without).all()
+    assert (joined.whole == both.whole).all()
+    for other in (
+        patches.hide_each(answer, INPUTS, dark, 4),
+        patches.hide_each(answer, INPUTS, dark, 2, part=Box(0, 0, 4, 2)),
+    ):
+        with pytest.raises(CamdemoError, match="not the same"):
+            one.plus(other)

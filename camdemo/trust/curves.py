@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
 STEPS = 25
 _ROUNDING = 1e-2  # of a probability; two answers to the same input differ by far less
 
-CAVEAT = (
-    "A photo with holes is nothing that the model was trained on, and what fills them can itself "
-    "speak for a label. The grey band is where random orders lie: within it nothing is won."
-)
 
 Kind = Literal["deletion", "insertion"]
 # float32 (n, 3, side, side) -> the probability of what is explained, float32 (n,)
@@ -59,6 +55,12 @@ class Curve:
     shares: np.ndarray
     probabilities: np.ndarray
     random: np.ndarray
+
+    caveat: ClassVar[str] = (
+        "A photo with holes is nothing that the model was trained on, and what fills them can "
+        "itself speak for a label. The grey band is where random orders lie: within it nothing "
+        "is won."
+    )
 
     @property
     def area(self) -> float:

@@ -68,6 +68,8 @@ def draw(
     Raises:
         CamdemoError: an answer that is no number.
     """
+    if not orders:
+        return
     slices = part.slices if part else (slice(None), slice(None))
     shape = inputs[0, 0][slices].shape
     counts, shares = counts_of(shape[0] * shape[1], steps)

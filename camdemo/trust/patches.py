@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import CamdemoError
 from ..records import Box, Fill, Rivals, common_lengths, finite
 from .hiding import occlude
 
@@ -44,6 +45,17 @@ class Patches:
     def grid(self) -> int:
         """Patches of a side."""
         return round(self.without.shape[1] ** 0.5)
+
+    def plus(self, other: Patches) -> Patches:
+        """The same patches hidden in more ways.
+
+        Raises:
+            CamdemoError: other patches.
+        """
+        if self.span != other.span or self.without.shape[1:] != other.without.shape[1:]:
+            raise CamdemoError("These patches are not the same. Hide those of one photo and grid.")
+        both = np.concatenate([self.without, other.without])
+        return Patches(self.whole, both, (*self.fills, *other.fills), self.span)
 
     def drops(self, target: int, versus: Rivals | None = None) -> np.ndarray:
         """How much the label's logit loses with each patch, float32 (fills, grid, grid).

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from .likeness import spearman, ssim
 
-CAVEAT = (
-    "A map that stays the same shows the photo, or how the network is built, and not what it "
-    "learned. One that changes has passed this test alone."
-)
 _ALIKE, _OTHER = 0.7, 0.4  # rank correlations from which on, and up to which, words say so
 
 
@@ -39,6 +36,11 @@ class Randomisation:
     cam: np.ndarray
     behind: tuple[str, ...]
     maps: np.ndarray
+
+    caveat: ClassVar[str] = (
+        "A map that stays the same shows the photo, or how the network is built, and not what it "
+        "learned. One that changes has passed this test alone."
+    )
 
     @property
     def signed(self) -> np.ndarray:

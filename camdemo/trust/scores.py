@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -28,11 +28,6 @@ if TYPE_CHECKING:
 _DRAWS = 1000  # of the bootstrap
 _LEVEL = 0.95  # of its interval, and of all comparisons together
 
-CAVEAT = (
-    "A hint, no proof: the model was never trained on photos with a patch missing, a patch alone "
-    "says nothing of several together, and this is one photo. In brackets: where the score may "
-    "well lie. Small differences are no wins."
-)
 
 MapName = tuple[str, str]  # method, layer
 
@@ -80,6 +75,12 @@ class Scores:
     drops: np.ndarray
     fills: tuple[Fill, ...]
     titles: Mapping[MapName, str] = field(repr=False)
+
+    caveat: ClassVar[str] = (
+        "A hint, no proof: the model was never trained on photos with a patch missing, a patch "
+        "alone says nothing of several together, and this is one photo. In brackets: where the "
+        "score may well lie. Small differences are no wins."
+    )
 
     @property
     def best(self) -> MapName:

@@ -248,12 +248,15 @@ class Answers:
         }
 
     @answers("page")
-    def page(self, question: Any) -> dict[str, Any]:
+    def page(self, question: Any, tested: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The page to take away: {"html": text}, or {"error": a sentence}.
 
         It opens as it is seen, has the maps of its method, and its own map whole. The question:
         {"id": token, "layer", "method", "target", "versus", "strength", and more, see
         `questions.view`}.
+
+        Args:
+            tested: what was found of this map, see `Scene.tested`.
         """
         kept, finding = self._find(question), self.shown(question)
         there = {one.index: one for one in (*kept.scene.predictions, *finding.labels_shown())}
@@ -269,6 +272,7 @@ class Answers:
             exact=finding.exact_packets(),
             complete=True,
             wanted=questions.view(question, finding.labels),
+            tested=tested or {},
             id="",
             original="",
         )
@@ -280,8 +284,15 @@ class Answers:
         Raises:
             CamdemoError: the token is unknown, or something else does not exist.
         """
-        kept = self._find(question)
-        return kept.finding.seen(**questions.shown(question, kept.scene))
+        return self.finding(question).seen(**self.asked(question))
+
+    def asked(self, question: Any) -> dict[str, Any]:
+        """What a viewer shows of the scene that it names, as arguments for `Finding.seen`.
+
+        Raises:
+            CamdemoError: the token is unknown, or something that can't be shown.
+        """
+        return questions.shown(question, self._find(question).scene)
 
     def finding(self, question: Any) -> Finding:
         """Whom a viewer asks: {"id": token}.

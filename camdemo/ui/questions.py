@@ -257,6 +257,18 @@ def _is_real(value: Any) -> bool:
     return is_number and abs(value) < _LARGE  # which NaN and infinity are not
 
 
+def after(question: Mapping[str, Any]) -> int:
+    """Which version of a growing answer a viewer has, 0 for none.
+
+    Raises:
+        CamdemoError: something else than a whole number.
+    """
+    version = question.get("after", 0)
+    if type(version) is not int or not 0 <= version < _LARGE:
+        raise CamdemoError("After must be the version of an answer, a whole number.")
+    return version
+
+
 def mask(question: Mapping[str, Any], side: int) -> np.ndarray:
     """A mask from the base64 of its bits, row by row: bool (side, side).
 

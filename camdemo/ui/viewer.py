@@ -32,7 +32,7 @@ def cam_viewer(answers: Answers, offers: Offers) -> gr.HTML:
         "scene_hide": answers.hide,
         "scene_hide_elsewhere": answers.hide_elsewhere,
         "scene_look": answers.look,
-        "scene_page": answers.page,
+        "scene_page": trust.page,
         "scene_live": Live(answers.explainer).frame,
         "scene_scores": trust.scores,
         "scene_curves": trust.curves,

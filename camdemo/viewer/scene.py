@@ -177,6 +177,8 @@ class Scene:
         code: the Python that brings the photo: lines of imports, and an expression.
         wanted: how a file opens, {option of `Look` or `Hiding`: value, "split": where the divider
             is, "hidden": regions, "answer": what the model said to them}; see `questions.view`.
+        tested: what was found when the map that is shown was put to the test: the answers of
+            `ui.trust`, by their names.
     """
 
     photo: bytes
@@ -206,6 +208,7 @@ class Scene:
     example: str = ""
     code: Mapping[str, Any] = field(default_factory=lambda: {"imports": [], "photo": '"photo.jpg"'})
     wanted: Mapping[str, Any] = field(default_factory=dict)
+    tested: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The scene as the viewer's scripts get it: plain values that fit into JSON."""
@@ -238,6 +241,7 @@ class Scene:
             "versions": versions(),
             "code": self.code,
             "wanted": self.wanted,
+            "tested": self.tested,
         }
 
     def to_json(self) -> str:

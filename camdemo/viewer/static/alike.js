@@ -48,9 +48,9 @@ function rankCorrelation(one, other) {
   return ofA && ofB ? both / Math.sqrt(ofA * ofB) : null;
 }
 
-/** How alike the maps of the labels shown are: the first label's with each of the others', on average. */
-function likenessOf({ state, mapOf }) {
-  const maps = state.scene.labels.map(({ index }) => mapOf(state.layer, index));
+/** How alike a method's maps of the labels shown are: the first label's with each of the others', on average. */
+function likenessOf({ state, mapOf }, method = state.method) {
+  const maps = state.scene.labels.map(({ index }) => mapOf(state.layer, index, method));
   if (maps.length < 2 || !maps.every(Boolean)) return null; // some are still being computed
   const found = maps.slice(1).map((map) => rankCorrelation(maps[0], map)).filter((each) => each !== null);
   return found.length ? found.reduce((sum, each) => sum + each, 0) / found.length : null;

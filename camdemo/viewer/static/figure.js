@@ -44,14 +44,57 @@ function captionOf(scene, state) {
   ].join(" · ");
 }
 
-/** A figure for slides: photo, overlay, labels, legend and caption, 1600 x 900. */
-function figureOf(scene, state, photo, overlay, legend) {
+/** What was found of a map as lines of text, each {text, font}, as wide as there is room. */
+function linesOfTests(context, results, width) {
+  return results.flatMap(([, { verdict, numbers }]) => [[verdict, "600 22px"], [numbers, "18px"]].flatMap(([text, size]) => {
+    const font = `${size} system-ui, sans-serif`;
+    context.font = font;
+    return text ? linesOf(context, text, width).map((line) => ({ text: line, font })) : [];
+  }));
+}
+
+/**
+ * What was found when the map was put to the test: sentences, and beside them the curves and the maps from
+ * random weights. Drawn below `top`, or only measured without; returns how high it is.
+ */
+function drawTested(context, viewer, results, top = null) {
+  const { curves, randomised } = Object.fromEntries(results);
+  const lines = linesOfTests(context, results, curves || randomised ? 980 : 1540);
+  const below = curves ? 250 : 0;
+  const height = Math.max(28 * lines.length, below + (randomised ? 116 : 0)) + 24;
+  if (top === null || !results.length) return results.length ? height : 0;
+  Object.assign(context, { fillStyle: "#111827", textAlign: "left", textBaseline: "middle" });
+  lines.forEach(({ text, font }, i) => {
+    context.font = font;
+    context.fillText(text, 30, top + 14 + 28 * i, 1540);
+  });
+  if (curves) {
+    const plot = make("canvas", { width: 480, height: 240 });
+    drawCurves(plot, curves, "#111827");
+    context.drawImage(plot, 1060, top);
+  }
+  randomised?.steps.forEach((step, i) => {
+    const mini = make("canvas", { width: 84, height: 84 });
+    paintStep(viewer, mini, step);
+    context.drawImage(mini, 1060 + 100 * i, top + below);
+    context.font = "18px system-ui, sans-serif";
+    context.fillText(`${step.likeness.toFixed(2)}${step.behind ? "" : " (all)"}`, 1060 + 100 * i, top + below + 98, 96);
+  });
+  return height;
+}
+
+/** A figure for slides: photo, overlay, labels, legend and caption, 1600 x 900, and below them what the map was put to. */
+function figureOf(viewer, photo, overlay, legend) {
+  const { state } = viewer;
+  const { scene } = state;
   const canvas = document.createElement("canvas");
   canvas.width = 1600;
-  canvas.height = 900;
   const context = canvas.getContext("2d");
+  const results = viewer.trust.results();
+  canvas.height = 900 + drawTested(context, viewer, results);
   context.fillStyle = "#ffffff";
-  context.fillRect(0, 0, 1600, 900);
+  context.fillRect(0, 0, 1600, canvas.height);
+  drawTested(context, viewer, results, 900);
   const side = 600;
   const fit = (image, left) => {
     const factor = Math.min(side / image.width, 640 / image.height);

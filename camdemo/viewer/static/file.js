@@ -1,3 +1,3 @@
 // The viewer in a file of its own, or in a notebook: SCENE stands before, and nobody is asked.
 
-mountViewer(document.getElementById("viewer"), {}).show(SCENE);
+mountViewer(document.getElementById("viewer"), { tested: Object.keys(SCENE.tested).length > 0 }).show(SCENE);

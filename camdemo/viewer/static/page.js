@@ -21,6 +21,7 @@ mountViewer(element, {
   hideElsewhere: ask("scene_hide_elsewhere"),
   look: ask("scene_look"),
   live: ask("scene_live"),
+  tested: true,
   scores: ask("scene_scores"),
   curves: ask("scene_curves"),
   randomised: ask("scene_randomised"),

@@ -85,8 +85,9 @@ function refusalOf({ scene, layer, versus }, method, name = layer) {
 /** What a refusal makes of an entry of a list. */
 const refusedAs = (reason) => (reason ? { disabled: true, note: reason } : {});
 
-/** A method in a list: with what is known of it, or why it can't be used. */
-const methodEntry = (state) => ({ name, title, note }) => ({ value: name, title, note, ...refusedAs(refusalOf(state, name)) });
+/** A method in a list: with what was found of it and what is known, or why it can't be used. */
+const methodEntry = (state, noteOf = () => "") => ({ name, title, note }) => (
+  { value: name, title, note: [noteOf(name), note].filter(Boolean).join(" · "), ...refusedAs(refusalOf(state, name)) });
 
 /** The labels on the page: a bar and a small map each. */
 function buildLabels(viewer) {
@@ -253,7 +254,7 @@ function drawControls(viewer) {
   if (!scene) return;
   if (host.open) choices.model.set(scene.model.name);
   choices.layer.set(state.layer);
-  choices.method.fill(methodsHere(viewer).map(methodEntry(state)));
+  choices.method.fill(viewer.trust.inOrder(methodsHere(viewer)).map(methodEntry(state, viewer.trust.noteOf)));
   choices.method.set(state.method);
   press(root, ".cam-strip button", ({ dataset }) => dataset.layer === state.layer);
   for (const button of root.querySelectorAll(".cam-strip button")) {

@@ -161,7 +161,7 @@ function pageQuestion(state) {
     labels, now: of(answer.now), elsewhere: of(answer.elsewhere), errors: of(answer.errors), overlap: answer.overlap, first: answer.first,
   };
   const hidden = regionsNow(state).length ? { regions: regionsNow(state), fill, keep, answer: said } : null;
-  return { id: scene.id, layer, method, target, ...comparedIn(state), look: lookOf(state), split, hidden };
+  return { id: scene.id, layer, method, target, ...comparedIn(state), fill, look: lookOf(state), split, hidden };
 }
 
 /** What is compared must be here. */
@@ -246,7 +246,7 @@ function actionsOf(viewer) {
       const range = viewer.heat.rangeFor(state.layer, state.target);
       const ends = range && { from: valueText(range.from), to: valueText(range.to) };
       const legend = range && { canvas: find(".cam-legend-bar"), ...ends };
-      const figure = figureOf(state.scene, state, state.photo, overlay, legend);
+      const figure = figureOf(viewer, state.photo, overlay, legend);
       figure.toBlob((blob) => save(blob, `${fileName(state)}-figure.png`));
     },
     npy: async () => {

@@ -1,7 +1,7 @@
-// Trust: what a map can be put to, each on one press. What was found stays with the map that it was
-// found for, so that it is there again when that map is.
+// Trust: what a map can be put to, each on one press. The answers grow while they are watched; what was
+// found stays with the map that it was found for, so that it is there again when that map is.
 
-const COMPUTING = "Being computed …";
+const TESTS = ["scores", "curves", "randomised", "completeness"];
 
 /** What is asked: the map that is shown. */
 function shownMap(state) {
@@ -12,70 +12,120 @@ function shownMap(state) {
 /** The tests of a viewer's maps. */
 function trustOf(viewer) {
   const { state, host, find, root } = viewer;
-  const foundOf = ({ known }) => (known.trials ??= new Map()); // answers by their keys; they go with the scene
+  const marks = { key: "", notes: new Map() }; // what is known of each method here, computed once
+  const tried = new Set(); // what was asked unasked, or was pressed: it is not begun again by itself
+  let sorted = false; // whether the strip and the methods stand in the order of their scores
 
-  /** Which map, or which label alone, a test is about. */
-  function keyOf(kind) {
-    const { scene, layer, method, target, fill } = state;
-    const about = { scores: [], curves: [layer, method, fill], randomised: [layer, method], completeness: [layer, method] };
-    return [kind, scene.id, target, rivalsOf(state), state.strength, ...about[kind]].join("|");
+  /** The answers of a scene by their keys; they go with it. Of a file they came with it. */
+  function foundOf({ known, scene }) {
+    if (!known.trials) {
+      known.trials = new Map(Object.entries(scene.tested ?? {}).map(([kind, answer]) => [keyOf(kind), answer]));
+      known.scores = new Map([...known.trials.values()].flatMap(({ scores }) => (scores ? [[keyOfLabel(), scores]] : [])));
+    }
+    return known.trials;
   }
+
+  const keyOfLabel = () => [state.scene.id, state.target, rivalsOf(state), state.strength].join("|");
+
+  /** Which map a test is about. */
+  const keyOf = (kind) => [kind, keyOfLabel(), state.layer, state.method, ...(kind === "curves" ? [state.fill] : [])].join("|");
 
   const resultOf = (kind) => (state.scene ? foundOf(state).get(keyOf(kind)) : undefined);
 
-  /** Ask for a test; `more` comes after a first answer, in place of it. */
-  async function run(kind, more = {}, later = null) {
+  /** Ask for a test until the answer is whole, or another map is looked at, or it is cancelled. */
+  async function run(kind, isPressed = true) {
     if (!canBeAsked(viewer)) return;
-    const [key, found] = [keyOf(kind), foundOf(state)];
+    const [key, found, { known }] = [keyOf(kind), foundOf(state), state];
     const question = { ...shownMap(state), fill: state.fill };
-    found.set(key, { ...found.get(key), text: COMPUTING, pending: true });
+    found.set(key, { pending: true });
+    tried.add(key);
+    const isWanted = () => found.get(key)?.pending && state.known === known && keyOf(kind) === key;
     viewer.wait(1);
     draw();
+    if (isPressed) showTest(kind);
     try {
-      for (const each of [more, later]) {
-        if (!each) continue;
-        const answer = await host[kind]({ ...question, ...each });
+      for (let after = 0; isWanted(); ) {
+        const answer = await host[kind]({ ...question, after });
         if (answer.error !== undefined) throw new Error(answer.error);
-        found.set(key, { text: "", ...answer, pending: each !== (later ?? more) });
-        draw();
+        if (!isWanted()) break;
+        after = answer.version;
+        found.set(key, { ...answer, pending: answer.state === "running" });
+        if (answer.scores) known.scores.set(keyOfLabel(), answer.scores);
+        marks.key = "";
+        viewer.set({});
+        if (isPressed) showTest(kind);
       }
     } catch (error) {
       found.delete(key);
-      if (key === keyOf(kind)) viewer.say(error.message, "trust");
+      if (state.known === known) viewer.say(error.message, "trust");
     } finally {
+      if (found.get(key)?.pending) found.delete(key);
       viewer.wait(-1);
       draw();
     }
   }
 
-  const actions = {
-    scores: () => run("scores"),
-    curves: () => run("curves", { band: false }, { band: true }),
-    randomised: () => run("randomised"),
-    completeness: () => run("completeness"),
-  };
-
-  /** What of a test is said: its own words, or that there is nothing. */
-  function textOf(kind, result) {
-    if (!result) return "";
-    if (kind === "curves" && result.deletion) {
-      return result.pending ? COMPUTING : `${result.deletion.text} ${result.insertion.text}`;
-    }
-    return result.text || (kind === "completeness" ? "This map promises no such thing: more than averaging follows on its layer." : "");
+  /** Press: begin, or end what runs. */
+  function press(kind) {
+    const result = resultOf(kind);
+    if (!result?.pending) return run(kind);
+    foundOf(state).delete(keyOf(kind));
+    draw();
   }
 
-  /** The scores of the strip's maps by the method that is shown: {layer: score}. */
-  function scoresShown() {
-    const mine = (resultOf("scores")?.scores ?? []).filter(({ method }) => method === state.method);
-    return Object.fromEntries(mine.map((score) => [score.layer, score]));
+  /** Scroll the panel, and nothing else, until a test is seen with what it has found. */
+  function showTest(kind) {
+    const trial = find(`[data-trial=${kind}]`);
+    const sheet = trial.closest("[data-sheet]");
+    const scroller = sheet.scrollHeight > sheet.clientHeight + 1 && getComputedStyle(sheet).overflowY === "auto" ? sheet : find(".cam-panel");
+    const tabs = scroller === sheet ? 0 : find(".cam-tabs").offsetHeight + 8;
+    const by = trial.getBoundingClientRect().top - scroller.getBoundingClientRect().top - tabs;
+    if (Math.abs(by) > 2) scroller.scrollTop += by;
+  }
+
+  const actions = Object.fromEntries(TESTS.map((kind) => [kind, () => press(kind)]));
+  actions.sort = () => {
+    sorted = !sorted;
+    marks.key = "";
+    viewer.set({});
+  };
+
+  /** The scores of all maps for the label that is shown, best first. */
+  const scoresShown = () => (state.scene && foundOf(state) && state.known.scores.get(keyOfLabel())) ?? [];
+
+  /** What is known of a method at this layer: its score, and whether its maps of all labels are alike. */
+  function noteOf(name) {
+    const { layer, versus, revision } = state;
+    const key = [keyOfLabel(), layer, revision].join("|");
+    if (marks.key !== key) Object.assign(marks, { key, notes: new Map() });
+    if (!marks.notes.has(name)) {
+      const score = scoresShown().find((each) => each.method === name && each.layer === layer);
+      const likeness = versus === null && methodOf(name).knows_label ? likenessOf(viewer, name) : null;
+      const parts = [...(score ? [`score ${score.value.toFixed(2)}`] : []), ...(likeness > ALIKE ? [`all labels alike here (${likeness.toFixed(2)})`] : [])];
+      marks.notes.set(name, parts.join(" · "));
+    }
+    return marks.notes.get(name);
+  }
+
+  /** The methods in the order in which they are listed. */
+  function inOrder(methods) {
+    if (!sorted) return methods;
+    const scores = scoresShown();
+    const valueOf = ({ name }) => scores.find(({ method, layer }) => method === name && layer === state.layer)?.value ?? -2;
+    return [...methods].sort((a, b) => valueOf(b) - valueOf(a));
   }
 
   function drawScores() {
-    const scores = scoresShown();
+    const mine = scoresShown().filter(({ method }) => method === state.method);
     for (const button of root.querySelectorAll(".cam-strip button")) {
-      const score = scores[button.dataset.layer];
-      button.dataset.score = score ? score.value.toFixed(2) : "";
+      const place = mine.findIndex(({ layer }) => layer === button.dataset.layer);
+      button.dataset.score = place < 0 ? "" : mine[place].value.toFixed(2);
+      button.style.order = sorted && mine.length ? String(place < 0 ? mine.length : place) : "";
     }
+    const sort = find("[data-action=sort]");
+    if (!sort) return;
+    sort.hidden = !scoresShown().length;
+    sort.setAttribute("aria-pressed", String(sorted));
   }
 
   function drawSteps(steps) {
@@ -84,15 +134,28 @@ function trustOf(viewer) {
     const key = [keyOf("randomised"), viewer.heat.evidence(), state.colormap].join("|");
     if (!steps || place.dataset.key === key) return;
     place.dataset.key = key;
-    const { evidence, pixels } = viewer.heat.settings();
-    place.replaceChildren(...steps.map(({ behind, likeness, map }) => {
+    place.replaceChildren(...steps.map((step) => {
       const mini = make("canvas", { width: 48, height: 48 });
-      const decoded = decodeMap(map);
-      paintTile(mini, decoded, displayRange(rangeOf([decoded]), evidence), { evidence, pixels });
-      const where = behind ? `behind ${behind}` : "all weights";
+      const where = paintStep(viewer, mini, step);
       return make("figure", { title: `Random weights: ${where}` }, mini,
-        make("figcaption", { textContent: likeness.toFixed(2) }), make("span", { className: "cam-unseen", textContent: where }));
+        make("figcaption", { textContent: step.likeness.toFixed(2) }), make("span", { className: "cam-unseen", textContent: where }));
     }));
+  }
+
+  /** One test as far as it is: what follows first, then from what, then what it is and is not. */
+  function drawTest(trial, result) {
+    const { verdict = "", numbers = "", caveat = "", done, total, pending } = result ?? {};
+    tell(trial.querySelector(".cam-verdict"), pending ? verdict || "Being computed …" : verdict);
+    tell(trial.querySelector(".cam-numbers"), numbers);
+    tell(trial.querySelector(".cam-caveat"), pending ? "" : caveat);
+    const bar = trial.querySelector("progress");
+    bar.hidden = !pending;
+    if (total) bar.value = done / total;
+    else bar.removeAttribute("value");
+    const button = trial.querySelector("button");
+    if (!button) return; // a file can't be asked
+    button.dataset.title ??= button.textContent;
+    tell(button, pending ? "Cancel" : button.dataset.title);
   }
 
   /** What is seen: the scores at the strip, and the panel while it is open. */
@@ -100,17 +163,15 @@ function trustOf(viewer) {
     if (!state.scene || !find("[data-trial]")) return;
     drawScores();
     if (outOfSight(root, "trust")) return;
-    for (const trial of root.querySelectorAll("[data-trial]")) {
-      const kind = trial.dataset.trial;
-      const result = resultOf(kind);
-      tell(trial.querySelector("p"), textOf(kind, result));
-      trial.querySelector("button").disabled = Boolean(result?.pending);
-    }
-    viewer.write(".cam-alike", describeLikeness(viewer) || "Does this map deserve belief? Each test takes a second or more.");
+    for (const trial of root.querySelectorAll("[data-trial]")) drawTest(trial, resultOf(trial.dataset.trial));
+    viewer.write(".cam-alike", describeLikeness(viewer) || "Does this map deserve belief? Each test takes a second or so.");
     const curves = resultOf("curves");
     find(".cam-curves").hidden = !curves?.deletion;
     if (curves?.deletion) drawCurves(find(".cam-curves"), curves);
     drawSteps(resultOf("randomised")?.steps);
+    // Of another map of a label whose scores are here the sentences are computed at once.
+    const isNext = host.scores && !resultOf("scores") && scoresShown().length && !tried.has(keyOf("scores"));
+    if (isNext && !isLive(viewer)) run("scores", false);
   }
 
   /** A pointer on the curves shows what is gone at that point. */
@@ -124,17 +185,27 @@ function trustOf(viewer) {
     canvas?.addEventListener("pointerleave", () => viewer.set({ draft: null }));
   }
 
+  /** What was found of the map that is shown, in the order of the tests: [[kind, answer], ...]. */
+  const results = () => TESTS.map((kind) => [kind, resultOf(kind)]).filter(([, result]) => result && !result.pending);
+
   listen();
-  return { actions, draw };
+  return { actions, draw, noteOf, inOrder, results };
+}
+
+/** Paint the map of a network with random weights; tells which these are. */
+function paintStep(viewer, canvas, { behind, map }) {
+  const { evidence, pixels } = viewer.heat.settings();
+  const decoded = decodeMap(map);
+  paintTile(canvas, decoded, displayRange(rangeOf([decoded]), evidence), { evidence, pixels });
+  return behind ? `behind ${behind}` : "all weights";
 }
 
 const CURVE = { left: 44, top: 12, width: 424, height: 190 }; // where the curves are, in pixels of their canvas
 
 /** Two curves, each before the band of its random orders; told apart by their dashes too. */
-function drawCurves(canvas, curves) {
+function drawCurves(canvas, curves, ink = getComputedStyle(canvas).color) {
   const context = canvas.getContext("2d");
   const { left, top, width, height } = CURVE;
-  const ink = getComputedStyle(canvas).color;
   const floats = (text) => new Float32Array(bytesOf(text).buffer);
   const x = (share) => left + share * width;
   const y = (probability) => top + (1 - within(probability, 1)) * height;
@@ -149,6 +220,7 @@ function drawCurves(canvas, curves) {
   context.fillText("share of the pixels", left, top + height + 24);
   const kinds = { deletion: ["away", []], insertion: ["in", [10, 6]] };
   for (const [kind, [name, dash]] of Object.entries(kinds)) {
+    if (!curves[kind]) continue; // it comes
     const { shares, probabilities, low, high } = curves[kind];
     const [at, values] = [floats(shares), floats(probabilities)];
     if (low) {
@@ -167,7 +239,8 @@ function drawCurves(canvas, curves) {
     context.stroke();
     context.setLineDash([]);
     const middle = Math.floor(at.length * (kind === "deletion" ? 0.25 : 0.6));
+    if (at.at(-1) < 1) continue; // it grows
     context.fillText(name, x(at[middle]) + 8, y(values[middle]) - 6);
   }
-  canvas.setAttribute("aria-label", `${curves.deletion.text} ${curves.insertion.text}`);
+  canvas.setAttribute("aria-label", `${curves.verdict} ${curves.numbers}`.trim());
 }

@@ -15,7 +15,8 @@
  *   hideElsewhere    the same, on average over random places
  *   look             async ({id, framing, layer, method, target, versus, strength}) -> {labels, maps, target} or {error}
  *   live             async ({frame, model, layer, method, target, framing}) -> what changes of a scene, or {error}
- *   scores, curves, randomised, completeness   async (question) -> {text, ...} or {error}; see trust.js
+ *   scores, curves, randomised, completeness   async (question) -> {verdict, ...} or {error}; see ui/trust.py
+ *   tested           whether maps can be put to the test, or have been
  *   labels           async () -> the names of all labels that can be added
  *   page             async (question) -> {html} of the file to take away, or {error}; see pageQuestion in takeaway.js
  * Returns the viewer; `show(scene)` puts an explanation into it, `show(null)` empties it.
