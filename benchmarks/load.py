@@ -1,9 +1,12 @@
 """A crowd: `python -m benchmarks.load`, or `make load`. Visits to our page and to the plain one.
 
 A visit is what one listener does: upload a photo of their own, look at three layers and at two
-other labels. Ours needs one request for the first map and two for all others; the plain page one
-for each look. Some visitors of ours change the model, add a label or hide a region besides; the
-plain page can't, so that ours does more for its visit. Traffic goes to 127.0.0.1 alone.
+other labels, then move on to the next photo. Ours asks what its viewer asks: for the first map,
+then for all stages of the label on the page, of the next two, and of the last two. Its user waits
+for the labels that they look at; the last two are then under way, and dropped when the next photo
+is opened. The plain page has a request for each look. Some visitors of ours change the model, add
+a label or hide a region besides; the plain page can't, so that ours does more for its visit.
+Traffic goes to 127.0.0.1 alone.
 """
 
 from __future__ import annotations
@@ -55,18 +58,33 @@ class Tally:
     peak: float = 0.0  # MB of the server's memory
 
 
-Visit = Callable[[Client, bytes, int, Tally], Awaitable[None]]
+Rest = asyncio.Task[dict] | None  # what is still under way when a visit is over
+Visit = Callable[[Client, bytes, int, Tally], Awaitable[Rest]]
 
 
-async def our_visit(client: Client, photo: bytes, number: int, tally: Tally) -> None:
-    """Upload, first map, all others; then layers and labels cost no request."""
+async def look_around(client: Client, scene: dict) -> asyncio.Task[dict]:
+    """What the viewer asks for, until the maps of three labels are there; the rest is under way."""
+    shown = scene["target"]
+    others = [one["index"] for one in scene["labels"] if one["index"] != shown]
+
+    def ask(targets: list[int]) -> asyncio.Task[dict]:
+        question = {"id": scene["id"], "layers": None, "targets": targets}
+        return asyncio.create_task(client.ask("scene_maps", question))
+
+    first, second = ask([shown]), ask(others[:2])
+    await first
+    rest = ask(others[2:])
+    await second
+    return rest
+
+
+async def our_visit(client: Client, photo: bytes, number: int, tally: Tally) -> Rest:
+    """Upload, first map, the maps of what is looked at; layers and labels then cost no request."""
     start = time.perf_counter()
     file = await client.upload(photo)
     scene = await client.open(file, model="efficientnet_lite0")
     tally.first.append(time.perf_counter() - start)
-    token = scene["id"]
-    for targets in ([scene["target"]], None):  # the label on the page first, then the others
-        await client.ask("scene_maps", {"id": token, "layers": None, "targets": targets})
+    token, rest = scene["id"], await look_around(client, scene)
     if number % 4 == 1:
         model = MODELS[number // 4 % len(MODELS)]
         await client.open(file, model=model)
@@ -75,24 +93,24 @@ async def our_visit(client: Client, photo: bytes, number: int, tally: Tally) -> 
     elif number % 4 == 3:
         question = {"id": token, "mask": HIDDEN, "fill": "blur", "keep": False}
         await client.ask("scene_hide", question)
+    return rest
 
 
-async def our_hall_visit(client: Client, name: bytes, _number: int, tally: Tally) -> None:
-    """Click an example that everybody clicks; then layers and labels cost no request."""
+async def our_hall_visit(client: Client, name: bytes, _number: int, tally: Tally) -> Rest:
+    """The same of an example that everybody clicks."""
     start = time.perf_counter()
     scene = await client.open({"example": name.decode()}, model="efficientnet_lite0")
     tally.first.append(time.perf_counter() - start)
-    for targets in ([scene["target"]], None):  # the label on the page first, then the others
-        await client.ask("scene_maps", {"id": scene["id"], "layers": None, "targets": targets})
+    return await look_around(client, scene)
 
 
-async def plain_hall_visit(client: Client, name: bytes, number: int, tally: Tally) -> None:
+async def plain_hall_visit(client: Client, name: bytes, number: int, tally: Tally) -> Rest:
     """The same on the plain page, which has no examples: the photo is uploaded."""
     path = examples.photos()[name.decode()]
-    await plain_visit(client, await asyncio.to_thread(Path(path).read_bytes), number, tally)
+    return await plain_visit(client, await asyncio.to_thread(Path(path).read_bytes), number, tally)
 
 
-async def plain_visit(client: Client, photo: bytes, number: int, tally: Tally) -> None:
+async def plain_visit(client: Client, photo: bytes, number: int, tally: Tally) -> Rest:
     """Upload, first map, three layers and two other labels: a request each."""
     del number
     start = time.perf_counter()
@@ -105,6 +123,7 @@ async def plain_visit(client: Client, photo: bytes, number: int, tally: Tally) -
         await client.run(event, [file, layer, label, 0.5, "jet"])
         if not place:
             tally.first.append(time.perf_counter() - start)
+    return None
 
 
 async def crowd(
@@ -123,12 +142,17 @@ async def crowd(
         config = (await http.get("/config")).json()
 
         async def user() -> None:
+            client, rests = Client(http, config), []  # one tab, photo after photo
             while not (over.is_set() if over else time.perf_counter() > end):
                 try:
-                    await visit(Client(http, config), next(photos), next(numbers), tally)
+                    rests.append(await visit(client, next(photos), next(numbers), tally))
                     tally.visits += 1
                 except Exception as error:  # what a user would see as a failure
                     tally.errors.append(f"{type(error).__name__}: {error}"[:200])
+            under_way = [rest for rest in rests if rest]
+            for rest in under_way:
+                rest.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
 
         await asyncio.gather(*(user() for _ in range(users)))
 
@@ -143,8 +167,10 @@ async def light_among_heavy(
 
         async def light(tally: Tally) -> None:
             for number in range(LIGHT):
-                await visit(Client(http, config), next(photos), 4 * number, tally)
+                rest = await visit(Client(http, config), next(photos), 4 * number, tally)
                 await asyncio.sleep(0.5)
+                if rest:
+                    await rest
 
         await light(alone)
         over = asyncio.Event()

@@ -308,6 +308,24 @@ def test_when_all_have_left_it_is_dropped_and_not_kept(pool: ThreadPoolExecutor)
     assert engine.streams == [(5, 6, 7), (6, 7)]
 
 
+def test_who_moves_on_has_no_more_labels_computed(pool: ThreadPoolExecutor) -> None:
+    """Two questions are under way, as the viewer has them; then its visitor opens another photo."""
+    engine = Engine(steps=1)
+    shared = SharedEngine(engine)
+    left = threading.Event()
+    ask(pool, shared, sweep(5, more=(6, 7, 8, 9)), "visitor", left).result(20)
+    pairs = [ask(pool, shared, sweep(*two, more=(5,)), "visitor", left) for two in ((6, 7), (8, 9))]
+    wait_for(shared, 2, key=1)  # whichever of the labels they wait for
+    assert not engine.askers[0].gone.is_set()
+    left.set()
+    engine.steps.release(10)
+    for pair in pairs:
+        with pytest.raises(Abandoned):
+            pair.result(20)
+    assert engine.ended.acquire(timeout=20)
+    assert (engine.streams, engine.labels) == ([(5, 6, 7, 8, 9)], [5])
+
+
 def test_what_nobody_waits_for_goes_on_for_a_while(pool: ThreadPoolExecutor) -> None:
     engine, clock = Engine(steps=1), Clock()
     shared = SharedEngine(engine, clock=clock)

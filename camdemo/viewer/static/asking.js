@@ -60,6 +60,7 @@ function askingOf(viewer) {
   const { state, host } = viewer;
   const begin = onlyTheLast(); // a person asks for something: whatever was asked before is void
   let stop = null; // what ends the download that is waited for
+  let opening = 0; // scenes that are asked for
 
   /** Tell what is waited for, where that takes long; `waits` says whether it still is. */
   async function tellOfWaiting(waits) {
@@ -88,7 +89,8 @@ function askingOf(viewer) {
       if (!(await fetchModel(question.model, isStale)) || isStale()) return false;
       if (isCamera) return await viewer.live.start(question, isStale);
       tellOfWaiting(() => pending && !isStale());
-      const scene = await host.open(question);
+      opening++;
+      const scene = await host.open(question).finally(() => opening--);
       pending = false;
       if (isStale()) return false;
       if (scene.error !== undefined) throw new Error(scene.error);
@@ -104,6 +106,7 @@ function askingOf(viewer) {
       if (!isStale()) {
         viewer.doing("");
         viewer.wantedExample = state.scene?.example; // Page Down goes on from what is shown
+        if (state.scene) viewer.askForStages(); // where all is as it was, what was dropped for the other scene
       }
     }
   }
@@ -140,5 +143,5 @@ function askingOf(viewer) {
     return true;
   }
 
-  return { open, begin, fetchModel, cancelDownload: () => stop?.() };
+  return { open, begin, fetchModel, isMovingOn: () => opening > 0, cancelDownload: () => stop?.() };
 }

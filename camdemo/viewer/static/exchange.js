@@ -1,6 +1,7 @@
 // What comes from the server while a person looks: more maps, more labels.
 
 const MOST = 8; // labels in one question: what the server takes
+const NEXT = 2; // labels in one question of a sweep: who moves on has not had all of them computed
 
 /** Under which name a map is kept; `rivals` are those that it was held against, and how strongly. */
 function mapKey(method, layer, target, rivals = [], strength = 1) {
@@ -8,9 +9,12 @@ function mapKey(method, layer, target, rivals = [], strength = 1) {
   return [method, layer, target, ...against].join("/");
 }
 
-/** What is here of a scene: its maps, and what has been asked for. */
+/**
+ * What is here of a scene: its maps; what has been asked for; the methods whose sweep is under way or over; and the labels
+ * of which all stages are here or under way, each under the key of a map at no layer.
+ */
 function knownOf({ method, maps, complete }) {
-  const known = { maps: new Map(), asked: new Set(), swept: new Set(complete ? [method] : []) };
+  const known = { maps: new Map(), asked: new Set(), swept: new Set(complete ? [method] : []), stages: new Set() };
   keepMaps(known, maps);
   return known;
 }
@@ -48,20 +52,35 @@ function exchangeOf(viewer) {
   const { state, host } = viewer;
 
   const hasMap = (target) => state.known.maps.has(mapKey(state.method, state.layer, target));
-  /** Ask for all stages by the method that is shown. */
+  /** Ask for all stages of these labels by the method that is shown. */
   async function sweep(targets) {
     const { known, method } = state;
     known.swept.add(method);
     if (!(await ask(null, targets))) known.swept.delete(method);
   }
 
-  /** All stages: of the label that is looked at first, then of the others on the page. */
+  /**
+   * All stages of all labels on the page: of the one that is looked at, then of the others, in the order in which they
+   * are wanted when their turn comes. Two questions are under way, so that the server always knows what comes next.
+   * Once a person has moved on, no more are asked, and what is left is asked when they are back.
+   */
   async function askForStages() {
-    if (state.known.swept.has(state.method)) return;
-    const others = state.scene.labels.map(({ index }) => index).filter((index) => index !== state.target);
-    const first = ask(null, [state.target]);
-    if (others.length) await sweep(others.slice(0, MOST));
-    await first;
+    const { known, method, scene } = state;
+    if (!host.maps || known.swept.has(method)) return;
+    known.swept.add(method);
+    const isWanted = () => state.known === known && state.method === method && !viewer.isMovingOn();
+    const left = () => {
+      if (!isWanted()) return [];
+      const wanted = [state.target, ...rivalsOf(state), ...scene.labels.map(({ index }) => index)];
+      return [...new Set(wanted)].filter((index) => index !== null && !known.stages.has(mapKey(method, null, index)));
+    };
+    async function askForNext(count) {
+      const labels = left().slice(0, count);
+      return labels.length ? (await ask(null, labels)) && askForNext(NEXT) : isWanted();
+    }
+    const alone = left()[0] === state.target ? 1 : NEXT;
+    const came = await Promise.all([askForNext(alone), askForNext(NEXT)]);
+    if (!came.every(Boolean)) known.swept.delete(method);
   }
 
   /** Ask for the maps that the picture lacks. */
@@ -75,17 +94,17 @@ function exchangeOf(viewer) {
       ask(null, [target], compared);
       if (!isSwept) ask([layer], [target], compared);
     }
-    const labels = scene.labels.map(({ index }) => index);
     if (!known.swept.has(method)) {
-      // A method that was just chosen: one question, and then all of it is instant.
-      sweep([...new Set([target, ...rivals, ...labels])].slice(0, MOST));
+      askForStages(); // of a method that was just chosen: then all of it is instant
       if (isSwept) return;
     }
     if (parts.length) return; // its parts are under way
-    const missing = labels.filter((index) => !hasMap(index));
+    const missing = scene.labels.map(({ index }) => index).filter((index) => !hasMap(index));
     const shown = missing.filter((index) => index === target || rivals.includes(index)).slice(0, MOST);
-    // A stage is under way for all labels; a finer layer is asked for them all at once.
-    const wanted = stage || missing.length > MOST ? shown : missing;
+    // A stage comes with the sweep; a finer layer is asked for all labels at once.
+    const comes = (index) => known.stages.has(mapKey(method, null, index));
+    const late = stage ? shown.filter((index) => !comes(index)) : shown;
+    const wanted = stage || missing.length > MOST ? late : missing;
     if (wanted.length) ask([layer], wanted);
   }
 
@@ -99,6 +118,8 @@ function exchangeOf(viewer) {
     const text = JSON.stringify(question);
     if (!host.maps || isLive(viewer) || known.asked.has(text)) return false;
     known.asked.add(text);
+    const labels = layers || compared.versus ? [] : targets.map((target) => mapKey(method, null, target));
+    for (const label of labels) known.stages.add(label);
     const isShown = () => state.known === known; // and no other photo or frame meanwhile
     viewer.wait(1);
     try {
@@ -114,6 +135,7 @@ function exchangeOf(viewer) {
       return true;
     } catch (error) {
       known.asked.delete(text);
+      for (const label of labels) known.stages.delete(label);
       if (isShown()) viewer.say(error.message);
       return false;
     } finally {
