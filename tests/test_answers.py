@@ -17,13 +17,13 @@ import pytest
 from gradio.media import get_image
 from PIL import Image
 
-from camdemo import Explainer, Explanation, ImageError, Settings
+from camdemo import CamdemoError, Explainer, Explanation, ImageError, Settings
 from camdemo.engine import LocalEngine
 from camdemo.engine.protocol import FirstMap
 from camdemo.engine.shared import SharedEngine
 from camdemo.ui import answers as module
 from camdemo.ui.answers import EXPIRED, Answers
-from camdemo.ui.decks import prepare
+from camdemo.ui.decks import photos_in, prepare
 from camdemo.ui.offers import Offers
 
 from .test_bundle import scene_in
@@ -810,6 +810,35 @@ def explained(deck: Answers, monkeypatch: pytest.MonkeyPatch) -> list[dict]:
 
 
 A_LION = {"source": {"example": "a lion"}}
+
+
+def test_what_of_a_deck_is_no_photo_is_left_out_and_told(explainer, tmp_path, caplog):
+    """A damaged one, a folder of a photo's name, what a Mac leaves beside each, an empty one."""
+    (tmp_path / "a lion.jpg").write_bytes(Path(LION).read_bytes())
+    (tmp_path / "broken.jpg").write_bytes(Path(LION).read_bytes()[:3000])
+    (tmp_path / "album.jpg").mkdir()
+    (tmp_path / "._a lion.jpg").write_bytes(b"\0\5\x16\7")
+    (tmp_path / "z.png").touch()
+    photos = photos_in(tmp_path)
+    assert len(photos) == 5
+    answers = Answers(explainer, Offers(explainer, photos))
+    prepare(answers, photos)
+    start = answers.offers.start(None)
+    assert [one["name"] for one in start["examples"]] == ["a lion"]
+    assert start["opening"] == "a lion"
+    assert start["skipped"] == (
+        "Left out, since it can't be read as a photo: ._a lion.jpg, album.jpg, broken.jpg, z.png."
+    )
+    assert [each.message for each in caplog.records].count(start["skipped"]) == 1
+    assert answers.open(A_LION)["name"] == "a lion"
+    assert "no such photo" in answers.open({"source": {"example": "broken"}})["error"]
+
+
+def test_a_deck_of_what_is_no_photo_is_refused(explainer, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"no photo")
+    photos = photos_in(tmp_path)
+    with pytest.raises(CamdemoError, match=r"no photo for the deck.*: broken\.jpg"):
+        prepare(Answers(explainer, Offers(explainer, photos)), photos)
 
 
 def test_a_deck_answers_from_memory_and_is_never_forgotten(monkeypatch, deck, explained):

@@ -132,7 +132,7 @@ class Starting(Explainer):
 
 def test_what_a_page_is_told_that_opens(offers: Offers) -> None:
     answer = offers.start(None)
-    assert set(answer) == {"models", "examples", "opening", "state", "note"}
+    assert set(answer) == {"models", "examples", "opening", "skipped", "state", "note"}
     assert [one["name"] for one in answer["examples"]] == list(examples.photos())
     assert answer["opening"] in examples.photos()
     assert all(one["icon"].startswith("photo/") for one in answer["examples"])
@@ -146,9 +146,13 @@ def test_what_a_page_is_told_that_opens(offers: Offers) -> None:
 
 def test_a_deck_opens_with_its_first_photo(offers: Offers) -> None:
     deck = {name: get_image(f"{name}.jpg") for name in ("tower", "cheetah")}
-    answer = Offers(offers.explainer, deck).start(None)
+    one = Offers(offers.explainer, deck)
+    for name, path in deck.items():
+        one.show(name, path)
+    answer = one.start(None)
     assert answer["opening"] == "tower"
     assert [one["name"] for one in answer["examples"]] == ["tower", "cheetah"]
+    assert answer["skipped"] == ""
 
 
 def test_before_during_and_after_the_first_model(monkeypatch: pytest.MonkeyPatch) -> None:

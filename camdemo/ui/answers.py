@@ -67,14 +67,16 @@ class Answers:
         self._turns = Turns(_AT_ONCE * (settings.lanes or 1), settings.max_queue)
 
     def add_to_deck(self, name: str) -> None:
-        """Compute a photo of the deck: a complete scene.
+        """Compute a photo of the deck, a complete scene, and offer it.
 
         Raises:
             ImageError: the photo can't be read.
         """
         path, facts = self.offers.photo({"example": name})
         explanation = self.explainer.explain(path)
-        self._deck[path] = _opened(explanation.finding, replace(explanation.scene(), **facts))
+        opened = _opened(explanation.finding, replace(explanation.scene(), **facts))
+        self._deck[path] = opened
+        self.offers.show(name, opened.scene.photo)
 
     @answers("open")
     def open(self, question: Any) -> dict[str, Any]:
@@ -240,7 +242,7 @@ class Answers:
         """
         scene = self._find(question).scene
         asked = self.explainer.opening(questions.explain(question)) | {"model": scene.model.name}
-        explanation = self.explainer.explain(scene.photo, **asked)
+        explanation = self.explainer.explain(scene.photo, passing=True, **asked)
         return {
             "labels": labels(explanation.labels_shown()),
             "maps": explanation.packets(complete=False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from ..errors import CamdemoError
+from ..errors import CamdemoError, ImageError
 
 if TYPE_CHECKING:
     from .answers import Answers
 
+log = logging.getLogger("camdemo")
 _PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
 
 
@@ -40,8 +42,18 @@ def photos_in(folder: Path) -> dict[str, str]:
 def prepare(answers: Answers, photos: Iterable[str]) -> None:
     """Explain the photos of a deck completely, by their names, with a progress bar on the terminal.
 
+    What can't be read as a photo is left out; the log and the page say so.
+
     Raises:
-        ImageError: one of the photos can't be read.
+        CamdemoError: none of them can be read.
     """
-    for name in tqdm(photos, "Deck", unit=" photos"):
-        answers.add_to_deck(name)
+    offers = answers.offers
+    for name in tqdm(list(photos), "Deck", unit=" photos"):
+        try:
+            answers.add_to_deck(name)
+        except ImageError:
+            offers.skip(name)
+    if not offers.paths:
+        raise CamdemoError(f"There is no photo for the deck. {offers.skipped()}")
+    if offers.skipped():
+        log.warning(offers.skipped())

@@ -10,6 +10,7 @@ from PIL import Image
 
 from ..errors import CamdemoError, ImageError, RangeError
 from ..viewer import scene
+from ..viewer.bundle import LONGEST_FRAME
 from . import questions
 from .server.journal import answers, facts_of, note
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from ..explainer import Explainer
 
 LONGEST = 200_000  # characters of a frame; one of 455 x 256 has 40,000
-SIDE = 512  # pixels: the networks are given 224 to 260
 
 
 class Live:
@@ -70,8 +70,9 @@ def _frame(text: Any) -> bytes:
             width, height = image.size
     except Exception as error:  # decoders raise whatever they like on damaged files
         raise ImageError("The frame is not a JPEG as base64.") from error
-    if max(width, height) > SIDE:
+    if max(width, height) > LONGEST_FRAME:
         raise ImageError(
-            f"The frame has {width} x {height} pixels, more than {SIDE} a side. Send a smaller one."
+            f"The frame has {width} x {height} pixels, more than {LONGEST_FRAME} a side. "
+            "Send a smaller one."
         )
     return content

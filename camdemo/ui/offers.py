@@ -30,15 +30,33 @@ class Offers:
         self.deck = deck
         self.paths = examples.photos() if deck is None else dict(deck)
         self.photos = Photos(list(self.paths.values()))
-        self._examples = [
-            {
-                "name": name,
-                "icon": self.photos.small(path),
-                "part": "" if deck else examples.PARTS.get(name, ""),
-                "asks": {} if deck else examples.ASKS.get(name, {}),
-            }
-            for name, path in self.paths.items()
-        ]
+        self._examples: dict[str, dict[str, Any]] = {}  # as a page gets them, by their names
+        self._skipped: list[str] = []
+        if deck is None:
+            for name, path in self.paths.items():
+                self.show(name, path)
+
+    def show(self, name: str, photo: str | bytes) -> None:
+        """Offer a photo from now on.
+
+        Args:
+            photo: a path, or the bytes of a copy, that can be read: a deck's are read before.
+        """
+        self._examples[name] = {
+            "name": name,
+            "icon": self.photos.small(photo),
+            "part": "" if self.deck else examples.PARTS.get(name, ""),
+            "asks": {} if self.deck else examples.ASKS.get(name, {}),
+        }
+
+    def skip(self, name: str) -> None:
+        """Leave out what of a deck is no photo that can be read."""
+        self._skipped.append(Path(self.paths.pop(name)).name)
+
+    def skipped(self) -> str:
+        """What was left out, in a sentence; empty where nothing was."""
+        names = ", ".join(self._skipped)
+        return f"Left out, since it can't be read as a photo: {names}." if names else ""
 
     @answers("start")
     def start(self, _question: Any) -> dict[str, Any]:
@@ -46,19 +64,21 @@ class Offers:
 
         {"models": name, title, megabytes, ready and vocabulary of each, "examples": name, small
         copy's address, what to hide first and what else to ask, "opening": the one to begin with,
-        "state": "starting", "ready" or "failed", "note": why this model answers, or empty}.
+        "skipped": what of a deck was left out, in a sentence, or empty, "state": "starting",
+        "ready" or "failed", "note": why this model answers, or empty}.
         """
         told = ("name", "title", "megabytes", "ready", "vocabulary")
         models = [{name: getattr(spec, name) for name in told} for spec in self.explainer.models()]
-        opening = next(iter(self.paths)) if self.deck else examples.STRONGEST
+        opening = next(iter(self._examples)) if self.deck else examples.STRONGEST
         state = self.explainer.state.name
         state = "starting" if state == "cold" else state
         # Which model answers is not decided before.
         note = "" if state == "starting" else self.explainer.opening_note()
         return {
             "models": models,
-            "examples": self._examples,
+            "examples": list(self._examples.values()),
             "opening": opening,
+            "skipped": self.skipped(),
             "state": state,
             "note": note,
         }

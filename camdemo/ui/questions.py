@@ -14,10 +14,10 @@ import numpy as np
 from .. import options
 from ..errors import CamdemoError, RangeError
 from ..question import Hiding, Look, Question
+from ..viewer.bundle import MOST
 from ..viewer.scene import Scene
 
 _LARGE = 1e9  # no photo has as many pixels
-_MOST = 8  # layers or targets in one question; None asks for every stage at once
 _MOST_RIVALS = 64  # labels that one is compared with; they cost nothing more
 
 
@@ -36,8 +36,8 @@ def maps(question: Mapping[str, Any]) -> dict[str, Any]:
     if not _is_list_of(targets, int, str):
         raise CamdemoError("The targets must be a list of label indices or names.")
     for kind, values in (("layers", layers), ("targets", targets)):
-        if values is not None and not 1 <= len(values) <= _MOST:
-            raise RangeError(f"number of {kind}", len(values), 1, _MOST)
+        if values is not None and not 1 <= len(values) <= MOST:
+            raise RangeError(f"number of {kind}", len(values), 1, MOST)
     compared = _compared(question, targets or ())
     return {"layers": layers, "targets": targets, "method": method(question), **compared}
 

@@ -15,6 +15,9 @@ from .scene import Scene
 
 _SIDE = 224  # pixels a side of most networks' inputs, for what methods cost
 STATIC = Path(__file__).parent / "static"
+# What a server takes, and so what a viewer asks for.
+MOST = 8  # layers or labels in one question
+LONGEST_FRAME = 512  # pixels a side of a camera's frame: networks are given 224 to 260
 # In their order: a script uses only what stands before it. After them comes what mounts the viewer,
 # in the page (page.js) or in a file (file.js).
 SCRIPTS = (
@@ -71,7 +74,8 @@ def script(mount: str | None = None, **constants: Any) -> str:
         mount: the file that mounts the viewer; None where something else does.
         constants: what that file finds beside the scripts.
     """
-    known = {"OPTIONS": options(), "PALETTES": scene.palettes(), **constants}
+    limits = {"MOST": MOST, "LONGEST_FRAME": LONGEST_FRAME}
+    known = {"OPTIONS": options(), "PALETTES": scene.palettes(), **limits, **constants}
     lines = [constant(name, value) for name, value in known.items()]
     return "\n".join([*lines, *(static(name) for name in (*SCRIPTS, *([mount] if mount else ())))])
 

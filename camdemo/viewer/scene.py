@@ -223,6 +223,7 @@ class Scene:
             "natural_box": edges(self.natural_box),
             "part": edges(self.part),
             "model": model(self.model),
+            "mean": [round(255 * share) for share in self.model.training_mean],
             "side": self.side,
             "framing": self.framing,
             "labels": labels(self.predictions),

@@ -347,6 +347,40 @@ def swipe(page: Page, start: tuple[float, float], end: tuple[float, float]) -> N
     session.detach()
 
 
+def test_hide_on_a_phone_is_ready_to_hide(finger: Page) -> None:
+    bar = finger.locator(".cam-phone")
+    bar.get_by_role("button", name="Hide").tap()
+    expect(finger.locator("[name=cam-tool][value=box]")).to_be_checked()
+    asked = finger.locator(".cam-asked")
+    expect(asked).to_have_text('Drag a box over the head: does "lion" survive?')
+    assert asked.bounding_box()["y"] < finger.get_by_text("Brush", exact=True).bounding_box()["y"]
+    swipe(finger, (0.4, 0.2), (0.7, 0.5))  # the sheet leaves the picture free
+    expect(finger.locator(TITLE)).to_contain_text("→")
+    expect(finger.locator(".cam-sheet[data-sheet=hide]")).to_be_hidden()
+    finger.wait_for_timeout(500)
+    # What brought it takes it away: a finger scrolls again.
+    bar.get_by_role("button", name="Photo").tap()
+    expect(finger.locator(CANVAS)).to_have_css("touch-action", "pan-y")
+    # A tool that was chosen stays.
+    bar.get_by_role("button", name="Hide").tap()
+    finger.get_by_text("Brush", exact=True).tap()
+    bar.get_by_role("button", name="Photo").tap()
+    expect(finger.locator(CANVAS)).to_have_css("touch-action", "none")
+    bar.get_by_role("button", name="Hide").tap()
+    expect(finger.locator("[name=cam-tool][value=brush]")).to_be_checked()
+
+
+def test_the_words_tell_of_which_photo_they_are(viewer: Page) -> None:
+    words = viewer.locator(".cam-words")
+    whole = words.inner_text()
+    assert whole.startswith("Half of the evidence for lion")
+    viewer.keyboard.press("h")
+    expect(words).to_have_text(f"Before hiding: {whole}")
+    settled(viewer)
+    viewer.keyboard.press("z")
+    expect(words).to_have_text(whole)
+
+
 def test_a_finger_scrolls_until_a_tool_is_chosen(finger: Page) -> None:
     expect(finger.locator(CANVAS)).to_have_css("touch-action", "pan-y")
     swipe(finger, (0.3, 0.2), (0.7, 0.7))

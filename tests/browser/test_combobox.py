@@ -135,15 +135,51 @@ def test_a_part_of_the_name_and_enter(
     assert chosen(page) == [wanted, "lite1"]
 
 
-def test_the_very_name_comes_before_what_contains_it(page: Page) -> None:
-    names = ["sea lion", "lionfish", "lion", "lioness"]
+@pytest.mark.parametrize(
+    ("typed", "names", "found"),
+    [
+        # The very name, what has it as a word, where a word begins so, the rest; else their order.
+        (
+            "lion",
+            ["stallion", "lionfish", "sea lion", "lion", "lioness"],
+            ["lion", "sea lion", "lionfish", "lioness", "stallion"],
+        ),
+        (
+            "dog",
+            ["hotdog", "dogsled", "Eskimo dog", "bulldog", "dog-tag"],
+            ["Eskimo dog", "dog-tag", "dogsled", "hotdog", "bulldog"],
+        ),
+        ("ea li", ["sea lion", "lion, ea"], ["sea lion", "lion, ea"]),  # words in any order
+        ("5.1", ["blocks.5.10", "blocks.5.1"], ["blocks.5.1", "blocks.5.10"]),
+    ],
+)
+def test_the_likeliest_is_the_first_and_marked(
+    page: Page, typed: str, names: list[str], found: list[str]
+) -> None:
     put(page, [{"value": i, "title": name} for i, name in enumerate(names)], None)
     field(page).click()
-    page.keyboard.type("lion")
-    assert titles(page) == names  # their order stays
-    assert active(page) == "lion"
-    page.keyboard.type("f")
-    assert active(page) == "lionfish"
+    page.keyboard.type(typed)
+    assert titles(page) == found
+    assert active(page) == found[0]
+    page.keyboard.press("Enter")
+    assert chosen(page) == [names.index(found[0])]
+
+
+def test_the_group_of_the_likeliest_is_the_first(page: Page) -> None:
+    near = {"value": "blocks.6", "title": "blocks.6", "group": "Stages"}
+    meant = {"value": "blocks.6.0", "title": "blocks.6.0", "group": "Finer layers"}
+    other = {"value": "blocks.60.6.0", "title": "blocks.60.6.0", "group": "Stages"}
+    put(page, [near, other, meant], None)
+    field(page).click()
+    page.keyboard.type("blocks.6.0")
+    assert titles(page) == ["blocks.6.0"]
+    page.keyboard.press("Control+A")
+    page.keyboard.type("6.0")
+    assert titles(page) == ["blocks.60.6.0", "blocks.6.0"]  # both as a word: the order stays
+    page.keyboard.press("Control+A")
+    page.keyboard.type("blocks.6")
+    assert titles(page) == ["blocks.6", "blocks.60.6.0", "blocks.6.0"]
+    assert page.locator(".cam-choices-heading").all_inner_texts() == ["Stages", "Finer layers"]
 
 
 def test_nothing_found_is_said_and_chooses_nothing(page: Page) -> None:
@@ -409,7 +445,7 @@ def test_a_thousand_entries(page: Page) -> None:
     expect(page.get_by_role("status")).to_be_visible()
     field(page).focus()
     page.keyboard.type("label 99")
-    assert titles(page) == [f"label {n:03}" for n in [*range(99, 990, 100), *range(990, 1000)]]
+    assert titles(page) == [f"label {n:03}" for n in [*range(990, 1000), *range(99, 990, 100)]]
     assert active(page) == "label 990"  # the first that begins so
     expect(page.get_by_role("status")).to_be_empty()
     page.keyboard.press("Enter")

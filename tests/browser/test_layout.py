@@ -19,10 +19,13 @@ from .steps import (
     STRIP,
     TITLE,
     VIEWER,
+    at,
     choose_layer,
     choose_model,
     example,
+    field,
     opened,
+    said,
     settled,
     upload,
 )
@@ -193,6 +196,10 @@ STEADY = {
     "panel": f"{VIEWER} .cam-panel",
     "hottest": f"{VIEWER} [data-action=hottest]",
     "question": f"{VIEWER} .cam-question",
+    "model": f"{VIEWER} [data-choice=model]",
+    "framing": f"{VIEWER} [data-option=framing]",
+    "last tile": f"{STRIP}:last-child",
+    "facts": f"{VIEWER} .cam-facts",
 }
 
 
@@ -293,6 +300,68 @@ def test_the_longest_label_moves_nothing(
         settled(page)
     assert moved(page) == {}
     assert cut_off(page, LABELS) == []
+
+
+@pytest.mark.parametrize("size", LAPTOPS)
+def test_what_is_said_moves_nothing(page: Page, tmp_path: Path, size: tuple[int, int]) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    settled(page)
+    watch(page)
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no photo")
+    upload(page, broken)
+    expect(said(page, "photo")).not_to_be_empty()
+    choose_model(page, "ResNet-18")  # whose weights can't be had
+    expect(said(page, "model")).not_to_be_empty()
+    page.mouse.move(*at(page, 0.01, 0.01))  # where the model does not look
+    page.mouse.down()
+    page.mouse.move(*at(page, 0.04, 0.04), steps=3)
+    page.mouse.up()
+    expect(said(page, "canvas")).to_contain_text("does not see this part")
+    assert cut_off(page, f"{VIEWER} .cam-said[data-at=canvas]") == []
+    page.mouse.click(*at(page, 0.5, 0.5))  # and it does not stand before the picture for ever
+    expect(said(page, "canvas")).to_be_empty()
+    page.route("**/component_server**", lambda route: route.abort())
+    field(page, "Add a label").focus()
+    expect(said(page, "add")).not_to_be_empty()
+    settled(page)
+    assert moved(page) == {}
+
+
+def test_scores_at_the_strip_move_nothing(page: Page) -> None:
+    watch(page)
+    for score in ("0.41", "-0.07", ""):
+        page.evaluate(
+            "([tiles, score]) => document.querySelectorAll(tiles).forEach((tile) => "
+            "{ tile.dataset.score = score; })",
+            [STRIP, score],
+        )
+        settled(page)
+    assert moved(page) == {}
+
+
+def test_the_tabs_stay_in_reach_while_their_panel_scrolls(page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.get_by_role("tab", name="Trust").click()
+    panel = page.locator(f"{VIEWER} .cam-panel")
+    scrolled = panel.evaluate("(one) => { one.scrollTop = 9999; return one.scrollTop; }")
+    assert scrolled > 20
+    for name in ("Compare", "Trust", "Test it"):
+        assert cut_off(page, f"{VIEWER} [role=tab]") == []
+        page.get_by_role("tab", name=name).click()  # which nothing covers
+        expect(page.get_by_role("tabpanel", name=name)).to_be_visible()
+
+
+def test_the_names_of_the_strip_can_be_read(page: Page) -> None:
+    """At the width where there is least room."""
+    names = page.locator(f"{STRIP} span")
+    stages = [str(place) for place in range(2, 11)]
+    assert names.all_inner_texts() == ["First", *stages, "Last", "All"]
+    cut = "parts => parts.filter((one) => one.scrollWidth > one.clientWidth).length"
+    assert names.evaluate_all(cut) == 0
+    second = page.locator(STRIP).nth(2)
+    assert second.get_attribute("title") == "3 of 11 · blocks.0 · 112 x 112"
+    assert second.get_attribute("aria-label") == second.get_attribute("title")
 
 
 def test_percentages_stay_on_one_line(page: Page, long_names: str) -> None:

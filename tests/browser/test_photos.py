@@ -279,3 +279,27 @@ def test_double_click_resets_only_a_frame_that_was_moved_by_hand(page: Page) -> 
     expect(viewer).to_have_attribute("data-framing", re.compile("^(crop|whole)$"))
     settled(page)
     expect(page.locator(LABELS)).to_have_count(5)
+
+
+def test_a_small_photo_and_a_frame_of_bars_are_told(page: Page, tmp_path: Path) -> None:
+    words = page.locator(".cam-words")
+    expect(words).not_to_contain_text("The model sees")
+    for size, told in {
+        # Of the shorter side 0.875 are seen.
+        (90, 60): "The model sees 52 x 52 pixels, enlarged to 224 x 224: the map is no finer",
+        (240, 240): None,
+    }.items():
+        file = tmp_path / f"{size[0]}.png"
+        Image.fromarray(data.coffee()).resize(size).save(file)
+        upload(page, file)
+        expect(words).to_contain_text("evidence for")
+        if told:
+            expect(words).to_contain_text(told)
+        else:
+            expect(words).not_to_contain_text("enlarged")
+    wide = tmp_path / "wide.png"
+    Image.fromarray(data.coffee()).resize((1200, 240)).save(wide)
+    upload(page, wide)
+    expect(words).not_to_contain_text("bars beside")
+    page.get_by_label("Framing", exact=True).select_option("fit")
+    expect(words).to_contain_text("80\ % of what the model sees are bars beside the photo.")

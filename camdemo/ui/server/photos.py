@@ -47,11 +47,15 @@ class Photos:
                 del self._tokens[str(forgotten)]
         return f"photo/{token}"
 
-    def small(self, path: str) -> str:
-        """The same for a small copy, a JPEG that is made now; it is never forgotten."""
-        with Image.open(path) as photo:
-            photo.draft("RGB", (2 * _SIDE, 2 * _SIDE))
-            copy = ImageOps.exif_transpose(photo).convert("RGB")
+    def small(self, photo: str | bytes) -> str:
+        """The same for a small copy, a JPEG that is made now; it is never forgotten.
+
+        Args:
+            photo: a path, or the bytes of a file, of a photo that can be read.
+        """
+        with Image.open(io.BytesIO(photo) if isinstance(photo, bytes) else photo) as image:
+            image.draft("RGB", (2 * _SIDE, 2 * _SIDE))
+            copy = ImageOps.exif_transpose(image).convert("RGB")
         file = io.BytesIO()
         ImageOps.fit(copy, (_SIDE, _SIDE)).save(file, "JPEG", quality=85)
         return f"photo/{self._keep(file.getvalue())}"

@@ -4,25 +4,34 @@
 const LISTED = 100; // rows at a time: to make a thousand takes longer than a person waits
 let comboboxes = 0; // so far, for their ids
 
-/** Those of which title and value have every typed word, in their order. */
-function searched(entries, typed) {
-  const words = typed.toLowerCase().split(/\s+/);
-  const has = ({ title, value }) => {
-    const text = `${title} ${value}`.toLowerCase();
-    return words.every((word) => text.includes(word));
-  };
-  return entries.filter(has);
+const isInWord = (letter) => /[\p{L}\p{N}]/u.test(letter ?? "");
+
+/** How well a text fits what was typed: 0 for the very text, 1 where it has it as a word, 2 where a word begins so, else 3. */
+function rankOfText(text, typed) {
+  if (text === typed) return 0;
+  let rank = 3;
+  for (let at = text.indexOf(typed); at >= 0; at = text.indexOf(typed, at + 1)) {
+    if (!isInWord(text[at - 1])) rank = Math.min(rank, isInWord(text[at + typed.length]) ? 2 : 1);
+  }
+  return rank;
 }
 
-/** The place of what Enter should choose: what is called so, what begins so, or the first. */
-function likeliest(found, typed) {
+/**
+ * Those of which title and value have every typed word: the best first, so that Enter chooses the first. Groups
+ * stay together, that with the best first; what fits equally well keeps its order.
+ */
+function searched(entries, typed) {
   const name = typed.trim().toLowerCase();
-  for (const fits of [(text) => text === name, (text) => text.startsWith(name), () => true]) {
-    const at = found.findIndex(
-      ({ title, value, disabled }) => !disabled && [title, value].some((text) => fits(String(text).toLowerCase())));
-    if (at >= 0) return at;
-  }
-  return -1;
+  if (!name) return entries;
+  const words = name.split(/\s+/);
+  const textsOf = ({ title, value }) => [title, value].map((text) => String(text).toLowerCase());
+  const found = entries.filter((entry) => words.every((word) => textsOf(entry).join(" ").includes(word)));
+  const ranks = new Map(found.map((entry) => [entry, Math.min(...textsOf(entry).map((text) => rankOfText(text, name)))]));
+  const best = new Map(); // of each group, which stand in their order
+  for (const [{ group }, rank] of ranks) best.set(group, Math.min(rank, best.get(group) ?? rank));
+  const places = [...best.keys()];
+  const before = (one, other) => best.get(one) - best.get(other) || places.indexOf(one) - places.indexOf(other);
+  return found.sort((one, other) => before(one.group, other.group) || ranks.get(one) - ranks.get(other));
 }
 
 /** The rows of a list, under the headings of their groups. */
@@ -207,7 +216,7 @@ function comboboxOf(place, { title, help = "", entries = [], value = null, choos
     open();
     typed = input.value;
     [found, first] = [searched(entries, typed), 0];
-    active = typed.trim() ? likeliest(found, typed) : placeIn(found, value);
+    active = typed.trim() ? found.findIndex(({ disabled }) => !disabled) : placeIn(found, value);
     draw();
   });
   input.addEventListener("mousedown", (event) => {

@@ -1,6 +1,5 @@
 // What comes from the server while a person looks: more maps, more labels.
 
-const MOST = 8; // labels in one question: what the server takes
 const NEXT = 2; // labels in one question of a sweep: who moves on has not had all of them computed
 
 /** Under which name a map is kept; `rivals` are those that it was held against, and how strongly. */

@@ -42,6 +42,7 @@ function listenToPointer(viewer) {
 
   canvas.addEventListener("pointerdown", (event) => {
     if (!state.scene || event.button !== 0) return;
+    viewer.say(""); // what was said is read, and stands before the picture no longer
     const position = positionAt(event);
     const tool = position && toolAt(position);
     const start = tool?.down(position, position.scale);
@@ -103,6 +104,7 @@ function listenToControls(viewer) {
     const name = target.dataset.control ?? target.name.replace(/^cam-(?!use)/, "");
     if (isLater(name)) return;
     if (name === "cam-use" || name === "tool" || name === "framing") showResult(viewer);
+    if (name === "tool") viewer.brought = null; // it was chosen
     if (name === "framing") return chooseFraming(viewer, target.value);
     if (!(name in state || name in choose)) return; // a field that searches listens itself
     const value = { checkbox: target.checked, range: Number(target.value) }[target.type] ?? target.value;

@@ -3,7 +3,6 @@
 // Only the frame that is frozen becomes a photo; of the others nothing stays, here or on the server.
 
 const SENT = 256; // pixels of the shorter side of a frame that is sent: networks are given 224 to 260
-const MOST_SENT = 512; // of its longer side: what the server takes
 const SHOWN = 640; // pixels of the longer side of the picture while it moves
 const AT_ONCE = 2; // frames under way
 const FASTEST = 50; // milliseconds between two of them: enough for the eye, and the rest is for others
@@ -54,7 +53,7 @@ function frameOf(video) {
   const [shorter, longer] = [Math.min(width, height), Math.max(width, height)];
   const full = copyOf(video, width, height);
   const photo = copyOf(full, width, height, SHOWN / longer);
-  const sent = copyOf(photo, width, height, Math.min(SENT / shorter, MOST_SENT / longer));
+  const sent = copyOf(photo, width, height, Math.min(SENT / shorter, LONGEST_FRAME / longer));
   return { full, photo, sent };
 }
 

@@ -22,6 +22,19 @@ function toggleMenu(viewer, button) {
   menu.style.top = `${below ? bottom + 4 : Math.max(8, top - height - 4)}px`;
 }
 
+/** On a phone a finger that hides is brought by the sheet that tells of it, and goes with another one. */
+function bringTool(viewer, sheet) {
+  const { state } = viewer;
+  const isFree = state.scene && viewer.host.hide && !state.other && !isLive(viewer);
+  if (sheet === "hide" && isFree && ["read", "frame"].includes(state.tool)) {
+    viewer.set({ tool: state.hider });
+    viewer.brought = state.tool;
+  } else if (!["", "hide", "trust"].includes(sheet) && viewer.brought) {
+    if (state.tool === viewer.brought) viewer.set({ tool: "read" });
+    viewer.brought = null;
+  }
+}
+
 /** A result closes what stands before it, and is scrolled to. */
 function showResult(viewer) {
   if (!viewer.cam.dataset.sheet) return;
@@ -73,6 +86,7 @@ function listenToMenus(viewer) {
     if (button?.dataset.menu) return toggleMenu(viewer, button);
     if (button) {
       showSheet(viewer, cam.dataset.sheet === button.dataset.opens ? "" : button.dataset.opens);
+      bringTool(viewer, cam.dataset.sheet);
       return viewer.trust.draw();
     }
     if (cam.dataset.sheet && target.closest(".cam-canvas")) showSheet(viewer, "");

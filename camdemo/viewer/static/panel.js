@@ -8,25 +8,30 @@ function miniature(size, data) {
   return mini;
 }
 
-/** A layer in plain words and by its name: "Last · bn2 · 7 x 7"; or "All layers · 14 x 14". */
-function layerTitle(layers, { name, stage, parts, shape: [, height, width] }) {
-  if (parts.length) return `All layers · ${height} x ${width}`;
+/** Where a stage stands, in plain words: "First", "2 of 11", "Last"; `brief` as a tile of the strip has it: "2". */
+function placeOfStage(layers, { name }, brief = false) {
   const stages = layers.filter((layer) => layer.stage);
   const place = stages.findIndex((layer) => layer.name === name);
-  const ends = { 0: "First", [stages.length - 1]: "Last" };
-  const plain = stage ? [ends[place] ?? `${place + 1} of ${stages.length}`] : [];
-  return [...plain, name, `${height} x ${width}`].join(" · ");
+  const isNarrow = brief && stages.length > 16; // then a tile has room for a number
+  const ends = isNarrow ? {} : { 0: "First", [stages.length - 1]: "Last" };
+  return ends[place] ?? (brief ? String(place + 1) : `${place + 1} of ${stages.length}`);
+}
+
+/** A layer in plain words and by its name: "Last · bn2 · 7 x 7"; or "All layers · 14 x 14". */
+function layerTitle(layers, layer) {
+  const { name, stage, parts, shape: [, height, width] } = layer;
+  if (parts.length) return `All layers · ${height} x ${width}`;
+  return [...(stage ? [placeOfStage(layers, layer)] : []), name, `${height} x ${width}`].join(" · ");
 }
 
 /** The filmstrip: the stages, and all layers at once. */
 function buildStrip(viewer) {
   const { layers } = viewer.state.scene;
-  const short = shortNames(layers.filter((layer) => layer.stage));
   viewer.find(".cam-strip").replaceChildren(
     ...stripOf(layers).map((layer) => {
       const { name } = layer;
       const button = make("button", { type: "button", title: layerTitle(layers, layer) }, miniature(48, { layer: name }),
-        make("span", { textContent: short[name] ?? "All" }));
+        make("span", { textContent: layer.stage ? placeOfStage(layers, layer, true) : "All" }));
       button.setAttribute("aria-label", button.title);
       button.dataset.layer = name;
       button.addEventListener("click", () => viewer.set({ layer: name }));
@@ -48,13 +53,6 @@ function fillLayers({ host, state, mapOf, choices }) {
     ...refusedAs(refusalOf(state, state.method, layer.name) && `not by ${methodOf(state.method).title}`),
   });
   choices.layer.fill([...strip, ...finer].map(entry));
-}
-
-/** The names of layers without what they share: "features.18" is "18" among its like. */
-function shortNames(layers) {
-  const starts = layers.map(({ name }) => name.slice(0, name.lastIndexOf(".") + 1));
-  const shared = starts.every((start) => start === starts[0]) ? starts[0].length : 0;
-  return Object.fromEntries(layers.map(({ name }) => [name, name.slice(shared)]));
 }
 
 /** The list of the models; what is not on the machine says how large it is. */
@@ -185,7 +183,9 @@ function drawWords(viewer) {
   const rival = versus === null ? null : rivalText(scene, state);
   // Where there is no room beside the picture the answer to hiding stands below it.
   const below = answer && matchMedia(ONE_COLUMN).matches;
-  const own = () => (below ? describeAnswer(state) : wordsOf(viewer, map, label, rival));
+  // The map is that of the whole photo, whatever is hidden of it.
+  const before = regionsNow(state).length ? "Before hiding: " : "";
+  const own = () => [below ? describeAnswer(state) : before + wordsOf(viewer, map, label, rival), describeSource(scene)].join(" ").trim();
   viewer.write(".cam-words", compared?.words.replaceAll(" %", "\u00a0%") ?? own());
   const now = answer ? `${percentText(probability)} → ${percentText(answer.now[index])}` : percentText(probability);
   const [first, ...others] = rivalsOf(state);

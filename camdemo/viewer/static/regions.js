@@ -60,19 +60,19 @@ function maskOf(regions, { box: [left, top, right, bottom], part, side }) {
 
 /** What a hidden part is shown as: the server's fillings (camdemo/trust/hiding.py), by eye. */
 const FILLINGS = {
-  blur(context, photo, [left, top, right, bottom], { width, height }) {
+  blur(context, photo, { box: [left, top, right, bottom], mean }, { width, height }) {
     // Down to a few pixels and up again is a blur that every browser has.
     const small = make("canvas", { width: 16, height: 16 });
-    FILLINGS.mean(small.getContext("2d"), photo, [], small); // which lies beside the photo, if anything
+    FILLINGS.mean(small.getContext("2d"), photo, { mean }, small); // which lies beside the photo, if anything
     small.getContext("2d").drawImage(photo, left, top, right - left, bottom - top, 0, 0, 16, 16);
     context.imageSmoothingQuality = "high";
     context.drawImage(small, 0, 0, width, height);
   },
-  mean(context, _photo, _box, { width, height }) {
-    context.fillStyle = "rgb(124, 116, 104)"; // of ImageNet's photos
+  mean(context, _photo, { mean }, { width, height }) {
+    context.fillStyle = `rgb(${mean})`; // of the photos that the model was trained on
     context.fillRect(0, 0, width, height);
   },
-  noise(context, _photo, _box, { width, height }) {
+  noise(context, _photo, _scene, { width, height }) {
     const image = new ImageData(224, 224);
     new Uint32Array(image.data.buffer).forEach((_, i, pixels) => {
       let mixed = Math.imul(i + 1, 0x9e3779b1); // not Math.random: the same at each repaint
@@ -92,7 +92,7 @@ function paintHidden(context, { fill, keep, photo, scene }, regions) {
   const { box } = scene;
   const size = { width: box[2] - box[0], height: box[3] - box[1] };
   const [cover, shape] = [make("canvas", size).getContext("2d"), make("canvas", size).getContext("2d")];
-  FILLINGS[fill](cover, photo, box, size);
+  FILLINGS[fill](cover, photo, scene, size);
   shape.translate(-box[0], -box[1]);
   traceRegions(shape, regions);
   cover.globalCompositeOperation = keep ? "destination-out" : "destination-in";

@@ -300,5 +300,6 @@ async function openPage(viewer) {
   const said = viewer.find("[data-at=canvas]").textContent; // why a link can't be shown
   await openExample(viewer, state.examples.find(({ name }) => name === answer.opening), { isNew: false });
   if (said) viewer.say(said);
+  else if (answer.skipped) viewer.say(answer.skipped, "photo");
   if (answer.state === "starting") refresh(viewer);
 }
