@@ -10,7 +10,7 @@ import hashlib
 import secrets
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -253,16 +253,27 @@ class Answers:
     def page(self, question: Any, tested: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The page to take away: {"html": text}, or {"error": a sentence}.
 
-        It opens as it is seen, has the maps of its method, and its own map whole. The question:
-        {"id": token, "layer", "method", "target", "versus", "strength", and more, see
-        `questions.view`}.
-
-        Args:
-            tested: what was found of this map, see `Scene.tested`.
+        It opens as it is seen, has the maps of its method, and its own map whole; and so for B, if
+        two are compared. The question: {"id": token, "layer", "method", "target", "versus",
+        "beside": the same of B, or None, and more, see `questions.view`}.
         """
+        finding = self.shown(question)
+        wanted = questions.view(question, finding.labels)
+        other = question.get("beside")
+        if other is None:
+            return {"html": bundle.page(replace(self._whole(question), wanted=wanted))}
+        return {"html": bundle.page(self._both(question, other, wanted))}
+
+    def _whole(self, question: Any, labels: Iterable[str] = ()) -> Scene:
+        """A complete scene of what a viewer shows, and of these labels, if its model knows them."""
         kept, finding = self._find(question), self.shown(question)
-        there = {one.index: one for one in (*kept.scene.predictions, *finding.labels_shown())}
-        complete = replace(
+        named = [
+            finding.prediction(finding.labels.index(one)) for one in labels if one in finding.labels
+        ]
+        there = {
+            one.index: one for one in (*kept.scene.predictions, *finding.labels_shown(), *named)
+        }
+        return replace(
             kept.scene,
             layer=finding.layer,
             method=finding.method,
@@ -273,12 +284,34 @@ class Answers:
             maps=finding.packets(targets=list(there)),
             exact=finding.exact_packets(),
             complete=True,
-            wanted=questions.view(question, finding.labels),
-            tested=tested or {},
             id="",
             original="",
         )
-        return {"html": bundle.page(complete)}
+
+    def _both(self, question: Any, other: Any, wanted: Mapping[str, Any]) -> Scene:
+        """What a viewer shows, and what it compares with that: B beside A, with the same labels."""
+        of_a, of_b = self._find(question), self._find(other)
+        a = self._whole(question, [of_b.scene.predictions[0].label])
+        b = self._whole(other, [one.label for one in a.predictions])
+        differs = {
+            "source": {"beside": True} if of_a.scene.photo != of_b.scene.photo else None,
+            "model": b.model.name if a.model != b.model else None,
+            "layer": b.layer.name if a.layer.name != b.layer.name else None,
+            "method": b.method if a.method != b.method else None,
+        }
+        chosen = {name: value for name, value in differs.items() if value is not None}
+        compared = {"other": {"differs": chosen, "opened": None}}
+        if a.model != b.model or a.framing != b.framing or of_a.scene.photo != of_b.scene.photo:
+            return replace(a, beside=b, wanted={**wanted, **compared})
+        # B's maps are of the same answer, by another method or at another layer.
+        maps = {(one["method"], one["layer"], one["target"], one["versus"]): one for one in b.maps}
+        maps |= {(one["method"], one["layer"], one["target"], one["versus"]): one for one in a.maps}
+        return replace(
+            a,
+            maps=tuple(maps.values()),
+            exact=(*a.exact, *b.exact),
+            wanted={**wanted, **compared},
+        )
 
     def shown(self, question: Any) -> Finding:
         """What a viewer shows: {"id": token, "layer", "method", "target", "versus", "strength"}.

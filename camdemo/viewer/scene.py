@@ -179,6 +179,7 @@ class Scene:
             is, "hidden": regions, "answer": what the model said to them}; see `questions.view`.
         tested: what was found when the map that is shown was put to the test: the answers of
             `ui.trust`, by their names.
+        beside: for a file, what was compared with it; None where its maps are among these.
     """
 
     photo: bytes
@@ -209,6 +210,7 @@ class Scene:
     code: Mapping[str, Any] = field(default_factory=lambda: {"imports": [], "photo": '"photo.jpg"'})
     wanted: Mapping[str, Any] = field(default_factory=dict)
     tested: Mapping[str, Any] = field(default_factory=dict)
+    beside: Scene | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The scene as the viewer's scripts get it: plain values that fit into JSON."""
@@ -243,6 +245,7 @@ class Scene:
             "code": self.code,
             "wanted": self.wanted,
             "tested": self.tested,
+            "beside": self.beside.as_json() if self.beside else None,
         }
 
     def to_json(self) -> str:

@@ -147,6 +147,42 @@ def test_back_brings_the_view_again(page: Page, photo: str) -> None:
     expect(page.locator(FACTS)).to_contain_text("EfficientNet-Lite1")
 
 
+def test_back_undoes_one_step_of_hiding_and_asks_for_no_other_scene(page: Page) -> None:
+    hidden = page.locator(f"{VIEWER} .cam-asked")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.post_data or ""))
+    changed(page, lambda: page.keyboard.press("h"))
+    expect(hidden).to_contain_text("on average")
+    once = canvas(page)
+    changed(page, lambda: page.keyboard.press("h"))
+    expect(hidden).to_contain_text("on average")
+    # What is only painted otherwise is no step.
+    changed(page, lambda: page.keyboard.press("n"))
+    changed(page, lambda: page.keyboard.press("n"))
+    page.wait_for_timeout(400)
+    changed(page, page.go_back)
+    expect(hidden).to_contain_text("on average")
+    assert (canvas(page) == once).all()
+    changed(page, page.go_back)
+    expect(hidden).to_contain_text("Drag a box")
+    expect(page.get_by_role("button", name="Clear")).to_be_disabled()
+    changed(page, page.go_forward)
+    expect(hidden).to_contain_text("on average")
+    assert (canvas(page) == once).all()
+    assert not [body for body in asked if "scene_open" in body]
+
+
+@pytest.mark.parametrize("key", ["2", "ArrowLeft", "m", "c", "d"])
+def test_a_label_a_layer_a_method_and_a_look_are_no_steps(page: Page, key: str) -> None:
+    steps = page.evaluate("history.length")
+    changed(page, lambda: page.keyboard.press(key))
+    settled(page)
+    page.wait_for_timeout(400)
+    assert page.evaluate("history.length") == steps
+    example(page, "Tower")
+    assert page.evaluate("history.length") == steps + 1
+
+
 def test_back_from_the_first_photo_leaves_the_page(page: Page, server: str) -> None:
     """Opening it is no step of a person's."""
     page.goto("about:blank")

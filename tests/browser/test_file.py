@@ -15,9 +15,11 @@ from gradio.media import get_image
 from PIL import Image
 from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
 
-from camdemo import Box, Explainer, Explanation, Prediction
+from camdemo import Box, Explainer, Explanation, Prediction, compare
+from camdemo.records import percent
 from camdemo.ui.answers import Answers
 from camdemo.ui.offers import Offers
+from camdemo.viewer.scene import Scene
 
 from .steps import (
     LABELS,
@@ -292,6 +294,57 @@ def test_a_page_that_is_saved_opens_with_what_was_shown(
     )
     cam = cam_in(page)[1]
     np.testing.assert_allclose(cam, explained.cam, atol=1e-5 * np.ptp(explained.cam))
+
+
+def share_of(page: Page, label: str) -> list[str]:
+    """What A and B say of a label on the page."""
+    row = page.locator(LABELS).filter(has=page.get_by_text(label, exact=True))
+    return row.locator(".cam-share").all_inner_texts()
+
+
+@pytest.mark.parametrize(
+    "differs",
+    [
+        {"model": "efficientnet_lite1"},
+        {"photo": "cheetah.jpg"},
+        {"method": "hirescam", "layer": "blocks.4"},
+    ],
+    ids=lambda differs: next(iter(differs)),
+)
+def test_both_of_two_that_are_compared_are_in_the_file(
+    opened: Callable[[str], Page], explainer: Explainer, differs: dict[str, str]
+) -> None:
+    answers = Answers(explainer, Offers(explainer))
+    lion = get_image("lion.jpg")
+    photo, model = get_image(differs.get("photo", "lion.jpg")), differs.get("model")
+    a = answers.answer(lion, None, {})
+    same = photo == lion and model is None
+    b = a if same else answers.answer(photo, model, {"target": "lion"})
+    method, layer = differs.get("method", "gradcam"), differs.get("layer", b.layer.name)
+
+    def shown(scene: Scene, **how: str) -> dict[str, Any]:
+        index = answers.explainer.find_label("lion", scene.model.name)
+        return {"id": scene.id, "target": index, "versus": None, **how}
+
+    asked = shown(a, layer=a.layer.name, method="gradcam")
+    beside = shown(b, layer=layer, method=method)
+    page = opened(answers.page({**asked, "beside": beside})["html"])
+    expect(page.locator(".cam-half:visible")).to_have_count(2)
+    expect(page.locator(".cam-words")).not_to_contain_text("computed")
+    one = explainer.explain(lion, target="lion")
+    two = explainer.explain(photo, model, layer, "lion", method=method)
+    assert share_of(page, "lion") == [
+        f"{side} {percent(each.target.probability)}" for side, each in (("A", one), ("B", two))
+    ]
+    told = page.locator(".cam-half span").all_inner_texts()
+    assert told[0] != told[1]
+    assert page.locator(".cam-words").inner_text() == compare(one, two).text
+    # The other labels of both are there, too, and so are their maps.
+    before = picture(page)
+    changed(page, lambda: page.keyboard.press("2"))
+    assert picture(page) != before
+    assert "…" not in page.locator(".cam-labels").inner_text()
+    expect(page.locator(".cam-words")).not_to_contain_text("computed")
 
 
 @pytest.mark.parametrize(("size", "smaller"), [((1280, 900), ""), ((2400, 1800), "1280 x 960")])

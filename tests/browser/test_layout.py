@@ -414,3 +414,56 @@ def test_in_a_frame_of_unknown_height_the_pages_height_settles(
         expect(frame.locator(TITLE)).to_have_text("lion · 90 %")
     finally:
         page.close()
+
+
+@pytest.mark.parametrize("height", ["100vh", "4000px"])
+def test_a_phone_in_a_frame_has_its_tools_in_reach(
+    browser: Browser, server: str, height: str
+) -> None:
+    """A frame as high as the window, and one that is much higher: whose foot is far below."""
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    )
+    page = context.new_page()
+    try:
+        page.goto(server)  # so that the page around it is of the same site
+        page.evaluate(
+            """([address, height]) => {
+              document.body.innerHTML = '<iframe id="space" width="100%" frameborder="0"></iframe>';
+              document.body.style.margin = "0";
+              const space = document.getElementById("space");
+              space.style.height = height;
+              space.src = address;
+            }""",
+            [server, height],
+        )
+        frame = page.frame_locator("#space")
+        expect(frame.locator(CAM)).to_have_attribute("data-empty", "false")
+        expect(frame.locator(f"{VIEWER} .cam-busy")).to_be_hidden()
+        measured = frame.locator("body")
+        heights = [
+            measured.evaluate("() => document.querySelector('#viewer .cam').scrollHeight")
+            for _ in range(3)
+        ]
+        assert len(set(heights)) == 1
+        assert heights[0] <= 1500
+        assert 240 <= frame.locator(CANVAS).bounding_box()["height"] <= 600
+        # The tools are in sight, and so is what they open, and the picture stays beside it.
+        for name, seen in {
+            "photo": EXAMPLES,
+            "layer": "[role=combobox][aria-label=Model]",
+            "hide": f"{VIEWER} [data-action=hottest]",
+        }.items():
+            button = frame.locator(f".cam-phone [data-opens={name}]")
+            assert button.bounding_box()["y"] < 844 - 44
+            button.tap()
+            expect(frame.locator(seen).first).to_be_visible()
+            assert frame.locator(seen).first.bounding_box()["y"] < 844
+        frame.get_by_role("button", name="Hide the hottest").tap()
+        expect(frame.locator(TITLE)).to_contain_text("→")
+        frame.locator(".cam-phone [data-menu=save]").tap()
+        copies = frame.get_by_role("button", name="Copy as Python")
+        expect(copies).to_be_visible()
+        assert copies.bounding_box()["y"] < 844
+    finally:
+        context.close()

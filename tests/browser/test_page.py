@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from gradio.media import get_image
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from skimage import data
 
 from camdemo import Explainer, Settings
@@ -20,6 +20,7 @@ from camdemo.ui.page import build_demo
 from camdemo.ui.server.launching import launch_options
 
 from .steps import (
+    CAM,
     EXAMPLES,
     LABELS,
     TITLE,
@@ -50,6 +51,28 @@ def test_the_notebooks_look_of_an_example(page: Page, server: str) -> None:
     head, rock = (overlay - photo)[165:255, 240:350], (overlay - photo)[470:540, 140:230]
     assert head[..., 0].mean() > head[..., 2].mean() + 50
     assert rock[..., 2].mean() > rock[..., 0].mean() + 30
+
+
+def test_the_first_picture_needs_two_answers(browser: Browser, server: str) -> None:
+    """What there is, and the scene: no maps of other labels nor anything else is waited for."""
+    page = browser.new_page()
+    asked: list[str] = []
+
+    def note(route: Route) -> None:
+        asked.append(route.request.post_data_json["fn_name"])
+        if asked[-1] in ("page_start", "scene_open"):
+            route.continue_()  # all else is never answered
+
+    page.route("**/component_server/**", note)
+    try:
+        page.goto(server)
+        expect(page.locator(CAM)).to_have_attribute("data-empty", "false")
+        expect(page.locator(TITLE)).to_have_text("lion · 90 %")
+        assert len(set(canvas(page).reshape(-1, 3).sum(axis=1))) > 100  # it is painted
+        assert asked[:2] == ["page_start", "scene_open"]
+        assert [name for name in asked if name in ("page_start", "scene_open")] == asked[:2]
+    finally:
+        page.close()
 
 
 def test_upload_is_shown_upright(page: Page, tmp_path: Path) -> None:

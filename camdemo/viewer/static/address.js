@@ -95,10 +95,19 @@ function linkOf(viewer) {
   return `${location.origin}${location.pathname}${query.size ? `?${query}` : ""}`;
 }
 
+/** Whether two views of a photo ask the same, and differ only in what is painted or hidden. */
+function asksSame(one, other) {
+  const painted = new Set([...Object.keys(OPTIONS.look), "split", "tool", "hidden", "fill", "keep"]);
+  const asked = (view) => JSON.stringify(Object.entries(view).filter(([name]) => !painted.has(name)).sort());
+  return asked(one) === asked(other);
+}
+
 /** What keeps the address true, and brings a view again. */
 function addressOf(viewer) {
   const { state } = viewer;
   let written = "";
+  let last = null; // the entry that was written
+  let restoring = false; // it is the way Back that changes what is seen
   let timer;
   let pending = null; // what the timer will write
 
@@ -108,15 +117,24 @@ function addressOf(viewer) {
     pending = null;
   }
 
-  /** Write the view into the tab's history: as a new entry after another question, else in place. */
+  /** Whether an entry shows another part hidden than the one before it, and is a person's step. */
+  const isHiding = ({ source, view }) =>
+    !restoring && last && JSON.stringify(source) === JSON.stringify(last.source) && view.model === last.view.model
+    && view.framing === last.view.framing && view.hidden !== last.view.hidden;
+
+  /**
+   * Write the view into the tab's history: as a new entry after another question, or where another part is
+   * hidden; else in place.
+   */
   function write(isNew = false) {
     if (!state.scene || !state.source || isLive(viewer)) return; // a reload starts no camera
     const entry = { source: state.source, sent: state.other?.differs.source, view: viewOf(viewer) };
     const text = JSON.stringify(entry);
     if (text === written) return;
-    written = text;
+    const isStep = isNew || isHiding(entry);
+    [written, last] = [text, entry];
     const link = linkOf(viewer);
-    if (isNew) {
+    if (isStep) {
       flush(); // of the view that is left
       history.pushState(entry, "", link);
       return;
@@ -124,6 +142,19 @@ function addressOf(viewer) {
     clearTimeout(timer);
     pending = () => history.replaceState(entry, "", link);
     timer = setTimeout(flush, SETTLE);
+  }
+
+  /** Whether a view is of the scene that is shown. */
+  const isHere = (source, view) =>
+    state.scene && !state.frame && JSON.stringify(source) === JSON.stringify(state.source) && asksSame(view, viewOf(viewer));
+
+  /** What of a view is painted or hidden, without a question for another scene. */
+  function showAgain({ hidden, ...look }) {
+    const at = state.history.findIndex((regions) => textOfRegions(regions) === textOfRegions(hidden));
+    viewer.begin(); // whatever was asked before is void
+    viewer.set({ ...look, ...(at < 0 ? historyOf(hidden) : { at }), draft: null });
+    viewer.askBack();
+    return true;
   }
 
   /** Bring the view of an entry of the history, or of a link; false where there is none. */
@@ -136,7 +167,13 @@ function addressOf(viewer) {
     clearTimeout(timer);
     pending = null;
     const other = differingFrom(given, state.examples, entry?.sent);
-    if (await viewer.open({ source, ...question }, { wanted: { ...wanted, other }, isNew: false })) return true;
+    restoring = true;
+    try {
+      if (isHere(source, given)) return showAgain(wanted);
+      if (await viewer.open({ source, ...question }, { wanted: { ...wanted, other }, isNew: false })) return true;
+    } finally {
+      restoring = false;
+    }
     written = ""; // what is still shown is what stands in the address
     write();
     return false;

@@ -124,12 +124,18 @@ function comparingOf(viewer) {
     else end();
   }
 
+  /** Ask for B, once its weights are there; null where nobody waits for it any more. */
+  async function openScene(question, isNewest) {
+    if (!(await viewer.fetchModel(question.model, () => !isNewest()))) return null;
+    return host.open({ ...question, beside: state.scene.id });
+  }
+
   async function fetchScene(question, key, isNewest) {
     viewer.wait(1);
     viewer.say("");
     try {
-      if (!(await viewer.fetchModel(question.model, () => !isNewest()))) return false;
-      const scene = await host.open({ ...question, beside: state.scene.id });
+      const scene = state.scene.beside ?? (await openScene(question, isNewest)); // a file has it
+      if (!scene) return false;
       if (scene.error !== undefined) throw new Error(scene.error);
       const photo = Object.assign(new Image(), { src: scene.photo });
       await photo.decode();
@@ -165,7 +171,7 @@ function comparingOf(viewer) {
     clearRegions(viewer);
     tool = state.tool;
     state.tool = "read";
-    showTab(viewer, "Compare");
+    if (host.open) showTab(viewer, "Compare");
   }
 
   function end() {
@@ -374,11 +380,12 @@ function comparingOf(viewer) {
 
   /** The controls show the state. What asks of one picture can't be used while there are two. */
   function draw() {
-    if (!host.open) return;
     const other = state.scene && state.other;
-    drawFields();
-    find("[data-action=uncompare]").hidden = find(".cam-resting").hidden = !other;
-    find(".cam-choosing").hidden = Boolean(other);
+    if (host.open) { // a file stays as it was saved
+      drawFields();
+      find("[data-action=uncompare]").hidden = find(".cam-resting").hidden = !other;
+      find(".cam-choosing").hidden = Boolean(other);
+    }
     for (const chip of root.querySelectorAll(".cam-half")) chip.hidden = !other;
     for (const button of root.querySelectorAll(".cam-strip button")) {
       button.classList.toggle("cam-of-b", Boolean(other) && isReady() && button.dataset.layer === second.state.layer);

@@ -152,16 +152,17 @@ async function fullSize(viewer) {
   return picture;
 }
 
-/** What is asked of the server for a file that opens as this is seen. */
-function pageQuestion(state) {
-  const { scene, layer, method, target, split, fill, keep, answer } = state;
+/** What is asked of the server for a file that opens as this is seen; `beside` is the state of B, or null. */
+function pageQuestion(state, beside) {
+  const { scene, split, fill, keep, answer } = state;
   const labels = scene.labels.map(({ index }) => index);
   const of = (values) => (values ? labels.map((index) => values[index]) : null);
   const said = answer && {
     labels, now: of(answer.now), elsewhere: of(answer.elsewhere), errors: of(answer.errors), overlap: answer.overlap, first: answer.first,
   };
   const hidden = regionsNow(state).length ? { regions: regionsNow(state), fill, keep, answer: said } : null;
-  return { id: scene.id, layer, method, target, ...comparedIn(state), fill, look: lookOf(state), split, hidden };
+  const other = beside && shownMap(beside);
+  return { ...shownMap(state), fill, look: lookOf(state), split, hidden, beside: other };
 }
 
 /** What is compared must be here. */
@@ -265,7 +266,8 @@ function actionsOf(viewer) {
     page: async () => {
       checkFrame(state);
       const name = fileName(state);
-      const answer = await viewer.host.page(pageQuestion(state));
+      if (state.other) checkBoth(viewer.comparing);
+      const answer = await viewer.host.page(pageQuestion(state, state.other && viewer.comparing.second.state));
       if (answer.error) throw new Error(answer.error);
       save(new Blob([answer.html], { type: "text/html" }), `${name}.html`);
     },
