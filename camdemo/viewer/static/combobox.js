@@ -26,12 +26,12 @@ function searched(entries, typed) {
   const words = name.split(/\s+/);
   const textsOf = ({ title, value }) => [title, value].map((text) => String(text).toLowerCase());
   const found = entries.filter((entry) => words.every((word) => textsOf(entry).join(" ").includes(word)));
-  const ranks = new Map(found.map((entry) => [entry, Math.min(...textsOf(entry).map((text) => rankOfText(text, name)))]));
+  const rankOf = new Map(found.map((entry) => [entry, Math.min(...textsOf(entry).map((text) => rankOfText(text, name)))]));
   const best = new Map(); // of each group, which stand in their order
-  for (const [{ group }, rank] of ranks) best.set(group, Math.min(rank, best.get(group) ?? rank));
+  for (const [{ group }, rank] of rankOf) best.set(group, Math.min(rank, best.get(group) ?? rank));
   const places = [...best.keys()];
   const before = (one, other) => best.get(one) - best.get(other) || places.indexOf(one) - places.indexOf(other);
-  return found.sort((one, other) => before(one.group, other.group) || ranks.get(one) - ranks.get(other));
+  return found.sort((one, other) => before(one.group, other.group) || rankOf.get(one) - rankOf.get(other));
 }
 
 /** The rows of a list, under the headings of their groups. */

@@ -72,6 +72,7 @@ function leaveByEscape(viewer) {
   if (viewer.state.draft || viewer.state.frame) return cancel(viewer);
   if (viewer.cam.dataset.sheet) return showSheet(viewer, "");
   if (isOnStage(viewer)) return stageMode(viewer, false);
+  viewer.say(""); // which may lie over something
   return false;
 }
 
