@@ -10,7 +10,7 @@ import hashlib
 import secrets
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from ..question import Question
 from ..records import Rivals
 from ..viewer import bundle
 from ..viewer.scene import Scene, base64_of, labels, packets
-from . import questions
+from . import questions, saved
 from .offers import GONE, Offers
 from .server.journal import answers, facts_of, note
 from .server.turns import Turns
@@ -257,61 +257,14 @@ class Answers:
         two are compared. The question: {"id": token, "layer", "method", "target", "versus",
         "beside": the same of B, or None, and more, see `questions.view`}.
         """
-        finding = self.shown(question)
-        wanted = questions.view(question, finding.labels)
-        other = question.get("beside")
-        if other is None:
-            return {"html": bundle.page(replace(self._whole(question), wanted=wanted))}
-        return {"html": bundle.page(self._both(question, other, wanted))}
+        a, other = self._seen(question), question.get("beside")
+        wanted = questions.view(question, a[1].labels)
+        shown = saved.whole(*a) if other is None else saved.both(a, self._seen(other))
+        return {"html": bundle.page(replace(shown, wanted={**wanted, **shown.wanted}))}
 
-    def _whole(self, question: Any, labels: Iterable[str] = ()) -> Scene:
-        """A complete scene of what a viewer shows, and of these labels, if its model knows them."""
-        kept, finding = self._find(question), self.shown(question)
-        named = [
-            finding.prediction(finding.labels.index(one)) for one in labels if one in finding.labels
-        ]
-        there = {
-            one.index: one for one in (*kept.scene.predictions, *finding.labels_shown(), *named)
-        }
-        return replace(
-            kept.scene,
-            layer=finding.layer,
-            method=finding.method,
-            target=finding.target,
-            versus=finding.versus,
-            strength=finding.strength,
-            predictions=tuple(there.values()),
-            maps=finding.packets(targets=list(there)),
-            exact=finding.exact_packets(),
-            complete=True,
-            id="",
-            original="",
-        )
-
-    def _both(self, question: Any, other: Any, wanted: Mapping[str, Any]) -> Scene:
-        """What a viewer shows, and what it compares with that: B beside A, with the same labels."""
-        of_a, of_b = self._find(question), self._find(other)
-        a = self._whole(question, [of_b.scene.predictions[0].label])
-        b = self._whole(other, [one.label for one in a.predictions])
-        differs = {
-            "source": {"beside": True} if of_a.scene.photo != of_b.scene.photo else None,
-            "model": b.model.name if a.model != b.model else None,
-            "layer": b.layer.name if a.layer.name != b.layer.name else None,
-            "method": b.method if a.method != b.method else None,
-        }
-        chosen = {name: value for name, value in differs.items() if value is not None}
-        compared = {"other": {"differs": chosen, "opened": None}}
-        if a.model != b.model or a.framing != b.framing or of_a.scene.photo != of_b.scene.photo:
-            return replace(a, beside=b, wanted={**wanted, **compared})
-        # B's maps are of the same answer, by another method or at another layer.
-        maps = {(one["method"], one["layer"], one["target"], one["versus"]): one for one in b.maps}
-        maps |= {(one["method"], one["layer"], one["target"], one["versus"]): one for one in a.maps}
-        return replace(
-            a,
-            maps=tuple(maps.values()),
-            exact=(*a.exact, *b.exact),
-            wanted={**wanted, **compared},
-        )
+    def _seen(self, question: Any) -> saved.Seen:
+        """A scene that is open in a browser, and what the viewer shows of it now."""
+        return self._find(question).scene, self.shown(question)
 
     def shown(self, question: Any) -> Finding:
         """What a viewer shows: {"id": token, "layer", "method", "target", "versus", "strength"}.
