@@ -29,6 +29,7 @@ def whole(scene: Scene, finding: Finding, labels: Iterable[str] = ()) -> Scene:
         method=finding.method,
         target=finding.target,
         versus=finding.versus,
+        strength=finding.strength,
         predictions=tuple(there.values()),
         maps=finding.packets(targets=list(there)),
         exact=finding.exact_packets(),
@@ -57,6 +58,6 @@ def both(seen: Seen, beside: Seen) -> Scene:
     if is_other_photo or a.model != b.model or a.framing != b.framing:
         return replace(a, beside=b, wanted=wanted)
     # One answer, by another method or at another layer: B's maps stand among A's.
-    keys = ("method", "layer", "target", "versus")
-    maps = {tuple(one[key] for key in keys): one for one in (*b.maps, *a.maps)}
+    keys = ("method", "layer", "target", "versus", "strength")
+    maps = {str([one[key] for key in keys]): one for one in (*b.maps, *a.maps)}
     return replace(a, maps=tuple(maps.values()), exact=(*a.exact, *b.exact), wanted=wanted)
