@@ -255,12 +255,16 @@ class Answers:
 
         It opens as it is seen, has the maps of its method, and its own map whole; and so for B, if
         two are compared. The question: {"id": token, "layer", "method", "target", "versus",
-        "beside": the same of B, or None, and more, see `questions.view`}.
+        "strength", "beside": the same of B, or None, and more, see `questions.view`}.
+
+        Args:
+            tested: what was found of this map, see `Scene.tested`.
         """
         a, other = self._seen(question), question.get("beside")
         wanted = questions.view(question, a[1].labels)
         shown = saved.whole(*a) if other is None else saved.both(a, self._seen(other))
-        return {"html": bundle.page(replace(shown, wanted={**wanted, **shown.wanted}))}
+        wanted = {**wanted, **shown.wanted}
+        return {"html": bundle.page(replace(shown, wanted=wanted, tested=tested or {}))}
 
     def _seen(self, question: Any) -> saved.Seen:
         """A scene that is open in a browser, and what the viewer shows of it now."""
