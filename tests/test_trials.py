@@ -124,7 +124,7 @@ def test_patches_hold_for_all_labels_and_a_duel(small: None) -> None:
     hidden = found.hide_each("noise", grid=3)
     found.engine.jobs.clear()
     other = found.seen(found.layer.name, "layercam", 5, None).scores(hidden)
-    duel = found.seen(found.layer.name, "gradcam", 291, 5).scores(hidden)
+    duel = found.seen(found.layer.name, "gradcam", 291, (5,)).scores(hidden)
     assert {type(job).__name__ for job in found.engine.jobs} == {"Sweep"}  # nothing hidden again
     assert duel.label == f"{found.labels[291]} rather than {found.labels[5]}"
     np.testing.assert_allclose(
@@ -144,7 +144,7 @@ def test_what_knows_no_label_is_no_score_of_a_duel(small: None) -> None:
     found = explained()
     hidden = found.hide_each("mean", grid=2)
     assert ("eigencam", "second") in found.scores(hidden).values
-    duel = found.seen("second", "gradcam", 291, 5).scores(hidden)
+    duel = found.seen("second", "gradcam", 291, (5,)).scores(hidden)
     assert "eigencam" not in {method for method, _ in duel.values}
 
 
@@ -237,7 +237,7 @@ def test_random_orders_hold_for_all_labels_maps_and_duels(small: None) -> None:
     for other in (
         found,
         found.seen("first", "layercam", 5, None),
-        found.seen(found.layer.name, "gradcam", 291, 5),
+        found.seen(found.layer.name, "gradcam", 291, (5,)),
     ):
         anew = other.deletion("mean", steps=4, orders=3)
         found.engine.jobs.clear()
