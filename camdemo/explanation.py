@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from . import methods, options, photo, picture
+from . import options, photo, picture
 from .finding import Finding
 from .question import Look
 from .records import Box, Evidence, Fill, LookName, Prediction, percent
@@ -37,6 +37,7 @@ class Explanation(Finding):
         opacity: float | None = None,
         evidence: Evidence | None = None,
         look: LookName = "notebook",
+        smooth: float | None = None,
     ) -> Image.Image:
         """The heat map over the photo: RGB, of the photo's size.
 
@@ -49,16 +50,19 @@ class Explanation(Finding):
                 compared, else "positive".
             look: "glow" leaves the photo as it is where there is no evidence (see
                 `picture.covers`); "notebook" covers all of it evenly, with jet at 0.5.
+            smooth: of a map of pixels, see `picture.smoothed`, in pixels of the input; 0 for none,
+                None for 4: of single pixels little is seen.
 
         Raises:
             ChoiceError, RangeError: an option that can't be drawn.
         """
         given = {"colormap": colormap, "opacity": opacity, "evidence": evidence, "look": look}
-        drawn = options.check(Look, **given)
+        drawn = options.check(Look, **given, smooth=smooth)
         shown = drawn.evidence or self.natural_evidence
         how = (drawn.colormap, drawn.opacity, shown, drawn.look)
         photo = np.asarray(self.image)
-        return Image.fromarray(picture.overlay(photo, self.cam, self.box, *how))
+        cam = picture.smoothed(self.cam, drawn.smooth) if self.layer.is_input else self.cam
+        return Image.fromarray(picture.overlay(photo, cam, self.box, *how))
 
     def hidden(
         self, regions: Box | Sequence[Box], fill: Fill = "blur", keep: bool = False
@@ -99,11 +103,8 @@ class Explanation(Finding):
         of pixels stands beside what the default method finds at the last stage.
         """
         if self.layer.is_input:
-            last = methods.find_layer(self.layers, None).name
-            rivals = [one.index for one in self.versus] or None
-            beside = self.seen(last, methods.DEFAULT, self.target.index, rivals, self.strength)
             pixels = self.pixel_answer(self.timings.explain)
-            return replace(beside.scene(complete), pixels=pixels)
+            return replace(self.by_default().scene(complete), pixels=pixels)
         small = self.resized(*display_size(*self.image.size))
         labels = {one.index: one for one in self.labels_shown()}  # each once
         return Scene(

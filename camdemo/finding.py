@@ -248,6 +248,12 @@ class Finding(Pixelwise):
         large = {key: cam for key, cam in self.maps_shown().items() if not scene.is_whole(cam)}
         return scene.packets(large, self.method, self._whole, exact=True)
 
+    def by_default(self) -> Self:
+        """What the default method finds at the last stage: it is there at once."""
+        last = methods.find_layer(self.layers, None).name
+        rivals = [one.index for one in self.versus] or None
+        return self.seen(last, methods.DEFAULT, self.target.index, rivals, self.strength)
+
     @property
     def _whole(self) -> Rivals | None:
         """The labels that `cam` is held against where no difference of maps would be the same."""

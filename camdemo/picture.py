@@ -56,6 +56,26 @@ def scale(cam: np.ndarray, evidence: Evidence) -> np.ndarray | None:
     return (cam - np.float32(low)) / np.float32(high - low) if high > low else None
 
 
+def smoothed(cam: np.ndarray, sigma: float) -> np.ndarray:
+    """A map through a Gaussian of `sigma` cells; beyond the edge the last cell goes on.
+
+    Args:
+        cam: float32 (h, w).
+
+    Returns:
+        float32 (h, w), the same map for a sigma of 0.
+    """
+    if not sigma:
+        return cam
+    reach = int(np.ceil(3 * sigma))
+    weights = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * sigma * sigma))
+    kernel = weights / weights.sum()
+    smooth = cv2.sepFilter2D(
+        cam.astype(np.float64), cv2.CV_64F, kernel, kernel, borderType=cv2.BORDER_REPLICATE
+    )
+    return smooth.astype(np.float32)
+
+
 @cache
 def palette(colormap: str, evidence: Evidence) -> np.ndarray:
     """The 256 colours of a map, uint8 (256, 1, 3), RGB. Signed evidence has its own."""

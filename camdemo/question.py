@@ -128,6 +128,15 @@ class Look:
             Value("minmax", "Min-max"),
         ),
     )
+    smooth: float = option(
+        4,
+        "Smooth",
+        "of a map of pixels, the standard deviation of the Gaussian that it is painted through, in "
+        "pixels of the input",
+        kind="number",
+        high=16,
+        step=0.5,
+    )
     strongest: int = option(
         100,
         "Strongest",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Programs may give them by place: what is new comes last.
 _BY_PLACE = (
     *("model", "layer", "target", "framing", "colormap", "opacity", "evidence", "versus", "method"),
-    *("look", "strength"),
+    *("look", "strength", "settings", "smooth"),
 )
 
 
@@ -53,7 +53,9 @@ def add_endpoints(explainer: Explainer) -> None:
             look = options.read(Look, values)
             explanation = explainer.explain(path, **asdict(asked))
             journal.note(**journal.facts_of(explanation))
-            picture = explanation.overlay(look.colormap, look.opacity, look.evidence, look.look)
+            picture = explanation.overlay(
+                look.colormap, look.opacity, look.evidence, look.look, look.smooth
+            )
         scores = {shown.label: shown.probability for shown in explanation.predictions}
         return picture, scores, explanation.summary(look.evidence)
 

@@ -23,8 +23,13 @@ def whole(scene: Scene, finding: Finding, labels: Iterable[str] = ()) -> Scene:
     names = [one for one in labels if one in finding.labels]
     more = map(finding.prediction, map(finding.labels.index, names))
     there = {one.index: one for one in (*scene.predictions, *finding.labels_shown(), *more)}
+    pixels = None
+    if finding.layer.is_input:  # what lies below it is the default method at the last stage
+        pixels = finding.pixel_answer(finding.timings.explain)
+        finding = finding.by_default()
     return replace(
         scene,
+        pixels=pixels,
         layer=finding.layer,
         method=finding.method,
         target=finding.target,

@@ -48,7 +48,8 @@ function differingFrom(texts, examples, sent = null) {
 /** Everything that is seen, as texts by their names; `example` only where there is one. */
 function viewOf({ state }) {
   const { scene, layer, method, target, versus, strength, tool, fill, keep } = state;
-  const asked = { model: scene.model.name, layer, method, framing: scene.framing };
+  const settings = isPixel(method) ? settingsText(state, method) : "";
+  const asked = { model: scene.model.name, layer, method, settings, framing: scene.framing };
   const rivals = rivalNamesTold(state);
   const labels = { target: labelText(scene, target), versus: Array.isArray(rivals) ? rivals.join(";") : rivals, ...(versus !== null && strength !== 1 ? { strength } : {}) };
   const hidden = textOfRegions(regionsNow(state));
@@ -79,7 +80,7 @@ function askedBy(given) {
   const look = Object.fromEntries(options.map(read).filter(([, value]) => value !== undefined));
   const tool = ["read", "box", "brush", "cell", "frame"].includes(texts.tool) ? { tool: texts.tool } : {};
   return {
-    question: pick(["model", "layer", "method", "target", "versus", "strength", "framing"]),
+    question: pick(["model", "layer", "method", "settings", "target", "versus", "strength", "framing"]),
     wanted: { ...look, ...tool, hidden: regionsFrom(texts.hidden) },
   };
 }
@@ -166,11 +167,12 @@ function addressOf(viewer) {
     const { question, wanted } = askedBy(given);
     clearTimeout(timer);
     pending = null;
+    const ofPixels = isPixel(question.method) ? { pixel: { method: question.method, settings: settingsFrom(question.method, question.settings) } } : {};
     const other = differingFrom(given, state.examples, entry?.sent);
     restoring = true;
     try {
-      if (isHere(source, given)) return showAgain(wanted);
-      if (await viewer.open({ source, ...question }, { wanted: { ...wanted, other }, isNew: false })) return true;
+      if (!ofPixels.pixel && isHere(source, given)) return showAgain(wanted);
+      if (await viewer.open({ source, ...question }, { wanted: { ...wanted, ...ofPixels, other }, isNew: false })) return true;
     } finally {
       restoring = false;
     }

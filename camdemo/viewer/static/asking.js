@@ -42,6 +42,7 @@ function questionOf(state, changes) {
     model: scene.model.name,
     layer,
     method,
+    settings: isPixel(method) ? settingsText(state, method) : null,
     target: chosen ? labelText(scene, target) : null,
     versus: rivalNames(state),
     strength,
@@ -87,6 +88,7 @@ function askingOf(viewer) {
     viewer.say("");
     try {
       if (!(await fetchModel(question.model, isStale)) || isStale()) return false;
+      if (isCamera && isPixel(state.method)) viewer.set(methodChosen(viewer, state.layered));
       if (isCamera) return await viewer.live.start(question, isStale);
       tellOfWaiting(() => pending && !isStale());
       opening++;

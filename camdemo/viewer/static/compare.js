@@ -40,7 +40,7 @@ function comparingOf(viewer) {
   const second = Object.assign(Object.create(viewer), { state: stateOfB(viewer) });
   second.mapOf = mapsOf(second.state);
   second.heat = heatOfViewer(second);
-  Object.assign(second, exchangeOf(second), { beside: () => state.scene.id });
+  Object.assign(second, exchangeOf(second), { beside: () => state.scene.id, pixels: pixelsOf(second) });
   // Who looks at two scenes waits for the maps of both.
   viewer.beside = () => state.other?.opened?.scene.id ?? null;
   const sides = [viewer, second];

@@ -8,14 +8,29 @@ function mapKey(method, layer, target, rivals = [], strength = 1) {
   return [method, layer, target, ...against].join("/");
 }
 
+/** The same of a map of pixels: it has no layer, but settings. */
+function pixelKey(state, method, target) {
+  const rivals = target === state.target ? rivalsOf(state) : [];
+  return `${mapKey(method, "input", target, rivals, state.strength)} ${settingsText(state, method)}`;
+}
+
 /**
  * What is here of a scene: its maps; what has been asked for; the methods whose sweep is under way or over; and the labels
  * of which all stages are here or under way, each under the key of a map at no layer.
  */
-function knownOf({ method, maps, complete }) {
-  const known = { maps: new Map(), asked: new Set(), swept: new Set(complete ? [method] : []), stages: new Set() };
+function knownOf({ method, maps, complete, pixels = null }) {
+  const known = { maps: new Map(), asked: new Set(), swept: new Set(complete ? [method] : []), stages: new Set(), told: new Map() };
   keepMaps(known, maps);
+  if (pixels) keepPixels(known, { settings: {} }, pixels, pixels);
   return known;
+}
+
+/** Keep a map of pixels, and what is told of it, under what was asked. */
+function keepPixels(known, state, { method, target, versus, strength, settings }, answer) {
+  const asked = { settings: { ...state.settings, [method]: settings }, target, versus: versus?.length ? versus : null, strength };
+  const key = pixelKey(asked, method, target);
+  known.maps.set(key, decodeMap(answer.map));
+  known.told.set(key, answer);
 }
 
 /** Keep maps as they travel. */
@@ -34,6 +49,7 @@ function mapsOf(state) {
     return made.maps.get(key);
   };
   return function mapOf(layer, target, method = state.method) {
+    if (isPixel(method)) return state.known.maps.get(pixelKey(state, method, target));
     const { strength } = state;
     const rivals = target === state.target ? rivalsOf(state) : [];
     const key = mapKey(method, layer, target, rivals, strength);
@@ -65,7 +81,7 @@ function exchangeOf(viewer) {
    */
   async function askForStages() {
     const { known, method, scene } = state;
-    if (!host.maps || known.swept.has(method)) return;
+    if (!host.maps || isPixel(method) || known.swept.has(method)) return;
     known.swept.add(method);
     const isWanted = () => state.known === known && state.method === method && !viewer.isMovingOn();
     const left = () => {
@@ -84,6 +100,7 @@ function exchangeOf(viewer) {
 
   /** Ask for the maps that the picture lacks. */
   function askForMissing() {
+    if (isPixel(state.method)) return viewer.pixels.ask();
     const { method, layer, target, scene, known } = state;
     const rivals = rivalsOf(state);
     const { stage, parts } = layerOf(scene, layer);

@@ -35,8 +35,8 @@ function captionOf(scene, state) {
   const strongest = state.strongest < 100 ? [`strongest ${state.strongest} %`] : [];
   return [
     `${namesOf(scene, state)} ${shareText(state, label)}`,
-    `${scene.model.title}, ${layerOf(scene, state.layer).parts.length ? "all layers" : state.layer}`,
-    [methodOf(state.method).title, kind, ...strongest].join(", "),
+    `${scene.model.title}, ${isPixel(state.method) ? "input" : layerOf(scene, state.layer).parts.length ? "all layers" : state.layer}`,
+    [methodOf(state.method).title, ...(isPixel(state.method) && settingsText(state, state.method) ? [settingsText(state, state.method).replaceAll("=", " ").replaceAll(",", ", ")] : []), kind, ...strongest].join(", "),
     lookText(state),
     ...framingText(scene),
     ...hidingText(state),

@@ -29,12 +29,15 @@ function heatOfViewer(viewer) {
   let indices = null; // of the palette, one a pixel of the box on the photo: other colours need no new ones
   let weakest = 0; // the strength from which on they are painted
 
+  /** A map as it is painted: of pixels it may be smoothed. */
+  const seen = (map) => (map && isPixel(state.method) ? smoothed(map, state.smooth) : map);
+
   /** What the ends of the palette stand for, or null when the map says nothing. */
   function rangeFor(layer, target) {
-    const map = viewer.mapOf(layer, target);
+    const map = seen(viewer.mapOf(layer, target));
     if (!map || !displayRange(ownRange(map), evidence())) return null;
     const shared = state.shared && state.versus === null;
-    const all = () => state.scene.labels.map(({ index }) => viewer.mapOf(layer, index)).filter(Boolean);
+    const all = () => state.scene.labels.map(({ index }) => seen(viewer.mapOf(layer, index))).filter(Boolean);
     return displayRange(rangeOf(shared ? all() : [map]), evidence());
   }
 
@@ -49,7 +52,8 @@ function heatOfViewer(viewer) {
   /** Changes whenever the heat would have other values. */
   function valuesKey() {
     const { revision, method, layer, target, versus, strength, shared } = state;
-    return [revision, method, layer, target, versus, strength, evidence(), shared].join("|");
+    const ofPixels = isPixel(method) ? [state.smooth, settingsText(state, method)] : [];
+    return [revision, method, layer, target, versus, strength, evidence(), shared, ...ofPixels].join("|");
   }
 
   /** Changes whenever a small map would look different. */
@@ -58,7 +62,7 @@ function heatOfViewer(viewer) {
   /** The palette indices of the current map on a box, as far as it lies on a picture; null when it says nothing. */
   function indicesIn(box, picture) {
     const range = rangeFor(state.layer, state.target);
-    const map = viewer.mapOf(state.layer, state.target);
+    const map = seen(viewer.mapOf(state.layer, state.target));
     return range && indicesOf(map, range, evidence(), box, onPicture(box, picture));
   }
 
@@ -82,5 +86,5 @@ function heatOfViewer(viewer) {
     return indices && { ...settings(), indices, weakest };
   }
 
-  return { rangeFor, evidence, settings, key, current, inBox };
+  return { seen, rangeFor, evidence, settings, key, current, inBox };
 }

@@ -43,10 +43,27 @@ function toggleCell(viewer, cell) {
 /** How much the button "Hide the hottest" hides: the threshold, or 20 % without one. */
 const hottestShare = ({ strongest }) => (strongest < 100 ? strongest : 20);
 
+const COARSE = 28; // cells a side of what is hidden of a map of pixels
+
+/** A map with at most so many cells a side: means of areas, where it has more than a layer's. */
+function coarse(map) {
+  if (map.height <= 112) return map;
+  const values = new Float32Array(COARSE * COARSE);
+  const counts = new Float32Array(COARSE * COARSE);
+  map.values.forEach((value, i) => {
+    const row = Math.floor((Math.floor(i / map.width) * COARSE) / map.height);
+    const cell = row * COARSE + Math.floor(((i % map.width) * COARSE) / map.width);
+    values[cell] += value;
+    counts[cell]++;
+  });
+  return { height: COARSE, width: COARSE, values: values.map((sum, cell) => sum / counts[cell]) };
+}
+
 /** As many percent of the cells on the photo, those with the highest values, as one region; null for none. */
 function strongestRegion({ state, mapOf }, percent, { least = 0, isMeant = () => true } = {}) {
-  const map = mapOf(state.layer, state.target);
-  if (!map) return null;
+  const whole = mapOf(state.layer, state.target);
+  if (!whole) return null;
+  const map = coarse(whole);
   const weights = weightsOf(map, state.scene);
   const onPhoto = Array.from(map.values.keys()).filter((cell) => weights[cell] > 0);
   const order = onPhoto.sort((a, b) => map.values[b] - map.values[a]);

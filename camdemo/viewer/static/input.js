@@ -151,7 +151,7 @@ function choicesOf(viewer) {
   return {
     model: optional("model", (model) => viewer.open({ model }, { at: "model" })),
     layer: optional("layer", (layer) => viewer.set({ layer })),
-    method: optional("method", (method) => viewer.set({ method })),
+    method: optional("method", (method) => viewer.set(methodChosen(viewer, method))),
     add,
   };
 }

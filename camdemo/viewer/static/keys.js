@@ -10,11 +10,13 @@ function nextOf(value, values) {
 
 /** The methods that can be used at the layer that is shown. */
 function methodNames(viewer) {
-  return methodsHere(viewer).map(({ name }) => name).filter((name) => !refusalOf(viewer.state, name));
+  const names = methodsHere(viewer).map(({ name }) => name).filter((name) => !refusalOf(viewer.state, name));
+  return names.filter((name) => !isPixel(name)); // a key starts nothing that takes long
 }
 
 /** One layer towards the photo or towards the answer. */
 function stepLayer(viewer, by) {
+  if (isPixel(viewer.state.method)) return;
   const { scene, method } = viewer.state;
   const names = stripOf(scene.layers).map((layer) => layer.name).filter((name) => !layerOf(scene, name).without.includes(method));
   const at = names.indexOf(viewer.state.layer);
@@ -96,7 +98,7 @@ const KEYS = [
   {
     name: "m",
     words: "method",
-    keys: { m: (viewer) => stepOption(viewer, "method", methodNames(viewer)) },
+    keys: { m: (viewer) => viewer.set(methodChosen(viewer, nextOf(viewer.state.method, methodNames(viewer)))) },
   },
   {
     name: "space",

@@ -26,6 +26,21 @@ function methodOf(name) {
   return optionOf("method").values.find((method) => method.name === name);
 }
 
+/** Whether a method explains the input itself, each pixel of it, and no layer. */
+function isPixel(name) {
+  return methodOf(name)?.kind === "pixel";
+}
+
+/** All settings of a method: those that were chosen, else its defaults. */
+function settingsOf({ settings }, name) {
+  return { ...defaultsOf(methodOf(name)?.settings ?? []), ...settings[name] };
+}
+
+/** The same as a text: "steps=32,baseline=blur". */
+function settingsText(state, name) {
+  return Object.entries(settingsOf(state, name)).map((pair) => pair.join("=")).join(",");
+}
+
 /** Changes of what is chosen; a look brings its own colours and opacity, unless others come with it. */
 function withBrought(changes) {
   const chosen = optionOf("look").values.find(({ name }) => name === changes.look);

@@ -24,6 +24,11 @@ function layerTitle(layers, layer) {
   return [...(stage ? [placeOfStage(layers, layer)] : []), name, `${height} x ${width}`].join(" · ");
 }
 
+/** Where a map of a state lies: a layer, or the input itself. */
+function placeTitle({ scene, method, known }, layer) {
+  return isPixel(method) ? `Input · ${scene.side} x ${scene.side}` : layerTitle(scene.layers, layer);
+}
+
 /** The filmstrip: the stages, and all layers at once. */
 function buildStrip(viewer) {
   const { layers } = viewer.state.scene;
@@ -69,13 +74,14 @@ function buildModels({ state, choices }) {
 
 /** The methods that can be chosen: all where a server computes their maps, else those that are here. */
 function methodsHere({ host, state }) {
-  const isHere = (name) => state.scene.maps.some((map) => map.method === name);
-  return optionOf("method").values.filter(({ name, kind }) => kind === "layer" && (host.maps || isHere(name)));
+  const isHere = (name) => state.scene.maps.some((map) => map.method === name) || state.scene.pixels?.method === name;
+  return optionOf("method").values.filter(({ name }) => host.maps || isHere(name));
 }
 
 /** Why a method can't be used at a layer, or for what is asked there; empty where it can. */
 function refusalOf({ scene, layer, versus }, method, name = layer) {
   const { reason, knows_label: knowsLabel } = methodOf(method);
+  if (isPixel(method) && scene.lacking?.[method]) return scene.lacking[method].replace("it needs", "needs");
   if (layerOf(scene, name).without.includes(method)) return `needs ${reason}`;
   return versus !== null && !knowsLabel ? "knows no label: it can't compare two" : "";
 }
@@ -84,8 +90,13 @@ function refusalOf({ scene, layer, versus }, method, name = layer) {
 const refusedAs = (reason) => (reason ? { disabled: true, note: reason } : {});
 
 /** A method in a list: with what was found of it and what is known, or why it can't be used. */
-const methodEntry = (state, noteOf = () => "") => ({ name, title, note }) => (
-  { value: name, title, note: [noteOf(name), note].filter(Boolean).join(" · "), ...refusedAs(refusalOf(state, name)) });
+const methodEntry = (state, noteOf = () => "") => ({ name, title, note, kind, forwards }) => ({
+  value: name,
+  title,
+  note: [noteOf(name), kind === "pixel" ? `${forwards} forwards` : "", note].filter(Boolean).join(" · "),
+  group: kind === "pixel" ? "Per pixel" : "From a layer",
+  ...refusedAs(refusalOf(state, name)),
+});
 
 /** The labels on the page: a bar and a small map each. */
 function buildLabels(viewer) {
@@ -132,7 +143,12 @@ function drawMinis(viewer) {
   for (const mini of viewer.root.querySelectorAll(".cam-strip canvas, .cam-labels canvas")) {
     const layer = mini.dataset.layer ?? state.layer;
     const target = Number(mini.dataset.target ?? state.target);
-    paintTile(mini, viewer.mapOf(layer, target), viewer.heat.rangeFor(layer, target), viewer.heat.settings());
+    if (isPixel(state.method) && mini.dataset.layer) { // the strip rests, and shows what it showed
+      const map = viewer.mapOf(layer, target, state.layered);
+      paintTile(mini, map, map && displayRange(ownRange(map), viewer.heat.evidence()), viewer.heat.settings());
+      continue;
+    }
+    paintTile(mini, viewer.heat.seen(viewer.mapOf(layer, target)), viewer.heat.rangeFor(layer, target), viewer.heat.settings());
   }
 }
 
@@ -199,7 +215,7 @@ function drawWords(viewer) {
   const place = state.examples.findIndex(({ name }) => name === scene.example);
   viewer.write(".cam-count", place < 0 ? "" : `${place + 1} / ${state.examples.length}`);
   const several = scene.model.activation === "sigmoid" && scene.labels.length > 1 ? ["each label by itself"] : [];
-  viewer.write(".cam-facts", [scene.model.title, layerTitle(scene.layers, facts), methodOf(method).title, ...several].join(" · "));
+  viewer.write(".cam-facts", [scene.model.title, placeTitle(state, facts), methodOf(method).title, ...several].join(" · "));
   viewer.find(".cam-facts").title = scene.model.note;
   const read = compared?.read ?? (map && cell ? describeCell(map, cell.row, cell.column, rival) : "");
   viewer.write(".cam-readout", read || (compared ? "" : describeSameMaps(viewer)));
@@ -208,14 +224,16 @@ function drawWords(viewer) {
 
 /** What the map says, or why it says nothing. */
 function wordsOf(viewer, map, label, rival) {
-  const { heat, state } = viewer;
+  const { heat, host, state } = viewer;
+  if (!map && isPixel(state.method) && !host.pixel) return `This file has the map of ${methodOf(state.method).title} for another label only.`;
   if (!map) return "This map is being computed …";
   if (!heat.rangeFor(state.layer, state.target)) return describeNothing(heat.evidence(), label);
   const method = methodOf(state.method);
   if (!method.knows_label) return describeWithoutLabel(map, method, state.scene);
   const weak = describeWeak(map, heat.rangeFor(state.layer, state.target));
+  const gap = isPixel(method.name) ? state.known.told.get(pixelKey(state, method.name, state.target))?.text : "";
   const told = rival ? describeAgainst(map, label, state) : describe(map, label, state.scene);
-  return [told, weak].filter(Boolean).join(" ");
+  return [told, weak, gap].filter(Boolean).join(" ");
 }
 
 const OWN_FRAME = "own"; // in the list of framings: one that is moved on the photo
@@ -254,11 +272,16 @@ function drawControls(viewer) {
   if (!scene) return;
   if (host.open) choices.model.set(scene.model.name);
   choices.layer.set(state.layer);
-  choices.method.fill(viewer.trust.inOrder(methodsHere(viewer)).map(methodEntry(state, viewer.trust.noteOf)));
+  choices.layer.input.disabled = isPixel(state.method);
+  find("[data-choice=layer]").title = isPixel(state.method) ? `${methodOf(state.method).title} explains the input itself, and no layer` : optionOf("layer").help;
+  drawSettings(viewer);
+  find("[data-control=smooth]").disabled = !isPixel(state.method);
+  const methods = viewer.trust.inOrder(methodsHere(viewer)); // those of a group stand together
+  choices.method.fill([...methods.filter(({ name }) => !isPixel(name)), ...methods.filter(({ name }) => isPixel(name))].map(methodEntry(state, viewer.trust.noteOf)));
   choices.method.set(state.method);
   press(root, ".cam-strip button", ({ dataset }) => dataset.layer === state.layer);
   for (const button of root.querySelectorAll(".cam-strip button")) {
-    const refusal = refusalOf(state, state.method, button.dataset.layer);
+    const refusal = isPixel(state.method) ? "explains the input itself, and no layer" : refusalOf(state, state.method, button.dataset.layer);
     button.disabled = Boolean(refusal);
     button.title = refusal ? `${methodOf(state.method).title} ${refusal}` : button.ariaLabel;
   }

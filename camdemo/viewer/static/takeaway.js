@@ -22,7 +22,8 @@ function npyOf({ height, width, values }) {
 
 /** A name for a file of this view. */
 function fileName(state) {
-  const { scene, layer, method, other } = state;
+  const { scene, method, other } = state;
+  const layer = isPixel(method) ? INPUT : state.layer;
   const unusual = [[method, optionOf("method")], [scene.framing, optionOf("framing")], [other && "compared", {}]]
     .flatMap(([value, option]) => (value && value !== option.default ? [value] : []));
   return [namesOf(scene, state), scene.model.name, layer, ...unusual].join("-").replace(/[^\w.-]+/g, "-");
@@ -50,6 +51,7 @@ async function wholeMap({ state, host, mapOf }) {
   const facts = layerOf(scene, layer);
   const map = mapOf(layer, target);
   if (!map) throw new Error("This map is still being computed. Try again when it is here.");
+  if (isPixel(method)) return { map, loss: "rounded" };
   if (!lossOf(map, facts)) return { map, loss: "" };
   const whole = async (index, compared = {}) => {
     const asked = { layers: [layer], targets: [index], method, ...compared, exact: true };
@@ -68,7 +70,7 @@ async function wholeMap({ state, host, mapOf }) {
 
 /** What is said beside a map that is not the computed one. */
 function describeLoss(loss, { shape: [, height, width] }) {
-  if (loss === "rounded") return "This file has the map rounded to 16 bits.";
+  if (loss === "rounded") return "This file has the map rounded, as it travels to the page.";
   return loss && `This file has the map averaged to fewer cells than its ${height} x ${width}. The page on a server has it whole.`;
 }
 
@@ -98,8 +100,9 @@ function numbersOf({ state, heat }, { values, height, width }, loss) {
   const [left, top, right, bottom] = scene.natural_box;
   return {
     model: scene.model.name,
-    layer,
+    layer: isPixel(method) ? INPUT : layer,
     method,
+    ...(isPixel(method) ? { settings: settingsOf(state, method), gap: state.known.told.get(pixelKey(state, method, target))?.gap ?? null } : {}),
     framing: scene.framing,
     target: labelOf(scene, target),
     versus: rivals.map((index) => labelOf(scene, index)),
@@ -220,7 +223,7 @@ function actionsOf(viewer) {
     camera: () => viewer.open({ source: { camera: true } }, { at: "photo" }),
     freeze: () => viewer.live.freeze(),
     stop: () => viewer.live.stop(),
-    cancel: () => viewer.cancelDownload(),
+    cancel: () => (viewer.pixels.isRunning() ? viewer.pixels.cancel() : viewer.cancelDownload()),
     uncompare: () => viewer.comparing.end(),
     png: async () => {
       const { scene } = state;

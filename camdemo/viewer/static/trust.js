@@ -6,7 +6,8 @@ const TESTS = ["scores", "curves", "randomised", "completeness"];
 /** What is asked: the map that is shown. */
 function shownMap(state) {
   const { scene, layer, method, target } = state;
-  return { id: scene.id, layer, method, target, ...comparedIn(state) };
+  const ofPixels = isPixel(method) ? { layer: INPUT, settings: settingsOf(state, method) } : {};
+  return { id: scene.id, layer, method, target, ...ofPixels, ...comparedIn(state) };
 }
 
 /** The tests of a viewer's maps. */
@@ -28,7 +29,7 @@ function trustOf(viewer) {
   const keyOfLabel = () => [state.scene.id, state.target, rivalsOf(state), state.strength].join("|");
 
   /** Which map a test is about. */
-  const keyOf = (kind) => [kind, keyOfLabel(), state.layer, state.method, ...(kind === "curves" ? [state.fill] : [])].join("|");
+  const keyOf = (kind) => [kind, keyOfLabel(), state.layer, state.method, settingsText(state, state.method), ...(kind === "curves" ? [state.fill] : [])].join("|");
 
   const resultOf = (kind) => (state.scene ? foundOf(state).get(keyOf(kind)) : undefined);
 

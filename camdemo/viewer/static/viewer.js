@@ -11,6 +11,7 @@
  *   waiting          async () -> {before}: how many are answered first
  *   download, downloadState, cancelDownload   async ({model}) -> {state, received, total, error}
  *   maps             async ({id, layers, targets, method, versus, strength, exact}) -> {maps, labels} or {error}
+ *   pixel, pixelState, cancelPixel   async ({id, method, target, versus, strength, settings}) -> {state, done, total, error, map, text} of a map of pixels
  *   hide             async ({id, mask, fill, keep}) -> {probabilities, first} or {error}
  *   hideElsewhere    the same, on average over random places
  *   look             async ({id, framing, layer, method, target, versus, strength}) -> {labels, maps, target} or {error}
@@ -45,6 +46,8 @@ function mountViewer(root, host) {
     revision: 0, // counts the changes of scene, maps and box
     ...defaultsOf(Object.values(OPTIONS.look)), // view, colormap, opacity, evidence, strongest, shared, look
     ...defaultsOf([OPTIONS.question.method, OPTIONS.fill, OPTIONS.keep]),
+    settings: {}, // {method: {name: value}} that were chosen
+    layered: OPTIONS.question.method.default, // the method of layers that one of pixels gives way to
     layer: "",
     target: 0,
     versus: null, // what the target is compared with: OTHERS, a label or several
@@ -193,7 +196,7 @@ function mountViewer(root, host) {
     const keeps = samePhoto && isNew && before.model.vocabulary === scene.model.vocabulary;
     const pinned = keeps ? state.pinned : null;
     viewer.drag = null; // of another photo, or of another map
-    const { hidden, answer = null, ...wantedLook } = known ? {} : withBrought(scene.wanted);
+    const { hidden, pixel: _pixel, answer = null, ...wantedLook } = known ? {} : withBrought(scene.wanted);
     Object.assign(state, { scene, source, photo, pinned, cell: null, draft: null, answer, frame: null });
     Object.assign(state, wantedLook, hidden && historyOf(hidden));
     if (!["read", "frame"].includes(state.tool)) state.hider = state.tool;
@@ -201,6 +204,12 @@ function mountViewer(root, host) {
     state.known = known ?? knownOf(scene);
     state.revision++;
     if (!isNew || !before || !methodsHere(viewer).includes(methodOf(state.method))) state.method = scene.method;
+    if (isPixel(state.method) && scene.lacking?.[state.method]) state.method = state.layered;
+    const ofPixels = known ? null : (scene.wanted.pixel ?? scene.pixels);
+    if (ofPixels && !scene.lacking?.[ofPixels.method]) {
+      state.settings = { ...state.settings, [ofPixels.method]: ofPixels.settings };
+      Object.assign(state, methodChosen(viewer, ofPixels.method), scene.wanted.evidence && { evidence: scene.wanted.evidence });
+    }
     const stays = isNew && before?.model.name === scene.model.name && scene.layers.some(({ name }) => name === layer);
     state.layer = stays ? layer : scene.layer;
     state.target = labelOf(scene, pinned)?.index ?? scene.target;
@@ -247,12 +256,14 @@ function mountViewer(root, host) {
   Object.assign(viewer, { mapOf, set, write, say, wait, doing, show, glance, chooseLabel });
   viewer.heat = heatOfViewer(viewer);
   Object.assign(viewer, exchangeOf(viewer), { comparing: comparingOf(viewer), askBack: askingBack(viewer), framing: framingOf(viewer) });
+  viewer.pixels = pixelsOf(viewer);
   viewer.trust = trustOf(viewer);
   viewer.choices = choicesOf(viewer);
   listenToControls(viewer);
   listenToActions(viewer);
   listenToPointer(viewer);
   listenToMenus(viewer);
+  listenToSettings(viewer);
   listenToStage(viewer);
   buildTabs(viewer);
   buildHelp(viewer);
