@@ -23,6 +23,7 @@ LONGEST_FRAME = 512  # pixels a side of a camera's frame: networks are given 224
 SCRIPTS = (
     "basics.js",
     "options.js",
+    "settings.js",
     "combobox.js",
     "maps.js",
     "smooth.js",

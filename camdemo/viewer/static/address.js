@@ -68,6 +68,15 @@ function valueFrom({ default: usual, values, low, high }, text) {
   return values.some(({ name }) => name === text) ? text : undefined;
 }
 
+/** The settings that a text has, "steps=32,baseline=blur"; what the method does not have is left out. */
+function settingsFrom(method, text = "") {
+  const given = Object.fromEntries(text.split(",").map((pair) => pair.split("=").map((part) => part.trim())));
+  return Object.fromEntries(methodOf(method).settings.flatMap((setting) => {
+    const value = given[setting.name] === undefined ? undefined : valueFrom(setting, given[setting.name]);
+    return value === undefined ? [] : [[setting.name, value]];
+  }));
+}
+
 /** What an address asks for: {question, wanted}. Of the question the server checks every value. */
 function askedBy(given) {
   const texts = { target: given.label, ...given }; // as links of earlier versions called it

@@ -108,3 +108,15 @@ function stepRivals(viewer) {
   const at = typeof versus === "number" ? 1 : steps.indexOf(versus); // several that a link named end with the next
   viewer.set({ versus: at < 0 ? null : steps[(at + 1) % steps.length] });
 }
+
+/** Under which name a map is kept; `rivals` are those that it was held against, and how strongly. */
+function mapKey(method, layer, target, rivals = [], strength = 1) {
+  const against = rivals.length ? [[...rivals].sort((a, b) => a - b), strength] : [];
+  return [method, layer, target, ...against].join("/");
+}
+
+/** The same of a map of pixels: it has no layer, but settings. */
+function pixelKey(state, method, target) {
+  const rivals = target === state.target ? rivalsOf(state) : [];
+  return `${mapKey(method, "input", target, rivals, state.strength)} ${settingsText(state, method)}`;
+}

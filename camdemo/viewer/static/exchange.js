@@ -2,18 +2,6 @@
 
 const NEXT = 2; // labels in one question of a sweep: who moves on has not had all of them computed
 
-/** Under which name a map is kept; `rivals` are those that it was held against, and how strongly. */
-function mapKey(method, layer, target, rivals = [], strength = 1) {
-  const against = rivals.length ? [[...rivals].sort((a, b) => a - b), strength] : [];
-  return [method, layer, target, ...against].join("/");
-}
-
-/** The same of a map of pixels: it has no layer, but settings. */
-function pixelKey(state, method, target) {
-  const rivals = target === state.target ? rivalsOf(state) : [];
-  return `${mapKey(method, "input", target, rivals, state.strength)} ${settingsText(state, method)}`;
-}
-
 /**
  * What is here of a scene: its maps; what has been asked for; the methods whose sweep is under way or over; and the labels
  * of which all stages are here or under way, each under the key of a map at no layer.

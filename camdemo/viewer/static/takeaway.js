@@ -223,7 +223,10 @@ function actionsOf(viewer) {
     camera: () => viewer.open({ source: { camera: true } }, { at: "photo" }),
     freeze: () => viewer.live.freeze(),
     stop: () => viewer.live.stop(),
-    cancel: () => (viewer.pixels.isRunning() ? viewer.pixels.cancel() : viewer.cancelDownload()),
+    cancel: () => {
+      const running = sides().find(({ pixels }) => pixels.isRunning());
+      return running ? running.pixels.stop() : viewer.cancelDownload();
+    },
     uncompare: () => viewer.comparing.end(),
     png: async () => {
       const { scene } = state;
