@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from . import options, photo, picture
+from . import methods, options, photo, picture
 from .finding import Finding
 from .question import Look
 from .records import Box, Evidence, Fill, LookName, Prediction, percent

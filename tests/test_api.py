@@ -72,7 +72,7 @@ def test_what_is_new_comes_last(client: Client) -> None:
     known = client.view_api(return_format="dict", print_info=False)["named_endpoints"]["/explain"]
     assert [each["parameter_name"] for each in known["parameters"]] == [
         *("image", "model", "layer", "target", "framing", "colormap", "opacity", "evidence"),
-        *("versus", "method", "look", "strength"),
+        *("versus", "method", "look", "strength", "settings", "smooth"),
     ]
 
 

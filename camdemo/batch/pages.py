@@ -62,7 +62,7 @@ def write(
 
 def write_overlay(folder: Path, number: int, one: Explanation, look: Look) -> None:
     """The overlay at the photo's own size."""
-    drawn = one.overlay(look.colormap, look.opacity, look.evidence, look.look)
+    drawn = one.overlay(look.colormap, look.opacity, look.evidence, look.look, look.smooth)
     _save(folder, place("overlays", number, "jpg"), picture.jpeg(np.asarray(drawn)))
 
 
@@ -105,7 +105,7 @@ def _thumb(one: Explanation, look: Look) -> np.ndarray:
     """The overlay, small: the square in the middle where that has all that the model saw."""
     size, side = one.image.size, min(one.image.size)
     shown = one.resized(*(max(1, round(edge * min(1, _THUMB / side))) for edge in size))
-    drawn = shown.overlay(look.colormap, look.opacity, look.evidence, look.look)
+    drawn = shown.overlay(look.colormap, look.opacity, look.evidence, look.look, look.smooth)
     left, top = ((edge - min(drawn.size)) // 2 for edge in drawn.size)
     right, bottom = left + min(drawn.size), top + min(drawn.size)
     box = shown.box

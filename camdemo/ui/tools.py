@@ -117,7 +117,9 @@ class Tools:
         """
         name, explanation = self._explained(photo, given)
         look = options.read(Look, given)
-        painted = explanation.overlay(look.colormap, look.opacity, look.evidence, look.look, look.smooth)
+        painted = explanation.overlay(
+            look.colormap, look.opacity, look.evidence, look.look, look.smooth
+        )
         return [self._text(name, explanation.summary(look.evidence, _CELLS)), _picture(painted)]
 
     def duel(self, photo: str, versus: int | str | list[int | str], **given: Any) -> list[Any]:

@@ -48,6 +48,7 @@ LOOK = {
     "colormap": "viridis",
     "opacity": 0.35,
     "evidence": "minmax",
+    "smooth": 4,
     "strongest": 20,
     "shared": True,
     "look": "notebook",
@@ -125,7 +126,7 @@ def test_copied_python_names_what_is_drawn(viewer: Page) -> None:
     assert "versus" not in plain
     assert "On the page" not in plain
     assert 'evidence="minmax"' in plain
-    assert set(calls["explain"]) == {each.name for each in options.of(Question)}
+    assert set(calls["explain"]) | {"settings"} == {each.name for each in options.of(Question)}
 
 
 @pytest.mark.parametrize("evidence", options.find(Look, "evidence").values)
@@ -168,7 +169,7 @@ def test_a_link_carries_everything_that_was_chosen(viewer: Page, versus: int | N
         **({"versus": "cheetah", "strength": "0.5"} if versus else {}),
         "framing": "whole",
     }
-    assert set(asked["question"]) | {"versus", "strength"} == {
+    assert set(asked["question"]) | {"versus", "strength", "settings"} == {
         each.name for each in options.of(Question)
     }
 

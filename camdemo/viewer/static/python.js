@@ -50,11 +50,12 @@ function pythonOfQuestion(start, state) {
 function pythonOf(state, other) {
   const hiding = other ? [] : pythonOfHiding(state);
   const { scene, versus, colormap, opacity, evidence, look } = state;
-  const drawn = { colormap, opacity, evidence: versus === null ? evidence : "signed", look };
+  const smooth = isPixel(state.method) ? { smooth: state.smooth } : {};
+  const drawn = { colormap, opacity, evidence: versus === null ? evidence : "signed", look, ...smooth };
   const settings = Object.entries(drawn).map(([name, value]) => `${name}=${asPython(value)}`).join(", ");
   // What the canvas alone can do is said where it is done; one scale does nothing to a difference.
   const usual = { ...defaultsOf(Object.values(OPTIONS.look)), shared: versus !== null && state.shared };
-  const rest = Object.keys(usual).filter((name) => !(name in drawn) && state[name] !== usual[name]);
+  const rest = Object.keys(usual).filter((name) => !(name in drawn) && name !== "smooth" && state[name] !== usual[name]);
   return [
     ...new Set([...scene.code.imports, ...(other ? other.scene.code.imports : [])]),
     `from camdemo import ${hiding.some((line) => line.includes("Box(")) ? "Box, " : ""}Explainer${other ? ", compare" : ""}`,
