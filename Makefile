@@ -3,6 +3,7 @@
 # make lint         check style and types
 # make format       mend the style
 # make bench        measure against the notebook's way and two libraries
+# make bench-timm   whether timm's families can be explained, each by one member
 # make bench-ui     measure the page in Chromium
 # make bench-faith  which map to trust: PHOTOS=folder N=100 METHODS=gradcam,hirescam KEEP=file
 # make load         a crowd on the page, and on a plain one; where the server's time goes
@@ -13,7 +14,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
-.PHONY: help run test lint format bench bench-ui bench-faith load soak screenshots notebook
+.PHONY: help run test lint format bench bench-timm bench-ui bench-faith load soak screenshots notebook
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -37,6 +38,9 @@ format: $(VENV)/dev.done
 
 bench: $(VENV)/dev.done
 	@$(BIN)/python -m benchmarks
+
+bench-timm: $(VENV)/dev.done
+	@$(BIN)/python -m benchmarks.families
 
 bench-ui: $(VENV)/dev.done
 	@$(BIN)/python tests/browser/chromium.py

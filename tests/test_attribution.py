@@ -340,7 +340,7 @@ def fail_behind_the_layer(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def fail_in_the_layer(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tap, "_to_grid", fail)
+    monkeypatch.setattr(tap, "to_grid", fail)
 
 
 def fail_in_the_backward(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -182,7 +182,9 @@ class LocalEngine:
             with self._discovering:
                 if model not in self._layers:
                     network = networks.skeleton(spec, self._catalogue)
-                    self._layers[model] = methods.discover(network, spec.transform.shape)
+                    self._layers[model] = methods.discover(
+                        network, spec.transform.shape, tried=not networks.is_empty(network)
+                    )
         return self._layers[model]
 
     def _examine(self, model: str) -> Anatomy:

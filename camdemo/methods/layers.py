@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 from ..errors import CamdemoError, ChoiceError
 from ..records import LayerInfo
+from . import probing
 from .fusing import FUSED, fused
+from .grids import tensor_of
 
 # A child that holds this share of the layers is the trunk: its children are the stages.
 # ResNet-152's longest stage holds 0.72, the `features` of any network more than 0.9.
@@ -62,11 +64,11 @@ class _Trace:
     calls: dict[str, _Call] = field(default_factory=dict)  # in the order of return
     repeated: set[str] = field(default_factory=set)
     returned: list[str] = field(default_factory=list)
-    last_attention: int = 0  # how many modules had returned when the last attention began
+    last_attention: int = -1  # how many modules had returned when the last attention began
     pooled: list[Any] = field(default_factory=list)  # the nodes of which only a mean is read
 
 
-def discover(model: nn.Module, size: Size) -> tuple[LayerInfo, ...]:
+def discover(model: nn.Module, size: Size, tried: bool = False) -> tuple[LayerInfo, ...]:
     """The layers of `model` that can be explained, in the order of execution.
 
     Runs the model once on zeros, also on the meta device. `size` is the input's channels, height
@@ -75,9 +77,14 @@ def discover(model: nn.Module, size: Size) -> tuple[LayerInfo, ...]:
     grid or a grid of one cell, or only hand on what another one returned. In a transformer
     that reads its class token alone, everything behind the last attention is left out too:
     the gradient of its patch tokens is exactly zero.
+
+    With `tried`, a network that has numbers runs some times more: left out is then, too, what only
+    looks like a grid, and whatever nothing of goes on to the answer (see `probing`).
     """
     trace = _run(model, size)
-    kept = _without_repeats(trace)
+    kept = _without_repeats(trace, set(trace.calls))
+    if tried:
+        kept = _without_repeats(trace, _tried(model, kept, trace, shape_of(size)))
     stages = _stages(list(kept))
     infos = []
     for name, call in kept.items():
@@ -85,6 +92,17 @@ def discover(model: nn.Module, size: Size) -> tuple[LayerInfo, ...]:
         pooled = any(call.made_by is node for node in trace.pooled)
         infos.append(LayerInfo(name, channels, height, width, name in stages, pooled))
     return tuple(infos)
+
+
+def _tried(
+    model: nn.Module, kept: dict[str, _Call], trace: _Trace, size: tuple[int, int, int]
+) -> set[str]:
+    """The names of those calls that pass, and of all that only hand on what these return."""
+    infos = [LayerInfo(name, *call.grid) for name, call in kept.items()]
+    found = probing.lie_on_photo(model, infos, size)
+    found &= probing.are_read(model, [info for info in infos if info.name in found], size)
+    same = {kept[name].identity for name in found}
+    return {name for name, call in trace.calls.items() if call.identity in same}
 
 
 def default(layers: tuple[LayerInfo, ...]) -> LayerInfo:
@@ -120,6 +138,7 @@ def find(layers: tuple[LayerInfo, ...], name: str | None) -> LayerInfo:
 def _run(model: nn.Module, size: Size) -> _Trace:
     trace = _Trace()
     first = next(model.parameters(), torch.empty(0))
+    shape = shape_of(size)
 
     def before(module: nn.Module, _inputs: object) -> None:
         if isinstance(module, nn.MultiheadAttention):
@@ -130,10 +149,11 @@ def _run(model: nn.Module, size: Size) -> _Trace:
             if name in trace.returned:
                 trace.repeated.add(name)
             trace.returned.append(name)
-            grid = _grid_of(output)
-            if grid and isinstance(output, Tensor) and not _moves_only(module, inputs, output):
+            found = tensor_of(output, shape[1:])
+            if found and not _moves_only(module, inputs, found[0]):
+                tensor, grid = found
                 trace.calls[name] = _Call(
-                    name, module, output, output._version, grid, output.grad_fn
+                    name, module, tensor, tensor._version, grid, tensor.grad_fn
                 )
 
         return hook
@@ -145,7 +165,7 @@ def _run(model: nn.Module, size: Size) -> _Trace:
             handles.append(module.register_forward_hook(after(name)))
     try:
         with torch.enable_grad():  # so that it is recorded what reads what
-            zeros = torch.zeros(1, *shape_of(size), device=first.device, dtype=torch.float32)
+            zeros = torch.zeros(1, *shape, device=first.device, dtype=torch.float32)
             trace.pooled = _pooled(model(zeros.requires_grad_().clone()))
     finally:
         for handle in handles:
@@ -181,26 +201,6 @@ def _is_weight(node: Any) -> bool:
     return "AccumulateGrad" in kind or (kind == "TBackward0" and all(map(_is_weight, inner)))
 
 
-def _grid_of(output: object) -> tuple[int, int, int] | None:
-    """Channels, height and width of an output that is a grid of more than one cell."""
-    if not isinstance(output, Tensor) or output.shape[0] != 1:
-        return None
-    if output.dim() == 4:
-        channels, height, width = output.shape[1:]
-        if output.shape[1] == output.shape[2] != output.shape[3]:  # N x H x W x C
-            height, width, channels = output.shape[1:]
-    elif output.dim() == 3:
-        # One class token, or none to five of them, before a square of patches.
-        side = int(output.shape[1] ** 0.5)
-        if output.shape[1] - side * side > 5:
-            return None
-        height = width = side
-        channels = output.shape[2]
-    else:
-        return None
-    return (channels, height, width) if height * width > 1 else None
-
-
 def _moves_only(module: nn.Module, inputs: tuple, output: Tensor) -> bool:
     """Whether a module that has no parameters hands on the values it was given."""
     if (
@@ -215,17 +215,20 @@ def _moves_only(module: nn.Module, inputs: tuple, output: Tensor) -> bool:
     return isinstance(module, nn.AdaptiveAvgPool2d) and same_size
 
 
-def _without_repeats(trace: _Trace) -> dict[str, _Call]:
-    """The calls worth offering: of several names for one tensor, the best one."""
+def _without_repeats(trace: _Trace, names: set[str]) -> dict[str, _Call]:
+    """The calls worth offering among these: of several names for one tensor, the best one."""
     by_tensor: dict[tuple[int, int], list[_Call]] = {}
+    tokens = {call.output.shape[1] for call in trace.calls.values() if call.output.dim() == 3}
     for position, name in enumerate(trace.returned):
         call = trace.calls.get(name)
-        if call is None or name in trace.repeated:
+        if call is None or name in trace.repeated or name not in names:
             continue
-        if call.has_prefix and trace.last_attention <= position:
+        if call.output.dim() == 4 and call.grid[1] in tokens:
+            continue  # how much each token heeds each other one
+        if call.has_prefix and 0 <= trace.last_attention <= position:
             continue
         by_tensor.setdefault(call.identity, []).append(call)
-    trunks = set(_trunks([name for name in trace.calls if name not in trace.repeated]))
+    trunks = set(_trunks([name for name in names if name not in trace.repeated]))
     kept = {}
     for calls in by_tensor.values():
         first = calls[0]  # modules after it that are no ancestors only handed its tensor on

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ..records import LayerInfo
+from .grids import from_grid, read, replaced, to_grid
 
 
 @contextmanager
@@ -32,17 +33,18 @@ def tap(
     grids: dict[str, Tensor] = {}
     entered = ExitStack()
 
-    def hook_of(layer: LayerInfo) -> Callable[[nn.Module, tuple, Tensor], Tensor]:
-        def hook(_module: nn.Module, _inputs: tuple, output: Tensor) -> Tensor:
+    def hook_of(layer: LayerInfo) -> Callable[[nn.Module, tuple, Any], Any]:
+        def hook(_module: nn.Module, _inputs: tuple, whole: Any) -> Any:
+            output = read(whole, layer)
             if behind is not None and not grids:
                 entered.enter_context(behind)
             if output.is_inference():
                 output = output.clone()
             if not grids or not output.requires_grad:  # the second is another branch's first
                 output = output.detach().requires_grad_()
-            grid, prefix = _to_grid(output, layer)
+            grid, prefix = to_grid(output, layer)
             grids[layer.name] = grid
-            return _from_grid(grid, prefix, output).clone()
+            return replaced(whole, layer, from_grid(grid, prefix, output).clone())
 
         return hook
 
@@ -53,21 +55,3 @@ def tap(
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _to_grid(output: Tensor, layer: LayerInfo) -> tuple[Tensor, Tensor | None]:
-    """The output as N x C x H x W, and the tokens that belong to no cell."""
-    if output.dim() == 4:
-        is_grid = output.shape[1:] == (layer.channels, layer.height, layer.width)
-        return (output if is_grid else output.permute(0, 3, 1, 2)), None
-    cells = layer.height * layer.width
-    prefix = output[:, : output.shape[1] - cells]
-    patches = output[:, output.shape[1] - cells :].transpose(1, 2)
-    return patches.reshape(-1, layer.channels, layer.height, layer.width), prefix
-
-
-def _from_grid(grid: Tensor, prefix: Tensor | None, output: Tensor) -> Tensor:
-    """The inverse of `_to_grid`."""
-    if prefix is not None:
-        return torch.cat([prefix, grid.flatten(2).transpose(1, 2)], dim=1)
-    return grid if grid.shape == output.shape else grid.permute(0, 2, 3, 1)

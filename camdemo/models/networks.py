@@ -22,6 +22,11 @@ def skeleton(spec: ModelSpec, catalogue: Catalogue = CATALOGUE) -> nn.Module:
     return catalogue.source_of(spec).skeleton(spec).eval().requires_grad_(False)
 
 
+def is_empty(network: nn.Module) -> bool:
+    """Whether a network has shapes and no numbers."""
+    return any(each.is_meta for each in network.parameters())
+
+
 def load(spec: ModelSpec, catalogue: Catalogue = CATALOGUE) -> nn.Module:
     """The network with its weights, ready to explain.
 
