@@ -186,5 +186,6 @@ def test_what_is_not_in_a_link_can_not_get_into_the_viewer(asked: Any) -> None:
     strange = dict.fromkeys((*state, "__proto__", "constructor", "prototype"), "1")
     assert asked(**strange) == {"question": {}, "wanted": {"hidden": []}}
     wanted = asked(**dict.fromkeys(known | {"tool", "split"}, "1"))["wanted"]
-    numbers, switches = {"opacity": 1, "strongest": 1, "split": 1}, {"shared": True, "keep": True}
+    numbers = {"opacity": 1, "smooth": 1, "strongest": 1, "split": 1}
+    switches = {"shared": True, "keep": True}
     assert wanted == {**numbers, **switches, "hidden": []}
