@@ -306,6 +306,15 @@ class Timings:
         return self.decode + self.prepare + self.explain
 
 
+def in_channels(colours: np.ndarray, count: int) -> np.ndarray:
+    """Colours, float32 (..., 3), as a network has them: 1 for greys, 3, or 4 with opacity, 1."""
+    if count == 1:  # as ITU-R 601 weighs them, and Pillow
+        return (colours @ np.array([0.299, 0.587, 0.114], np.float32))[..., np.newaxis]
+    if count == 4:
+        return np.concatenate([colours, np.ones_like(colours[..., :1])], axis=-1)
+    return colours
+
+
 def common_lengths(edges: np.ndarray, others: np.ndarray) -> np.ndarray:
     """How much of each piece between some edges lies in each between others, along one line.
 

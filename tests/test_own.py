@@ -7,6 +7,7 @@ import json
 import threading
 from collections import namedtuple
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -411,3 +412,30 @@ def test_serve_opens_the_page_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert deck is None
     assert explainer.default_model() == "small"
     assert explainer.labels() == tuple(NAMES)
+
+
+# -- channels
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_grey_photos_and_those_with_opacity(channels: int) -> None:
+    class Other(Small):
+        def __init__(self) -> None:
+            super().__init__(labels=3)
+            self.first[0] = nn.Conv2d(channels, 4, 3, 2)
+
+    model = Other().eval()
+    transform = Transform(36, 32, "bilinear", (0.0,) * channels, (1.0,) * channels)
+    found = added(model, transform=transform).explain(LION)
+    assert found.inputs.shape == (1, channels, 32, 32)
+    colours = added(Small(labels=3), transform=replace(transform, mean=(0.0,) * 3, std=(1.0,) * 3))
+    red, green, blue = colours.explain(LION).inputs[0]
+    if channels == 1:
+        expected = 0.299 * red + 0.587 * green + 0.114 * blue
+        np.testing.assert_allclose(found.inputs[0, 0], expected, atol=1e-5)
+    else:
+        np.testing.assert_array_equal(found.inputs[0], [red, green, blue, np.ones_like(red)])
+    share = model(torch.from_numpy(found.inputs)).softmax(1)[0].detach()
+    np.testing.assert_allclose(found.probabilities, share, rtol=1e-4)
+    for fill in ("blur", "mean", "noise"):
+        assert np.isfinite(found.without(np.eye(32, dtype=bool), fill)).all()

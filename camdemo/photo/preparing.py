@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from PIL import Image
 
-from ..records import Box, Framing, ModelSpec, Transform
+from ..records import Box, Framing, ModelSpec, Transform, in_channels
 from .framing import photo_part, seen_region
 
 _LONGEST = 8  # a photo is resized whole if that is at most so many inputs long
@@ -57,6 +57,7 @@ def prepare(image: Image.Image, framing: Framing, spec: ModelSpec) -> np.ndarray
         pixels = image.resize((side, side), resample, box=(left, top, right, bottom))
     values = np.full((side, side, 3), spec.training_mean, np.float32)
     values[part.slices] = np.asarray(pixels, dtype=np.float32) / np.float32(255)
+    values = in_channels(values, len(transform.mean))
     mean, std = (np.array(each, np.float32) for each in (transform.mean, transform.std))
     return np.ascontiguousarray(((values - mean) / std).transpose(2, 0, 1))[np.newaxis]
 

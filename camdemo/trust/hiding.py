@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import ChoiceError, RegionError
 from ..question import FILLS
-from ..records import Box, Fill, Transform, finite
+from ..records import Box, Fill, Transform, finite, in_channels
 
 # float32 (n, 3, side, side) -> probabilities, float32 (n, labels)
 Score = Callable[[np.ndarray], np.ndarray]
@@ -110,12 +110,14 @@ def filling(
     if fill == "blur":
         pixels = np.ascontiguousarray(inputs[0].transpose(1, 2, 0))
         blurred = cv2.GaussianBlur(pixels, (0, 0), sigmaX=_BLUR * side)
+        blurred = blurred.reshape(pixels.shape)  # one channel comes back without its axis
         return np.ascontiguousarray(blurred.transpose(2, 0, 1))
     if fill == "mean":
-        values = np.broadcast_to(_by_channel(mean), (3, side, side))
+        colour = in_channels(np.array(mean, np.float32), inputs.shape[1])
+        values = np.broadcast_to(_by_channel(colour), (inputs.shape[1], side, side))
     else:
         greys = np.random.default_rng(0).random((1, side, side), np.float32)  # the same each time
-        values = np.broadcast_to(greys, (3, side, side))
+        values = np.broadcast_to(greys, (inputs.shape[1], side, side))
     return (values - _by_channel(transform.mean)) / _by_channel(transform.std)
 
 
