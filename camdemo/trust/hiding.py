@@ -121,7 +121,7 @@ def filling(
     return (values - _by_channel(transform.mean)) / _by_channel(transform.std)
 
 
-def _by_channel(values: Sequence[float]) -> np.ndarray:
+def _by_channel(values: Sequence[float] | np.ndarray) -> np.ndarray:
     return np.array(values, np.float32)[:, np.newaxis, np.newaxis]
 
 
