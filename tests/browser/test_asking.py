@@ -696,7 +696,7 @@ def test_any_label_can_be_the_rival(both: Page) -> None:
 def test_what_is_taken_from_a_duel_is_the_duel(
     both: Page, server: str, explainer: Explainer
 ) -> None:
-    both.get_by_label("Against", exact=True).select_option(index=1)
+    both.get_by_label("Against", exact=True).select_option(index=2)
     both.context.grant_permissions(["clipboard-read", "clipboard-write"])
     open_menu(both, "save")
     copied: Callable[[], str] = lambda: both.evaluate("navigator.clipboard.readText()")  # noqa: E731
