@@ -177,6 +177,17 @@ function drawLegend(viewer) {
   const isFree = !viewer.state.other && zero > 0.08 && zero < 0.92;
   mark.textContent = isFree ? "0" : ""; // at an end it is written already, and between two there is no room
   mark.style.left = `${100 * zero}%`;
+  if (isFree && [".cam-legend-from", ".cam-legend-to"].some((end) => meets(mark, viewer.find(end)))) mark.textContent = "";
+}
+
+/** Whether the texts of two elements lie over each other, from left to right. */
+function meets(one, other) {
+  const [a, b] = [one, other].map((element) => {
+    const text = document.createRange();
+    text.selectNodeContents(element);
+    return text.getBoundingClientRect();
+  });
+  return a.left < b.right && b.left < a.right;
 }
 
 const ONE_COLUMN = "(max-width: 900px)"; // as viewer.css has it
