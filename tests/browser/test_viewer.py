@@ -259,7 +259,8 @@ def test_a_key_steps_through_the_values_in_their_order(viewer: Page, key: str, n
 
 def test_a_key_steps_through_the_methods(viewer: Page) -> None:
     viewer.locator("body").press("Escape")
-    titles = [value["title"] for value in bundle.options()["question"]["method"]["values"]]
+    known = bundle.options()["question"]["method"]["values"]
+    titles = [value["title"] for value in known if value["kind"] == "layer"]  # the others take long
     assert titles[0] == "Grad-CAM"  # with which the page opens
     for title in [*titles[1:], titles[0]]:
         viewer.keyboard.press("m")
