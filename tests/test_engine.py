@@ -71,7 +71,8 @@ def test_a_first_map_says_what_it_explains(engine: LocalEngine) -> None:
     with torch.inference_mode():
         expected = Small()(torch.from_numpy(INPUTS))[0]
     best, second = expected.topk(2).indices.tolist()
-    for asked, target in (((), best), ((7,), 7), ((None, best), second), ((None, 7), best)):
+    several = ((), best), ((7,), 7), ((None, Rivals((best,))), second), ((None, Rivals((7,))), best)
+    for asked, target in several:
         found = engine.run(first_map(engine, *asked))
         assert found.target == target
         np.testing.assert_allclose(found.logits, expected, rtol=1e-4, atol=1e-6)
