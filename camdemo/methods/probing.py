@@ -99,6 +99,8 @@ def are_read(model: nn.Module, layers: Sequence[LayerInfo], size: tuple[int, int
     noise = torch.randn(1, *size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         answer = model(noise)
+    if not answer.isfinite().all():  # nothing can be told of it here; who asks it is told why
+        return {layer.name for layer in layers}
     with suppress(Exception):
         return _with_gradient(model, layers, noise, answer)
     found: set[str] = set()
