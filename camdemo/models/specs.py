@@ -45,14 +45,14 @@ class Spec:
     """A text, taken apart.
 
     Attributes:
-        source: "timm", "torchvision", "hf-hub", "local-dir", or the name of a module.
+        scheme: "timm", "torchvision", "hf-hub", "local-dir", or the name of a module.
         place: what it has there: a network's name, OWNER/NAME, a folder, a function.
         file: a checkpoint; empty for none.
         options: for what builds the network.
         ours: name, labels, transform and activation, as texts.
     """
 
-    source: str
+    scheme: str
     place: str
     file: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -71,14 +71,14 @@ def parse(text: str) -> Spec:
     Raises:
         CamdemoError: it has none of the forms above.
     """
-    source, colon, rest = text.strip().partition(":")
+    scheme, colon, rest = text.strip().partition(":")
     rest, _, query = rest.partition("?")
     file = ""
-    if source in ("timm", "torchvision"):
+    if scheme in ("timm", "torchvision"):
         rest, _, file = rest.partition("@")
         if not file:
             query, _, file = query.partition("@")
-    if not (source and colon and rest):
+    if not (scheme and colon and rest):
         raise CamdemoError(f"{shorten(text)} names no model. Give {FORMS}.")
     options: dict[str, Any] = {}
     ours: dict[str, str] = {}
@@ -90,7 +90,7 @@ def parse(text: str) -> Spec:
             ours[name] = value
         else:
             options[name] = _value(value)
-    return Spec(source, rest, file, options, ours)
+    return Spec(scheme, rest, file, options, ours)
 
 
 def _value(text: str) -> Any:
@@ -111,7 +111,7 @@ def build(spec: Spec) -> dict[str, Any]:
         **{"timm": _of_timm, "hf-hub": _of_timm, "local-dir": _of_timm},
         "torchvision": _of_torchvision,
     }
-    known = builders.get(spec.source, _of_function)(spec)
+    known = builders.get(spec.scheme, _of_function)(spec)
     given: dict[str, Any] = dict(spec.ours)
     given.pop("name", None)
     if "transform" in given:
@@ -134,12 +134,12 @@ def _told(what: str, advice: str = "") -> Any:
 def _of_timm(spec: Spec) -> dict[str, Any]:
     import timm
 
-    if spec.source == "timm":
+    if spec.scheme == "timm":
         name = spec.place
         if not timm.is_model(name.partition(".")[0]):
             raise ChoiceError("model of timm's", name, timm.list_models())
     else:
-        name = f"{spec.source}:{spec.place}"
+        name = f"{spec.scheme}:{spec.place}"
     own = bool(spec.file)
     options = {"pretrained": not own, **spec.options}
     advice = "With a checkpoint of your own: timm:NAME@FILE." if not own else ""
@@ -198,9 +198,9 @@ def _of_function(spec: Spec) -> dict[str, Any]:
     """What a function returns. Modules are looked for where Python does, and in this folder."""
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    name = f"{spec.source}:{spec.place}"
+    name = f"{spec.scheme}:{spec.place}"
     with _told(f"{name} can't be called"):
-        function = getattr(importlib.import_module(spec.source), spec.place)
+        function = getattr(importlib.import_module(spec.scheme), spec.place)
         found = function(**spec.options)
     if isinstance(found, Mapping):
         allowed = ("model", "labels", "transform", "activation")
