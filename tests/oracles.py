@@ -34,13 +34,15 @@ def seen_by_autograd(
 ) -> tuple[Tensor, Tensor]:
     """The activation of a layer and the gradient of a logit, both (C, h, w), by autograd alone.
 
-    Outputs of another shape are folded here, by hand.
+    Outputs of another shape are folded here, by hand; of a tuple, as attention returns it, the
+    first is what goes on.
     """
     kept: list[Tensor] = []
 
-    def hook(_module: nn.Module, _inputs: tuple, output: Tensor) -> Tensor:
-        kept.append(output.detach().requires_grad_())
-        return kept[0].clone()
+    def hook(_module: nn.Module, _inputs: tuple, output: Tensor | tuple) -> Tensor | tuple:
+        first, *more = output if isinstance(output, tuple) else (output,)
+        kept.append(first.detach().requires_grad_())
+        return (kept[0].clone(), *more) if isinstance(output, tuple) else kept[0].clone()
 
     handle = model.get_submodule(layer.name).register_forward_hook(hook)
     try:

@@ -65,7 +65,7 @@ def test_a_label_is_an_index_where_it_is_a_number():
 
 def test_a_record_is_read_whole():
     texts = {"view": "split", "opacity": "0.35", "colormap": "viridis", "strongest": "20", "x": "y"}
-    assert options.read(Look, texts) == Look("split", "viridis", 0.35, None, 20)
+    assert options.read(Look, texts) == Look("split", "viridis", 0.35, strongest=20)
     assert options.read(Look, {"opacity": 0.35}) == Look(opacity=0.35)
     assert options.read(Look, {}) == options.check(Look) == Look()
     assert Look() == Look(colormap="jet", opacity=0.5, look="notebook")  # the notebook's
