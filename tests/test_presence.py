@@ -23,12 +23,14 @@ from camdemo.ui.server.presence import Visitors
 
 from .served import run
 
+MODEL = "efficientnet_lite0"
+
 
 class Watching(Explainer):
     """Answers when whoever asks has gone, and notes who that was."""
 
     def __init__(self) -> None:
-        super().__init__(Settings(model="efficientnet_lite0"))
+        super().__init__(Settings(model=MODEL))
         self.asked = threading.Event()
         self.noticed = threading.Event()
         self.watching = False
@@ -83,7 +85,7 @@ def test_a_viewers_question_is_dropped_when_its_browser_goes(
         async with httpx.AsyncClient(base_url=watching.address, timeout=60) as http:
             client = Client(http, (await http.get("/config")).json())
             body = {
-                "data": {},
+                "data": {"model": MODEL},
                 "component_id": client.component("viewer"),
                 "fn_name": "scene_labels",
                 "session_hash": client.session,
@@ -243,10 +245,10 @@ def test_a_question_tells_its_scene(watching: Watching) -> None:
     async def visit() -> None:
         async with httpx.AsyncClient(base_url=watching.address, timeout=60) as http:
             client = Client(http, (await http.get("/config")).json())
-            asked = asyncio.create_task(client.ask("scene_labels", {"id": "lion"}))
+            asked = asyncio.create_task(client.ask("scene_labels", {"id": "lion", "model": MODEL}))
             await until(watching.asked)
             watching.watching = False
-            await client.ask("scene_labels", {"id": "tower"})
+            await client.ask("scene_labels", {"id": "tower", "model": MODEL})
             await until(watching.noticed)
             asked.cancel()
 
@@ -263,7 +265,7 @@ def test_another_scene_drops_what_was_asked_before(
     async def visit() -> bool:
         async with httpx.AsyncClient(base_url=watching.address, timeout=60) as http:
             client = Client(http, (await http.get("/config")).json())
-            asked = asyncio.create_task(client.ask("scene_labels", {"id": "lion"}))
+            asked = asyncio.create_task(client.ask("scene_labels", {"id": "lion", "model": MODEL}))
             await until(watching.asked)
             watching.watching = False
             question = {"id": "lion", "source": {"example": "Tower"}}
