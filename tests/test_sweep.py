@@ -105,7 +105,7 @@ def test_every_stage_label_and_method_is_that_of_an_oracle(spec):
                     assert not maps[target][key].any(), (key, target)
                     continue
                 # XGrad-CAM divides by sums, in which tokens of either sign cancel each other.
-                exact = TOLERANCE * (10 if method == "xgradcam" and spec.name == "vit_b_16" else 1)
+                exact = TOLERANCE * (20 if method == "xgradcam" and spec.name == "vit_b_16" else 1)
                 assert distance(maps[target][key], expected) <= exact, (key, target)
                 # The control: another label's map is not within reach of the tolerance.
                 far = distance(maps[wrong][key], expected) > 10 * TOLERANCE
