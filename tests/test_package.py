@@ -159,14 +159,16 @@ print(version("camdemo"), *metadata("camdemo").get_all("Provides-Extra"), sep="\
 print(*requires("camdemo"), sep="\\n")
 """
     lines = run(installed / "python", "-c", code, **elsewhere).splitlines()
-    (version, *extras), needed = lines[:3], lines[3:]
-    assert (version, extras) == (__version__, ["dev", "plots"])
+    (version, *extras), needed = lines[:4], lines[4:]
+    assert (version, extras) == (__version__, ["dev", "mcp", "plots"])
     asked = [one for one in map(Requirement, needed) if one.marker]
-    developers, plotters = (
+    developers, agents, plotters = (
         {one.name: one for one in asked if one.marker.evaluate({"extra": extra})}
         for extra in extras
     )
     pinned = pins("requirements-dev.txt")
     assert developers.keys() == pinned.keys()
     assert plotters.keys() == {"matplotlib"}
+    assert agents.keys() == {"mcp"}
+    assert pinned["mcp"] in agents["mcp"].specifier
     assert pinned["matplotlib"] in plotters["matplotlib"].specifier
