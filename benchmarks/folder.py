@@ -101,17 +101,21 @@ def _rows(name: str, files: list[Path]) -> list[list[str]]:
 def agree(answers: dict[str, Answers]) -> None:
     """Make sure that all sides say the same of the same photos.
 
-    The two libraries return theirs without what is negative, and scaled to 0..1.
+    TorchCAM returns its map without what is negative, and scaled from its least value to 0..1.
 
     Raises:
         RuntimeError: they don't.
     """
     for number, (label, cam) in enumerate(answers[OURS]):
-        shown = np.maximum(cam, 0) / cam.max()
+        positive = np.maximum(cam, 0)
+        shown = (positive - positive.min()) / np.ptp(positive)
         for side, expected in ((CAPTUM, cam), (TORCHCAM, shown)):
             other, given = answers[side][number]
-            if other != label or np.abs(given - expected).max() > TOLERANCE * np.ptp(expected):
+            if other != label:
                 raise RuntimeError(f"{side} says {other} of photo {number}, ours {label}")
+            off = np.abs(given - expected).max() / np.ptp(expected)
+            if off > TOLERANCE:
+                raise RuntimeError(f"{side} has another map of photo {number}, {off:.1e} off")
         if answers[PYTORCH_GRAD_CAM][number][0] != label:
             raise RuntimeError(f"{PYTORCH_GRAD_CAM} has another label for photo {number}")
 
