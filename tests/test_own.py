@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
 from gradio.media import get_image
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -24,6 +25,7 @@ from camdemo import CamdemoError, ChoiceError, Explainer, Settings
 from camdemo.engine import LocalEngine, SharedEngine
 from camdemo.models import Transform
 from camdemo.models.outputs import logits_of
+from camdemo.records import Interpolation
 
 from . import oracles
 from .pickling_engine import PicklingEngine
@@ -439,3 +441,17 @@ def test_grey_photos_and_those_with_opacity(channels: int) -> None:
     np.testing.assert_allclose(found.probabilities, share, rtol=1e-4)
     for fill in ("blur", "mean", "noise"):
         assert np.isfinite(found.without(np.eye(32, dtype=bool), fill)).all()
+    shown = np.asarray(found.hidden(found.box, keep=True))  # nothing is hidden
+    assert shown.shape == (32, 32, 3)
+    seen = [found.inputs[0, 0]] * 3 if channels == 1 else [red, green, blue]
+    np.testing.assert_allclose(shown, 255 * np.stack(seen, axis=-1), atol=0.51)
+
+
+@pytest.mark.parametrize("how", get_args(Interpolation))
+def test_a_photo_is_resized_as_its_transform_says(how: Interpolation) -> None:
+    transform = replace(SMALL, interpolation=how)
+    found = added(Small(labels=3), transform=transform).explain(LION, framing="whole")
+    small = Image.open(LION).convert("RGB").resize((32, 32), Image.Resampling[how.upper()])
+    mean, std = (np.array(each)[:, None, None] for each in (SMALL.mean, SMALL.std))
+    expected = (np.asarray(small).transpose(2, 0, 1) / 255 - mean) / std
+    np.testing.assert_allclose(found.inputs[0], expected, atol=1e-5)

@@ -38,9 +38,8 @@ def prepare(image: Image.Image, framing: Framing, spec: ModelSpec) -> np.ndarray
     Raises:
         ChoiceError, RegionError: see `seen_region`.
     """
-    filters = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
     transform = spec.transform
-    resample, side = filters[transform.interpolation], transform.crop
+    resample, side = Image.Resampling[transform.interpolation.upper()], transform.crop
     left, top, right, bottom = seen_region(image.size, transform, framing)
     width = round(image.width * side / (right - left))  # of the whole photo, resized
     height = round(image.height * side / (bottom - top))
@@ -63,14 +62,16 @@ def prepare(image: Image.Image, framing: Framing, spec: ModelSpec) -> np.ndarray
 
 
 def picture(inputs: np.ndarray, transform: Transform) -> Image.Image:
-    """What a network is given, as a picture: RGB, of the input's size.
+    """What a network is given, as a picture: RGB, of the input's size; opacity is left away.
 
     Args:
-        inputs: float32 (1, 3, side, side), normalised with `transform`.
+        inputs: float32 (1, channels, side, side), normalised with `transform`.
     """
     mean, std = (np.array(each, np.float32) for each in (transform.mean, transform.std))
     values = inputs[0].transpose(1, 2, 0) * std + mean
-    return Image.fromarray((255 * values.clip(0, 1)).round().astype(np.uint8))
+    grey_or_colours = values[..., :1] if values.shape[-1] < 3 else values[..., :3]
+    pixels = np.broadcast_to(grey_or_colours, (*values.shape[:2], 3))
+    return Image.fromarray((255 * pixels.clip(0, 1)).round().astype(np.uint8))
 
 
 def _resize(
