@@ -125,9 +125,7 @@ def _explain(options: argparse.Namespace) -> None:
     explanation = _explainer(options).explain(
         options.photo, progress=_progress_bar(), watch=_forwards_bar(), **asdict(asked)
     )
-    picture = explanation.overlay(
-        look.colormap, look.opacity, look.evidence, look.look, look.smooth
-    )
+    picture = explanation.painted(look)
     if options.output:
         try:
             picture.save(options.output)

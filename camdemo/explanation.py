@@ -64,6 +64,10 @@ class Explanation(Finding):
         cam = picture.smoothed(self.cam, drawn.smooth) if self.layer.is_input else self.cam
         return Image.fromarray(picture.overlay(photo, cam, self.box, *how))
 
+    def painted(self, look: Look) -> Image.Image:
+        """The overlay in a look that is checked already; see `overlay`."""
+        return self.overlay(look.colormap, look.opacity, look.evidence, look.look, look.smooth)
+
     def hidden(
         self, regions: Box | Sequence[Box], fill: Fill = "blur", keep: bool = False
     ) -> Image.Image:

@@ -62,7 +62,7 @@ def write(
 
 def write_overlay(folder: Path, number: int, one: Explanation, look: Look) -> None:
     """The overlay at the photo's own size."""
-    drawn = one.overlay(look.colormap, look.opacity, look.evidence, look.look, look.smooth)
+    drawn = one.painted(look)
     _save(folder, place("overlays", number, "jpg"), picture.jpeg(np.asarray(drawn)))
 
 
@@ -72,9 +72,7 @@ def _scene(one: Explanation, small: Explanation, name: str, rival: int | None) -
     A map of pixels stands beside what the default method finds at the last stage.
     """
     if one.layer.is_input:
-        last = methods.find_layer(one.layers, None).name
-        rivals = [rival.index for rival in one.versus] or None
-        one = one.seen(last, methods.DEFAULT, one.target.index, rivals, strength=one.strength)
+        one = one.by_default()
     layers = one.layer.parts or (replace(one.layer, stage=True),)
     labels = {each.index: each for each in one.labels_shown()}
     if rival is not None:
@@ -105,7 +103,7 @@ def _thumb(one: Explanation, look: Look) -> np.ndarray:
     """The overlay, small: the square in the middle where that has all that the model saw."""
     size, side = one.image.size, min(one.image.size)
     shown = one.resized(*(max(1, round(edge * min(1, _THUMB / side))) for edge in size))
-    drawn = shown.overlay(look.colormap, look.opacity, look.evidence, look.look, look.smooth)
+    drawn = shown.painted(look)
     left, top = ((edge - min(drawn.size)) // 2 for edge in drawn.size)
     right, bottom = left + min(drawn.size), top + min(drawn.size)
     box = shown.box

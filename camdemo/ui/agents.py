@@ -32,8 +32,10 @@ _INSTRUCTIONS = (
 )
 
 
-def _in_turn(answer: Callable[..., Any], turns: Turns) -> Callable[..., Any]:
-    """The same tool, which waits for its turn, is logged, and refuses in words."""
+def _in_turn(
+    answer: Callable[..., Any], signature: inspect.Signature, turns: Turns
+) -> Callable[..., Any]:
+    """A tool that waits for its turn, is logged, and refuses in words."""
     from mcp.server.mcpserver.exceptions import ToolError
 
     def answered(given: dict[str, Any]) -> Any:
@@ -49,8 +51,8 @@ def _in_turn(answer: Callable[..., Any], turns: Turns) -> Callable[..., Any]:
     async def tool(**given: Any) -> Any:
         return await asyncio.to_thread(answered, given)
 
-    tool.__name__, tool.__doc__ = answer.__name__, answer.__doc__
-    tool.__signature__ = inspect.signature(answer)  # type: ignore[attr-defined]
+    tool.__name__, tool.__doc__ = answer.__name__, inspect.getdoc(answer)
+    tool.__signature__ = signature  # type: ignore[attr-defined]
     tool.__annotations__ = {}
     return tool
 
@@ -61,7 +63,7 @@ def _server(explainer: Explainer) -> Any:
     from mcp.server.mcpserver.exceptions import ToolError
 
     turns = Turns(_AT_ONCE, explainer.settings.max_queue)
-    made = {name: _in_turn(tool, turns) for name, tool in tools(explainer).items()}
+    made = {name: _in_turn(*tool, turns) for name, tool in tools(explainer).items()}
 
     class Server(MCPServer):
         async def call_tool(self, name: str, arguments: dict[str, Any], context: Any = None) -> Any:

@@ -53,9 +53,7 @@ def add_endpoints(explainer: Explainer) -> None:
             look = options.read(Look, values)
             explanation = explainer.explain(path, **asdict(asked))
             journal.note(**journal.facts_of(explanation))
-            picture = explanation.overlay(
-                look.colormap, look.opacity, look.evidence, look.look, look.smooth
-            )
+            picture = explanation.painted(look)
         scores = {shown.label: shown.probability for shown in explanation.predictions}
         return picture, scores, explanation.summary(look.evidence)
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from ..errors import CamdemoError, ImageError
+from ..records import PHOTO_ENDINGS
 
 if TYPE_CHECKING:
     from .answers import Answers
 
 log = logging.getLogger("camdemo")
-_PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
 
 
 def photos_in(folder: Path) -> dict[str, str]:
@@ -29,7 +29,7 @@ def photos_in(folder: Path) -> dict[str, str]:
     """
     if not folder.is_dir():
         raise CamdemoError(f"There is no folder {str(folder)!r} to make a deck of.")
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _PHOTOS)
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTO_ENDINGS)
     if not files:
         raise CamdemoError(f"There is no photo in {str(folder)!r}.")
     # "a.jpg.png" without its ending is another photo's whole name.

@@ -10,7 +10,6 @@ import base64
 import binascii
 import hashlib
 import inspect
-import io
 import json
 import threading
 from collections import OrderedDict
@@ -19,9 +18,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 from pydantic import Field
 
-from .. import options
+from .. import options, picture
 from ..errors import CamdemoError, ImageError
 from ..options import Option
 from ..question import Hiding, Look, Question
@@ -117,10 +117,8 @@ class Tools:
         """
         name, explanation = self._explained(photo, given)
         look = options.read(Look, given)
-        painted = explanation.overlay(
-            look.colormap, look.opacity, look.evidence, look.look, look.smooth
-        )
-        return [self._text(name, explanation.summary(look.evidence, _CELLS)), _picture(painted)]
+        numbers = explanation.summary(look.evidence, _CELLS)
+        return [_text(name, numbers), _picture(explanation.painted(look))]
 
     def duel(self, photo: str, versus: int | str | list[int | str], **given: Any) -> list[Any]:
         """Set a label against others: the map of its logit less the mean of theirs.
@@ -144,7 +142,7 @@ class Tools:
         name, explanation = self._explained(photo, given)
         found = explanation.hide(boxes, how.fill, how.keep)
         numbers = asdict(found) | {"text": found.text}
-        return [self._text(name, numbers), _picture(explanation.hidden(boxes, how.fill, how.keep))]
+        return [_text(name, numbers), _picture(explanation.hidden(boxes, how.fill, how.keep))]
 
     def models(self) -> str:
         """List the models: name, title, size in MB, and whether each is ready or has to be
@@ -168,10 +166,6 @@ class Tools:
         journal.note(**journal.facts_of(explanation))
         return name, explanation
 
-    @staticmethod
-    def _text(name: str, numbers: Mapping[str, Any]) -> str:
-        return json.dumps({"photo": name, **numbers})
-
 
 def _box(region: Mapping[str, Any]) -> Box:
     """A rectangle as an agent writes it.
@@ -184,12 +178,14 @@ def _box(region: Mapping[str, Any]) -> Box:
     return Box(**region)
 
 
+def _text(photo: str, numbers: Mapping[str, Any]) -> str:
+    return json.dumps({"photo": photo, **numbers})
+
+
 def _picture(image: Image.Image) -> Any:
     from mcp.server.mcpserver import Image as Picture
 
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=90)
-    return Picture(data=file.getvalue(), format="jpeg")
+    return Picture(data=picture.jpeg(np.asarray(image)), format="jpeg")
 
 
 def _argument(name: str, kind: Any, meaning: str, default: Any = None) -> inspect.Parameter:
@@ -213,8 +209,8 @@ def _kind(each: Option) -> Any:
     return _TYPES.get(each.kind, str | None)
 
 
-def tools(explainer: Explainer) -> dict[str, Callable[..., Any]]:
-    """The tools by their names; the signature of each says all that may be asked."""
+def tools(explainer: Explainer) -> dict[str, tuple[Callable[..., Any], inspect.Signature]]:
+    """The tools by their names, each with a signature that says all that may be asked."""
     made, needed = Tools(explainer), inspect.Parameter.empty
     meaning = _PHOTO.format(examples=", ".join(examples.photos()))
     photo = _argument("photo", str, meaning, needed)
@@ -230,17 +226,6 @@ def tools(explainer: Explainer) -> dict[str, Callable[..., Any]]:
         "models": [],
     }
     return {
-        name: _signed(name, getattr(made, name), arguments)
+        name: (getattr(made, name), inspect.Signature(arguments))
         for name, arguments in signatures.items()
     }
-
-
-def _signed(
-    name: str, answer: Callable[..., Any], arguments: list[inspect.Parameter]
-) -> Callable[..., Any]:
-    def tool(**given: Any) -> Any:
-        return answer(**given)
-
-    tool.__name__, tool.__doc__ = name, inspect.getdoc(answer)
-    tool.__signature__ = inspect.Signature(arguments)  # type: ignore[attr-defined]
-    return tool
