@@ -16,18 +16,16 @@ import numpy as np
 from . import methods, options
 from . import photo as photos
 from .engine.local import LocalEngine
+from .engine.pixels import check_there, job_of
 from .engine.protocol import (
     Engine,
-    Examine,
     FindLayers,
     FirstMap,
     MapAndLogits,
     PixelAnswer,
-    PixelMap,
     Progress,
     Rank,
     offer,
-    rank_of,
 )
 from .errors import CamdemoError
 from .explanation import Explanation
@@ -257,8 +255,7 @@ class Explainer:
         layers = self.layers(spec.name)
         if known.is_pixel and layer in (None, INPUT):
             where = methods.input_layer(*spec.transform.shape)
-            if reason := known.lacks(self.engine.run(Examine(spec.name))):
-                raise CamdemoError(f"{known.title} can't explain {spec.title}: {reason}.")
+            check_there(self.engine, spec, known)
         else:
             where = methods.find_layer(layers, layer)
         methods.check(method, where, rivals, layers)
@@ -272,10 +269,8 @@ class Explainer:
 
         found: MapAndLogits
         if known.is_pixel:
-            rank = rank_of(known.forwards(chosen, max(where.height, where.width)))
-            asked = tuple(chosen.items())
             self.engine.fetch(spec.name, progress)
-            job = PixelMap(spec.name, method, inputs, index, rivals, asked, rank)
+            job = job_of(spec, known, inputs, index, rivals, chosen)
             found = self.engine.run(job, watch)
         else:
             rank = Rank.SWEEP if passing else Rank.FIRST_MAP

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
-from .engine import LocalEngine, SharedEngine, cores
+from .engine import LocalEngine, SharedEngine, on_all_cores
 from .explainer import Explainer
 from .records import Activation
 from .settings import Settings
@@ -45,5 +44,5 @@ def serve(
 
 def page_explainer(settings: Settings) -> Explainer:
     """An explainer for a page: a lane for each core, and nothing computed twice."""
-    given = replace(settings, lanes=settings.lanes or cores())
+    given = on_all_cores(settings)
     return Explainer(given, engine=SharedEngine(LocalEngine(settings=given)))

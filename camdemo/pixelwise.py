@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from . import methods
-from .engine.protocol import Examine, PixelMap, rank_of
-from .errors import CamdemoError
+from .engine.pixels import check_there, job_of
+from .engine.protocol import Examine, PixelMap
 from .methods import Method
 from .models import labels as naming
 from .models.rivals import find_rivals
@@ -56,15 +56,11 @@ class Pixelwise(Trials):
         """
         known = methods.find(method)
         rivals = self._rivals_of(versus, strength)
-        shape = self.inputs.shape[1:]
-        methods.check(method, methods.input_layer(*shape), rivals)
+        methods.check(method, methods.input_layer(*self.inputs.shape[1:]), rivals)
         naming.find(self.labels, target)
-        if reason := self.lacking().get(method):
-            raise CamdemoError(f"{known.title} can't explain {self.model.title}: {reason}.")
+        check_there(self.engine, self.model, known)
         chosen = self.settings_of(known, settings)
-        rank = rank_of(known.forwards(chosen, max(shape[1:])))
-        asked = tuple(chosen.items())
-        return PixelMap(self.model.name, method, self.inputs, target, rivals, asked, rank)
+        return job_of(self.model, known, self.inputs, target, rivals, chosen)
 
     def pixel_answer(self, milliseconds: float) -> dict[str, Any]:
         """This map of pixels and what is said of it, as the viewer gets it.

@@ -19,6 +19,7 @@ from camdemo.engine import (
     FirstMaps,
     GatheringEngine,
     LocalEngine,
+    MapAndLogits,
     Rank,
     Sweep,
 )
@@ -125,10 +126,11 @@ def test_it_travels(toys: None) -> None:
     assert answers[0].others == {}
 
 
-def test_questions_gather_while_the_networks_are_busy(toys: None) -> None:
+def gathered(asked: list[FirstMap]) -> tuple[list[MapAndLogits], list[int]]:
+    """What is answered to jobs of which all but the first gather while that one is computed, and
+    the sizes of the batches."""
     counting = Counting(LocalEngine(), opened=False)
     gathering = GatheringEngine(counting, places=1)
-    asked = jobs()
     with ThreadPoolExecutor(len(asked)) as pool:
         answers = [pool.submit(gathering.run, asked[0])]
         while not counting.sizes:
@@ -138,26 +140,22 @@ def test_questions_gather_while_the_networks_are_busy(toys: None) -> None:
             pass
         counting.opened.set()
         found = [each.result(30) for each in answers]
+    return found, counting.sizes
+
+
+def test_questions_gather_while_the_networks_are_busy(toys: None) -> None:
+    asked = jobs()
+    found, sizes = gathered(asked)
     # One alone, four and (once for each kind) the same four together, and the other three.
-    assert counting.sizes == [1, 1, 1, 1, 1, 4, 3]
+    assert sizes == [1, 1, 1, 1, 1, 4, 3]
     for job, answer in zip(asked, found, strict=True):
         assert close(answer.map, LocalEngine().run(job).map)
 
 
 def test_what_does_not_go_together_is_asked_apart(toys: None) -> None:
-    counting = Counting(LocalEngine(), opened=False)
-    gathering = GatheringEngine(counting, places=1)
     asked = [*jobs()[:3], *jobs("hirescam")[3:6]]
-    with ThreadPoolExecutor(len(asked)) as pool:
-        answers = [pool.submit(gathering.run, asked[0])]
-        while not counting.sizes:
-            pass
-        answers += [pool.submit(gathering.run, job) for job in asked[1:]]
-        while len(gathering._waiting) < len(asked) - 1:
-            pass
-        counting.opened.set()
-        found = [each.result(30) for each in answers]
-    assert max(counting.sizes) <= 3
+    found, sizes = gathered(asked)
+    assert max(sizes) <= 3
     for job, answer in zip(asked, found, strict=True):
         assert close(answer.map, LocalEngine().run(job).map)
 

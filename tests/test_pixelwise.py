@@ -247,7 +247,7 @@ def test_what_a_model_is_made_of_needs_no_weights(monkeypatch: pytest.MonkeyPatc
 
 
 def test_ranks_are_those_of_what_it_costs() -> None:
-    from camdemo.engine.protocol import rank_of
+    from camdemo.engine.pixels import rank_of
 
     for name, rank in (("saliency", Rank.ANSWER), ("rise", Rank.YARDSTICK)):
         method = methods.find(name)

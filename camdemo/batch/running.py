@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from .. import methods
-from ..engine import GatheringEngine, LocalEngine, Progress, cores
+from ..engine import GatheringEngine, LocalEngine, Progress, on_all_cores
 from ..errors import CamdemoError, ImageError, WeightsError
 from ..explainer import Explainer
 from ..explanation import Explanation
@@ -165,8 +165,7 @@ def explain_many(
 
 def all_cores() -> Explainer:
     """An explainer of the environment's settings, with a lane for each core."""
-    settings = Settings.from_environment()
-    settings = replace(settings, lanes=settings.lanes or cores())
+    settings = on_all_cores(Settings.from_environment())
     return Explainer(settings, engine=LocalEngine(settings=settings))
 
 

@@ -5,7 +5,7 @@ Importing this loads no torch; the first job does.
 
 from .gathering import GatheringEngine
 from .lanes import cores
-from .local import LocalEngine
+from .local import LocalEngine, on_all_cores
 from .protocol import (
     Asker,
     Engine,
@@ -55,4 +55,5 @@ __all__ = [
     "asker",
     "cores",
     "offer",
+    "on_all_cores",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -12,7 +13,7 @@ from ..errors import Abandoned, WeightsError
 from ..models import CATALOGUE, Catalogue
 from ..records import Anatomy, LayerInfo, ModelSpec
 from ..settings import Settings
-from .lanes import Lanes
+from .lanes import Lanes, cores
 from .memory import Networks
 from .protocol import (
     Answer,
@@ -36,6 +37,11 @@ if TYPE_CHECKING:
     from .perform import Single
 
 Result = TypeVar("Result")
+
+
+def on_all_cores(settings: Settings) -> Settings:
+    """The settings with a lane for each core, unless they say how many."""
+    return replace(settings, lanes=settings.lanes or cores())
 
 
 class LocalEngine:

@@ -150,11 +150,7 @@ def filler(inputs: np.ndarray, spec: ModelSpec) -> Callable[[str], np.ndarray]:
     def fill(name: str) -> np.ndarray:
         if name in get_args(Fill):
             return hiding.filling(inputs, name, spec.transform, spec.training_mean)  # type: ignore[arg-type]
-        mean, std = (
-            np.array(each, np.float32)[:, np.newaxis, np.newaxis]
-            for each in (spec.transform.mean, spec.transform.std)
-        )
-        return np.broadcast_to(-mean / std, inputs.shape[1:]).copy()  # black
+        return hiding.normalised(np.zeros(inputs.shape[1:], np.float32), spec.transform)  # black
 
     return fill
 

@@ -37,14 +37,6 @@ class Rank(IntEnum):
     YARDSTICK = 3
 
 
-_FEW = 12  # forwards, as many as two sweeps take
-
-
-def rank_of(forwards: int) -> Rank:
-    """The rank of a map of pixels: all others go before one that takes long."""
-    return Rank.ANSWER if forwards <= _FEW else Rank.YARDSTICK
-
-
 # -- who asks
 
 

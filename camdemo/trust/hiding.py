@@ -118,6 +118,11 @@ def filling(
     else:
         greys = np.random.default_rng(0).random((1, side, side), np.float32)  # the same each time
         values = np.broadcast_to(greys, (inputs.shape[1], side, side))
+    return normalised(values, transform)
+
+
+def normalised(values: np.ndarray, transform: Transform) -> np.ndarray:
+    """Colours, float32 (channels, h, w) from 0 to 1, as a network's input has them."""
     return (values - _by_channel(transform.mean)) / _by_channel(transform.std)
 
 

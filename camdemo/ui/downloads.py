@@ -8,11 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..engine.protocol import asker
 from ..errors import Abandoned, CamdemoError, ChoiceError, WeightsError
 from ..records import ModelSpec
 from .errors import weights_told
 from .server.journal import SORRY, answers, note, request
+from .server.presence import visitor
 
 if TYPE_CHECKING:
     from ..explainer import Explainer
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _MOST = 16  # downloads at once
 _SILENT = 90.0  # seconds; a page asks three times a second, and once a minute in the background
 _MOST_WAITING = 4096  # visitors for one of them
-_LONGEST = 64  # characters of a visitor's name that are kept
 
 
 @dataclass(eq=False)
@@ -74,7 +73,7 @@ class Downloads:
                 threading.Thread(target=self._run, args=(download,), daemon=True).start()
             if len(download.waiting) >= _MOST_WAITING:
                 raise CamdemoError("Too many people wait for this model. Try again in a minute.")
-            download.waiting[_visitor()] = time.monotonic()
+            download.waiting[visitor()] = time.monotonic()
             return _seen(spec, download)
 
     def state(self, question: Any) -> dict[str, Any]:
@@ -85,8 +84,8 @@ class Downloads:
             return {"error": str(error)}
         with self._lock:
             download = self._downloads.get(spec.name)
-            if download and _visitor() in download.waiting:
-                download.waiting[_visitor()] = time.monotonic()
+            if download and visitor() in download.waiting:
+                download.waiting[visitor()] = time.monotonic()
             return _seen(spec, download)
 
     @answers("cancel download")
@@ -96,7 +95,7 @@ class Downloads:
         with self._lock:
             download = self._downloads.get(spec.name)
             if download:
-                download.waiting.pop(_visitor(), None)
+                download.waiting.pop(visitor(), None)
             return _seen(spec, download)
 
     def _find(self, question: Any) -> ModelSpec:
@@ -133,14 +132,8 @@ class Downloads:
             download.state, download.error = state, error
 
 
-def _visitor() -> str:
-    """Who asks: the session of a page."""
-    one = asker.get()
-    return one.name[:_LONGEST] if one else ""
-
-
 def _seen(spec: ModelSpec, download: _Download | None) -> dict[str, Any]:
     """What whoever asks is told of a download, which may be another's."""
-    if download is None or _visitor() not in download.waiting:
+    if download is None or visitor() not in download.waiting:
         download = _Download(spec, state="ready" if spec.ready else "stopped")
     return {name: getattr(download, name) for name in ("state", "received", "total", "error")}

@@ -15,6 +15,7 @@ from ..records import INPUT
 from . import questions
 from .errors import told
 from .server.journal import SORRY, answers, note, request
+from .server.presence import visitor
 
 if TYPE_CHECKING:
     from ..finding import Finding
@@ -24,7 +25,6 @@ _MOST = 64  # at once
 _EACH = 2  # at once for one visitor: the two halves of a comparison
 _SILENT = 20.0  # seconds; whoever waits asks three times a second, once in the background
 _KEPT = 256  # answers that nobody has come for yet, or won't
-_LONGEST = 64  # characters of a visitor's name that are kept
 
 _Key = tuple[Any, ...]  # who asks for what
 
@@ -80,7 +80,7 @@ class Pixels:
                 own = [
                     each
                     for each in self._runs.values()
-                    if each.visitor == _visitor() and each.state == "running"
+                    if each.visitor == visitor() and each.state == "running"
                 ]
                 for each in own[: max(0, len(own) + 1 - _EACH)]:
                     each.state = "stopped"
@@ -90,7 +90,7 @@ class Pixels:
                         "Too many people compute maps of pixels. Try again in a minute, or choose "
                         "a method of layers."
                     )
-                run = self._runs[key] = _Run(_visitor())
+                run = self._runs[key] = _Run(visitor())
                 threading.Thread(
                     target=self._compute, args=(run, finding, what), daemon=True
                 ).start()
@@ -162,16 +162,10 @@ class Pixels:
                 run.state, run.error, run.answer = state, error, answer
 
 
-def _visitor() -> str:
-    """Who asks: the session of a page."""
-    one = asker.get()
-    return one.name[:_LONGEST] if one else ""
-
-
 def _key(question: Any, what: Mapping[str, Any]) -> _Key:
     settings = tuple(sorted(what["settings"].items()))
     return (
-        _visitor(),
+        visitor(),
         question["id"],
         what["method"],
         what["target"],

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import inspect
+import io
 import json
 import threading
 from collections import OrderedDict
@@ -18,10 +19,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 from pydantic import Field
 
-from .. import options, picture
+from .. import options
 from ..errors import CamdemoError, ImageError
 from ..options import Option
 from ..question import Hiding, Look, Question
@@ -185,7 +185,9 @@ def _text(photo: str, numbers: Mapping[str, Any]) -> str:
 def _picture(image: Image.Image) -> Any:
     from mcp.server.mcpserver import Image as Picture
 
-    return Picture(data=picture.jpeg(np.asarray(image)), format="jpeg")
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=90)
+    return Picture(data=file.getvalue(), format="jpeg")
 
 
 def _argument(name: str, kind: Any, meaning: str, default: Any = None) -> inspect.Parameter:

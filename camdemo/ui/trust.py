@@ -93,7 +93,9 @@ class Trust:
         """The page to take away, see `Answers.page`; with what was found of its map."""
         tested: dict[str, Any] = {}
         with suppress(CamdemoError):  # what is wrong with the question is told there
-            found = {kind: self._growing.ended(self._key(kind, question)) for kind in KINDS}
+            finding, asked = self.asked.finding(question), self.asked.asked(question)
+            keys = {kind: self._key(kind, finding, asked, question) for kind in KINDS}
+            found = {kind: self._growing.ended(key) for kind, key in keys.items()}
             tested = {kind: answer for kind, answer in found.items() if answer is not None}
         return self.asked.page(question, tested)
 
@@ -105,9 +107,8 @@ class Trust:
     ) -> dict[str, Any]:
         """It is asked again and again, and so only what computes it is in the log."""
         try:
-            key = self._key(kind, question)
-            asked = self.asked.asked(question)
-            base = self.asked.finding(question)
+            base, asked = self.asked.finding(question), self.asked.asked(question)
+            key = self._key(kind, base, asked, question)
             more = {"base": base, "fill": question.get("fill")}
 
             def whole(tell: Tell) -> dict[str, Any]:
@@ -120,9 +121,10 @@ class Trust:
             failed(kind, error)
             return {"error": SORRY}
 
-    def _key(self, kind: str, question: Any) -> Hashable:
+    def _key(
+        self, kind: str, finding: Finding, asked: Mapping[str, Any], question: Mapping[str, Any]
+    ) -> Hashable:
         """The same for the same test of the same map: scores are of all maps of a label."""
-        finding, asked = self.asked.finding(question), self.asked.asked(question)
         photo = self._photos.setdefault(finding, object())
         fill = find(Hiding, "fill").check(question.get("fill")) if kind == "curves" else None
         return photo, kind, repr(sorted(asked.items())), fill

@@ -19,8 +19,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ...engine.protocol import Asker, asker
 from ..live import LONGEST as FRAME
 
+_LONGEST_NAME = 64  # characters of a visitor's name that are kept
 _ANOTHER = "another"  # stands for the scene that is asked for
 _LONGEST = FRAME + 10_000  # bytes of a viewer's question; the largest has a frame
+
+
+def visitor() -> str:
+    """The name of who asks: the session of a page, which a client writes; empty for nobody."""
+    one = asker.get()
+    return one.name[:_LONGEST_NAME] if one else ""
 
 
 class Visitors:
