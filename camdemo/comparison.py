@@ -177,9 +177,9 @@ def _describe(one: Explanation) -> str:
     total = float(positive.sum())
     if total <= 0:
         return _NO_EVIDENCE
-    side = one.inputs.shape[-1]
-    down = _thirds(positive.shape[0], side, one.part.top, one.part.bottom)
-    across = _thirds(positive.shape[1], side, one.part.left, one.part.right)
+    height, width = one.inputs.shape[-2:]
+    down = _thirds(positive.shape[0], height, one.part.top, one.part.bottom)
+    across = _thirds(positive.shape[1], width, one.part.left, one.part.right)
     ninths = down.T @ positive @ across
     on_photo = float(ninths.sum())
     if on_photo <= 0:
@@ -192,10 +192,10 @@ def _describe(one: Explanation) -> str:
     return f"{_where(ninths, counted)} and half in {percent(float(half))}"
 
 
-def _thirds(cells: int, side: int, start: int, end: int) -> np.ndarray:
+def _thirds(cells: int, pixels: int, start: int, end: int) -> np.ndarray:
     """How much of each cell in a row lies in each third of the photo: (cells, 3), 0 to 1."""
-    lengths = common_lengths(np.linspace(0, side, cells + 1), np.linspace(start, end, 4))
-    return lengths * (cells / side)
+    lengths = common_lengths(np.linspace(0, pixels, cells + 1), np.linspace(start, end, 4))
+    return lengths * (cells / pixels)
 
 
 def _where(ninths: np.ndarray, counted: float) -> str:

@@ -76,7 +76,7 @@ class Explanation(Finding):
         Arguments and errors are those of `hide`.
         """
         boxes = [regions] if isinstance(regions, Box) else regions
-        mask = self._on_photo(hiding.mask_of(boxes, self.box, self.inputs.shape[-1]))
+        mask = self._on_photo(hiding.mask_of(boxes, self.box, self.inputs.shape[-2:]))
         masks = hiding.on_photo((~mask if keep else mask)[np.newaxis], self.part)
         given = hiding.occlude(self.inputs, masks, self._filled(fill))
         return photo.picture(given, self.model.transform)
@@ -118,7 +118,7 @@ class Explanation(Finding):
             natural_box=self.box,
             part=self.part,
             model=self.model,
-            side=self.inputs.shape[-1],
+            input_size=self.inputs.shape[:1:-1],
             framing=self.framing_text,
             predictions=tuple(labels.values()),
             layers=self.layers,

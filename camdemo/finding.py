@@ -52,7 +52,7 @@ class Finding(Pixelwise):
         gap: what the map's sum lacks of the difference between the scores of the input and of the
             baseline, where such a method promises that; else None.
         timings: where the milliseconds went.
-        inputs: float32 (1, 3, side, side), what the network was given.
+        inputs: float32 (1, 3, h, w), what the network was given.
         probabilities: float32 (labels,), of all labels.
         labels: the names of all labels, in the order of their indices.
         layers: all layers of the model that can be explained, in the order of execution.
@@ -97,11 +97,10 @@ class Finding(Pixelwise):
         Args:
             cam: float32 (h, w), a map of this photo.
         """
-        side, part = self.inputs.shape[-1], self.part
-        seen = ((part.top, part.bottom), (part.left, part.right))
+        seen = ((self.part.top, self.part.bottom), (self.part.left, self.part.right))
         rows, columns = (
-            common_lengths(np.linspace(0, side, cells + 1), np.array(ends))[:, 0] * cells / side
-            for cells, ends in zip(cam.shape, seen, strict=True)
+            common_lengths(np.linspace(0, pixels, cells + 1), np.array(ends))[:, 0] * cells / pixels
+            for cells, pixels, ends in zip(cam.shape, self.inputs.shape[-2:], seen, strict=True)
         )
         positive = np.maximum(cam, 0).astype(np.float64)
         total = positive.sum()

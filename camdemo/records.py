@@ -130,10 +130,13 @@ class Transform:
     (antialiased), the central `crop` x `crop` pixels are taken, scaled to 0..1, and
     normalised with `mean` and `std` for each of red, green and blue; for one channel, the photo's
     greys; for four, red, green, blue and opacity, which is 1.
+
+    Of an input that is no square `crop` is its height and width; `resize` may then be a height and
+    a width, too, which the resized photo covers.
     """
 
-    resize: int
-    crop: int
+    resize: int | tuple[int, int]
+    crop: int | tuple[int, int]
     interpolation: Interpolation
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -141,7 +144,8 @@ class Transform:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width of the network's input."""
-        return len(self.mean), self.crop, self.crop
+        height, width = self.crop if isinstance(self.crop, tuple) else (self.crop, self.crop)
+        return len(self.mean), height, width
 
 
 @dataclass(frozen=True, slots=True)

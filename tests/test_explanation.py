@@ -349,7 +349,7 @@ def test_hidden_boxes_add_up(explanation: Explanation) -> None:
     boxes = [Box(40, 10, 60, 30), Box(50, 20, 80, 40), Box(0, 70, 150, 90)]
     together = np.zeros((224, 224), bool)
     for box in boxes:
-        together |= hiding.mask_of([box], explanation.box, 224)
+        together |= hiding.mask_of([box], explanation.box, (224, 224))
     found = explanation.hide(boxes)
     assert found == explanation.hide(together)  # a mask works like the boxes
     assert found == explanation.hide(tuple(boxes[::-1]))

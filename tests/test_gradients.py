@@ -156,7 +156,7 @@ def test_every_cost_is_what_is_told(method: methods.Method) -> None:
     found = methods.explain_input(*arguments, lambda *facts: told.append(facts))
     assert found.map.shape == (side, side)
     assert np.ptp(found.map) > 0
-    total = 1 + method.forwards(method.set(chosen), side)
+    total = 1 + method.forwards(method.set(chosen), (side, side))
     assert {all for _, all in told} == {total}
     done = [one for one, _ in told]
     assert done == sorted(done)

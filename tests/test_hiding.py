@@ -18,8 +18,8 @@ HALVES = Transform(8, 4, "bilinear", (0.5, 0.25, 0.5), (0.5, 0.25, 0.25))
 MEAN = (1.0, 0.5, 0.25)
 
 
-def mask_of(*regions: Box, box: Box = SEEN, side: int = 4) -> list[list[int]]:
-    mask = hiding.mask_of(regions, box, side)
+def mask_of(*regions: Box, box: Box = SEEN, shape: tuple[int, int] = (4, 4)) -> list[list[int]]:
+    mask = hiding.mask_of(regions, box, shape)
     assert mask.dtype == bool
     return mask.astype(int).tolist()
 
@@ -71,6 +71,11 @@ def test_a_squeezed_frame_has_squeezed_pixels() -> None:
     assert mask_of(Box(1, 1, 4, 3), box=Box(0, 0, 8, 4)) == expected
 
 
+def test_an_input_that_is_no_square_has_a_mask_of_its_shape() -> None:
+    found = mask_of(Box(2, 0, 4, 2), box=Box(0, 0, 8, 4), shape=(2, 4))  # pixels of 2 x 2
+    assert found == [[0, 1, 0, 0], [0, 0, 0, 0]]
+
+
 @pytest.mark.parametrize(
     "regions",
     [[], [Box(0, 0, 10, 20)], [Box(18, 20, 30, 28)], [Box(0, 0, 5, 5), Box(30, 30, 40, 40)]],
@@ -101,12 +106,12 @@ def test_a_region_without_area_is_named(region: Box) -> None:
 )
 def test_a_mask_that_does_not_fit_is_refused(mask: np.ndarray, says: str) -> None:
     with pytest.raises(RegionError, match=says):
-        hiding.check(mask, 4)
+        hiding.check(mask, (4, 4))
 
 
 def test_a_mask_that_fits_is_given_back() -> None:
     mask = np.eye(4, dtype=bool)
-    assert hiding.check(mask, 4) is mask
+    assert hiding.check(mask, (4, 4)) is mask
 
 
 # -- what takes the place of hidden pixels

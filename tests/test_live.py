@@ -87,7 +87,7 @@ def test_a_frame_is_explained_as_any_photo(camera: Live, explainer: Explainer) -
     assert (answer["layer"], answer["method"], answer["framing"]) == ("bn2", "gradcam", "crop")
     assert answer["model"]["name"] == "efficientnet_lite0"
     assert answer["model"]["title"] == "EfficientNet-Lite0"
-    assert answer["side"] == 224
+    assert answer["input_size"] == (224, 224)
     assert answer["part"] == [0, 0, 224, 224]
     assert json.dumps(answer)
 

@@ -134,7 +134,8 @@ def test_without_its_own_photo_a_label_goes_and_without_the_other_it_stays(
         for side in (0, 1):
             explanation = explain(explainer, pair, side)
             left, right = (
-                explanation.without(mask_of([half], explanation.box, 224), fill) for half in HALVES
+                explanation.without(mask_of([half], explanation.box, (224, 224)), fill)
+                for half in HALVES
             )
             own, other = (left, right) if side == 0 else (right, left)
             index, before = explanation.target.index, explanation.target.probability

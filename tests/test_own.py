@@ -98,6 +98,29 @@ def test_every_test_of_a_map_is_there_for_it() -> None:
     assert "class 2" in found.to_html()
 
 
+@pytest.mark.parametrize("framing", ["crop", "whole", "fit"])
+def test_its_input_need_not_be_a_square(framing: str) -> None:
+    wide = replace(SMALL, resize=40, crop=(24, 48))
+    explainer = added(Small(labels=3), transform=wide, labels=NAMES)
+    found = explainer.explain(LION, framing=framing)
+    assert found.inputs.shape == (1, 3, 24, 48)
+    assert found.cam.shape == (5, 11)  # two convolutions of 3 x 3, each with a stride of 2
+    assert found.scores().values
+    assert found.deletion(steps=2, orders=1).area >= 0
+    occluded = explainer.explain(LION, method="occlusion", window=8, stride=4, framing=framing)
+    assert occluded.cam.shape == (24, 48)
+    assert found.scene().as_json()["input_size"] == (48, 24)
+    assert "lion" in found.to_html()
+    # what lies on the right half of what the model saw is on the right half of its input
+    box = found.box.within(*found.image.size)
+    right = replace(box, left=(box.left + box.right) // 2)
+    (rows, columns) = np.nonzero(np.asarray(found.hidden(right)) != np.asarray(found.hidden(box)))[
+        :2
+    ]
+    assert columns.max() <= 24
+    assert {rows.min(), rows.max()} == {0, 23} or framing == "fit"
+
+
 def test_its_name() -> None:
     explainer = added(Small()).add(Small(), transform=SMALL)
     assert [spec.name for spec in explainer.models()[-2:]] == ["small", "small_2"]

@@ -251,7 +251,7 @@ def test_ranks_are_those_of_what_it_costs() -> None:
 
     for name, rank in (("saliency", Rank.ANSWER), ("rise", Rank.YARDSTICK)):
         method = methods.find(name)
-        assert rank_of(method.forwards(method.set({}), 224)) == rank
+        assert rank_of(method.forwards(method.set({}), (224, 224))) == rank
 
 
 # -- the command line

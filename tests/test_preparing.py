@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import skimage.data
@@ -11,13 +13,14 @@ import torchvision
 from gradio import media
 from PIL import Image
 from timm.data import create_transform, resolve_data_config
-from torchvision.transforms import functional
+from torchvision.transforms import functional, v2
 
 from camdemo.errors import RegionError
+from camdemo.models import transforms
 from camdemo.models.catalogue import CATALOGUE, NAMES, find
 from camdemo.photo import photo_part, prepare, read, seen_region, to_box
 from camdemo.question import FRAMINGS
-from camdemo.records import Box
+from camdemo.records import Box, Transform
 from camdemo.trust import hiding
 
 from .hostile import encode
@@ -46,6 +49,39 @@ def test_every_size_has_a_box_and_an_input(size, framing, name):
     box = to_box(seen_region(photo.size, transform, framing)).within(*photo.size)
     assert 0 <= box.left < box.right <= size[0]
     assert 0 <= box.top < box.bottom <= size[1]
+
+
+WIDE = {
+    "timm's": create_transform((3, 96, 320), crop_pct=0.9, interpolation="bicubic"),
+    "torchvision's": v2.Compose(
+        [v2.Resize(240), v2.CenterCrop((112, 224)), v2.ToImage(), v2.ToDtype(torch.float32, True)]
+    ),
+}
+
+
+@pytest.mark.parametrize("given", WIDE.values(), ids=WIDE.keys())
+def test_an_input_that_is_no_square_has_their_pixels(photos, given):
+    """Where the photo covers the input; torchvision lays the others on black, and we stretch."""
+    transform, _ = transforms.read(given)
+    spec = replace(MOBILE, transform=transform)
+    for photo in photos[:6]:
+        ours = prepare(photo, "crop", spec)
+        assert ours.shape == (1, *transform.shape)
+        np.testing.assert_allclose(ours[0], given(photo).numpy(), atol=2e-6)
+
+
+@pytest.mark.parametrize("size", [(400, 300), (300, 400), (900, 100), (1, 20_000), (20_000, 1)])
+def test_a_photo_fits_into_an_input_that_is_no_square(size):
+    transform = Transform((110, 220), (100, 200), "bilinear", (0, 0, 0), (1, 1, 1))
+    spec = replace(MOBILE, transform=transform)
+    part = photo_part(size, transform, "fit")
+    assert (part.left + part.right, part.top + part.bottom) in {(200, 100), (199, 100), (200, 99)}
+    assert part.height == 100 or part.width == 200
+    for framing in (*FRAMINGS, Box(0, 0, 1, 1)):
+        inputs = prepare(Image.new("RGB", size, (255, 0, 0)), framing, spec)
+        inside = part if framing == "fit" else Box(0, 0, 200, 100)
+        assert (inputs[0, 0][inside.slices] == 1).all()
+        assert (inputs[0, 1:, *inside.slices] == 0).all()
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)

@@ -26,20 +26,20 @@ def text_of(mask: np.ndarray) -> str:
 def test_a_mask_by_hand() -> None:
     # 1000 0000 and 1100 0001 are the bytes 0x80 and 0xc1: two rows of four bits each.
     assert text_of(np.unpackbits(np.array([0x80, 0xC1], np.uint8))) == "gME="
-    mask = questions.mask({"mask": "gME="}, 4)
+    mask = questions.mask({"mask": "gME="}, (4, 4))
     assert mask.dtype == bool
     assert mask.astype(int).tolist() == [[1, 0, 0, 0], [0, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 1]]
 
 
 @pytest.mark.parametrize("side", [1, 3, 4, 224, 240, 260, 299])  # those of all models, too
 def test_every_mask_arrives(side: int) -> None:
-    for seed in range(4):
-        mask = np.random.default_rng(seed).random((side, side)) < 0.3
-        assert (questions.mask({"mask": text_of(mask)}, side) == mask).all()
+    for width in (side, side + 5):
+        mask = np.random.default_rng(width).random((side, width)) < 0.3
+        assert (questions.mask({"mask": text_of(mask)}, mask.shape) == mask).all()
 
 
 def test_bits_behind_the_last_pixel_do_not_count() -> None:
-    mask = questions.mask({"mask": base64.b64encode(b"\x80\x7f").decode()}, 3)  # 9 of 16 bits
+    mask = questions.mask({"mask": base64.b64encode(b"\x80\x7f").decode()}, (3, 3))  # 9 of 16 bits
     assert mask.astype(int).tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 0]]
 
 
@@ -60,15 +60,15 @@ GOOD = text_of(np.ones((224, 224), bool))
 )
 def test_what_is_no_mask_is_refused(sent: object) -> None:
     with pytest.raises(CamdemoError) as refused:
-        questions.mask({"mask": sent}, 224)
+        questions.mask({"mask": sent}, (224, 224))
     assert str(refused.value) == "The mask must be base64 of 224 x 224 bits."
 
 
 def test_a_mask_of_another_model_is_refused() -> None:
     with pytest.raises(CamdemoError, match="240 x 240 bits"):
-        questions.mask({"mask": GOOD}, 240)
+        questions.mask({"mask": GOOD}, (240, 240))
     with pytest.raises(CamdemoError, match="224 x 224 bits"):
-        questions.mask({}, 224)
+        questions.mask({}, (224, 224))
 
 
 # -- a view, for a file that opens as it

@@ -214,7 +214,7 @@ def test_a_scene_says_what_it_shows(explanation):
     }
     assert content["size"] == explanation.image.size
     assert content["framing"] == "crop"
-    assert content["side"] == 224
+    assert content["input_size"] == (224, 224)
     assert content["versus"] == []
     assert explanation.layer.text in content["facts"]
     assert "torch 2." in content["versions"]

@@ -42,6 +42,14 @@ READABLE = {
         timm.data.create_transform((3, 160, 160), crop_pct=0.8, interpolation="bicubic"),
         Transform(200, 160, "bicubic", **IMAGENET),
     ),
+    "timm's for an input that is no square": (
+        timm.data.create_transform((3, 64, 160), crop_pct=0.8),
+        Transform((80, 200), (64, 160), "bilinear", **IMAGENET),
+    ),
+    "a crop that is no square": (
+        v1.Compose([v1.Resize(72), v1.CenterCrop((64, 96)), v1.ToTensor(), NORMALISE]),
+        Transform(72, (64, 96), "bilinear", **IMAGENET),
+    ),
     "nothing normalised": (
         v1.Compose([v1.Resize(32), v1.CenterCrop(32), v1.ToTensor()]),
         Transform(32, 32, "bilinear", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
@@ -75,9 +83,14 @@ def test_timms_networks_know_their_own() -> None:
     assert (found, "") == transforms.read(timm.data.create_transform(**config))
 
 
-def test_a_chain_without_a_crop_takes_the_middle_and_says_so() -> None:
-    found, note = transforms.read(v1.Compose([v1.Resize(32), v1.ToTensor()]))
-    assert (found.resize, found.crop) == (32, 32)
+@pytest.mark.parametrize(
+    ("resize", "size", "words"),
+    [(32, 32, "crops nothing"), ((32, 32), 32, "squeezes"), ((24, 40), (24, 40), "squeezes")],
+)
+def test_a_chain_without_a_crop_takes_the_middle_and_says_so(resize, size, words: str) -> None:
+    found, note = transforms.read(v1.Compose([v1.Resize(resize), v1.ToTensor()]))
+    assert (found.resize, found.crop) == (size, size)
+    assert words in note
     assert "middle" in note
 
 
@@ -90,6 +103,8 @@ REFUSED = {
     "no such field": ({"size": 3}, "'size'"),
     "a field too few": ({"resize": 3}, "crop, interpolation, mean, std"),
     "two channels": (Transform(8, 8, "bilinear", (0.5, 0.5), (1, 1)), "2 means"),
+    "three sizes": (Transform(8, (8, 8, 3), "bilinear", (0.5,), (1,)), "two numbers"),
+    "a square of what is none": (Transform((8, 9), 8, "bilinear", (0.5,), (1,)), "shorter side"),
     "a zero that divides": (Transform(8, 8, "bilinear", (0.5,), (0,)), "deviation"),
     "no number": (Transform(8, 8, "bilinear", ("a",), (1,)), "mean"),
     "a size of nothing": (Transform(0, 8, "bilinear", (0.5,), (1,)), "resize 0"),

@@ -27,13 +27,13 @@ def answer(batch: np.ndarray) -> np.ndarray:
 
 
 def test_patches_cover_everything_once() -> None:
-    masks = patches.masks(5, 2)
+    masks = patches.masks((5, 5), 2)
     assert masks.dtype == bool
     assert (masks.sum(axis=0) == 1).all()
     # Row by row; of five pixels the first three are the first half.
     assert [np.argwhere(each)[0].tolist() for each in masks] == [[0, 0], [0, 3], [3, 0], [3, 3]]
-    assert patches.masks(260).shape == (49, 260, 260)
-    assert set(patches.masks(224).sum(axis=(1, 2))) == {32 * 32}
+    assert patches.masks((260, 130)).shape == (49, 260, 130)
+    assert set(patches.masks((224, 224)).sum(axis=(1, 2))) == {32 * 32}
 
 
 def test_a_map_of_as_many_cells_is_its_means() -> None:
@@ -57,7 +57,7 @@ def test_means_are_those_of_a_fine_grid(shape: tuple) -> None:
 
 def test_bars_beside_the_photo_have_no_patches() -> None:
     # The photo is the lower two rows of four, and of those the right three columns.
-    masks = patches.masks(4, 2, Box(1, 2, 4, 4))
+    masks = patches.masks((4, 4), 2, Box(1, 2, 4, 4))
     shown = [each.astype(int).tolist() for each in masks[:2]]
     assert shown[0] == [[0] * 4, [0] * 4, [0, 1, 1, 0], [0] * 4]
     assert shown[1] == [[0] * 4, [0] * 4, [0, 0, 0, 1], [0] * 4]

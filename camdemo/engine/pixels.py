@@ -34,7 +34,7 @@ def job_of(
     settings: Mapping[str, Any],
 ) -> PixelMap:
     """The job that asks for a map of pixels, of values that are checked already."""
-    rank = rank_of(method.forwards(settings, max(inputs.shape[2:])))
+    rank = rank_of(method.forwards(settings, inputs.shape[2:]))
     return PixelMap(model.name, method.name, inputs, target, rivals, tuple(settings.items()), rank)
 
 

@@ -111,7 +111,7 @@ class FirstMap(Job[MapAndLogits]):
     """One map, and the logits of all labels.
 
     Attributes:
-        inputs: float32 (1, 3, side, side), as the weights want them.
+        inputs: float32 (1, 3, h, w), as the weights want them.
         target: index of the label to explain; None for the most probable one (but `versus`).
         versus: labels to compare with: the map is that of its logit less the mean of theirs. Who
             they are may be left to the answer, see `Rivals.labels`.
@@ -158,7 +158,7 @@ class Sweep(Job[Maps]):
     Attributes:
         layers: in the order of execution.
         targets: indices of labels, in the order in which they are wanted.
-        inputs: float32 (1, 3, side, side).
+        inputs: float32 (1, 3, h, w).
         versus: labels; the mean of their logits is then subtracted from that of every target.
         more: labels that will be asked for next. An engine that keeps answers goes on with them
             from the same forward; the others pay no heed, and the answer has none of them.
@@ -214,7 +214,7 @@ class Score(Job[np.ndarray]):
     """What the model answers each input of a batch: float32 (n, labels), logits.
 
     Attributes:
-        batch: float32 (n, 3, side, side).
+        batch: float32 (n, 3, h, w).
     """
 
     model: str
@@ -242,7 +242,7 @@ class Randomised(Job[RandomMaps]):
     The model itself is left as it is. See `methods.randomising.cascade`.
 
     Attributes:
-        inputs: float32 (1, 3, side, side).
+        inputs: float32 (1, 3, h, w).
         versus: labels; the mean of their logits is then subtracted from the target's.
         stages: names of the model's stages, in the order of execution.
         steps: how many maps at most, from the last weights alone to all of them.

@@ -37,7 +37,7 @@ def explain(
         network: in evaluation mode; or one that is prepared, which is faster at the last stage. It
             is left as it was found.
         layer: where to look; one of `layers.discover(network)`, or several that are `fused`.
-        inputs: float32 (1, 3, side, side), as the weights want them.
+        inputs: float32 (1, 3, h, w), as the weights want them.
         method: the name of a method of `registry.all()`.
         target: index of the label to explain; None for the most probable one (but `versus`).
         versus: labels to compare with. The map then explains the logit less the mean of theirs.
@@ -74,7 +74,7 @@ def explain_each(
     of their logits is, in each photo, that of its own.
 
     Args:
-        inputs: float32 (n, 3, side, side).
+        inputs: float32 (n, 3, h, w).
         asked: target and `versus` of each photo.
         top: of how many of its most probable labels each photo gets a map besides.
 

@@ -63,14 +63,15 @@ def _is_piecewise(anatomy: Anatomy) -> bool:
     return anatomy.has_only_relus and not anatomy.gates
 
 
-def _once(_settings: Mapping[str, Any], _side: int) -> int:
+def _once(_settings: Mapping[str, Any], _shape: tuple[int, int]) -> int:
     return 2
 
 
-def _windows(settings: Mapping[str, Any], side: int) -> int:
-    window = min(settings["window"], side)
+def _windows(settings: Mapping[str, Any], shape: tuple[int, int]) -> int:
+    window = min(settings["window"], *shape)
     stride = min(settings["stride"], window)
-    return (1 + ceil((side - window) / stride)) ** 2 + 1
+    down, across = (1 + ceil((side - window) / stride) for side in shape)
+    return down * across + 1
 
 
 _RELUS = "ReLUs, and no other activations"
@@ -109,7 +110,7 @@ for _method in (
         note="adds up to f(x) - f(b)",
         use="a sum that can be checked",
         settings=(_STEPS, _baseline("blur")),
-        forwards=lambda settings, _side: 2 * settings["steps"] + 2,
+        forwards=lambda settings, _shape: 2 * settings["steps"] + 2,
     ),
     Method(
         "smoothgrad",
@@ -120,7 +121,7 @@ for _method in (
         _late("gradients", "smoothgrad"),
         use="Saliency with less noise",
         settings=(_samples(24), _noise(0.15), _SEED),
-        forwards=lambda settings, _side: 2 * settings["samples"],
+        forwards=lambda settings, _shape: 2 * settings["samples"],
     ),
     Method(
         "gradient_shap",
@@ -132,7 +133,7 @@ for _method in (
         note="adds up to f(x) - f(b), but for chance",
         use="Integrated Gradients with less noise",
         settings=(_samples(32), _baseline("blur"), _noise(0.1), _SEED),
-        forwards=lambda settings, _side: 2 * settings["samples"] + 2,
+        forwards=lambda settings, _shape: 2 * settings["samples"] + 2,
     ),
     Method(
         "deeplift",
@@ -146,7 +147,7 @@ for _method in (
         where=_is_piecewise,
         reason=f"{_RELUS}, gates or attention",
         settings=(_baseline("blur"),),
-        forwards=lambda _settings, _side: 8,
+        forwards=lambda _settings, _shape: 8,
     ),
     Method(
         "guided_backprop",
@@ -159,7 +160,7 @@ for _method in (
         use="a fine drawing; no evidence",
         where=_has_relus,
         reason=_RELUS,
-        forwards=lambda _settings, _side: 3,
+        forwards=lambda _settings, _shape: 3,
     ),
     Method(
         "guided_gradcam",
@@ -172,7 +173,7 @@ for _method in (
         use="Grad-CAM's place, drawn finely",
         where=_has_relus,
         reason=_RELUS,
-        forwards=lambda _settings, _side: 6,
+        forwards=lambda _settings, _shape: 6,
     ),
     Method(
         "deconvolution",
@@ -185,7 +186,7 @@ for _method in (
         use="history; no evidence",
         where=_has_relus,
         reason=_RELUS,
-        forwards=lambda _settings, _side: 3,
+        forwards=lambda _settings, _shape: 3,
     ),
     Method(
         "occlusion",
@@ -216,7 +217,7 @@ for _method in (
             _number("cells", "Cells", "of a mask, each way", 7, 2, 16),
             _SEED,
         ),
-        forwards=lambda settings, _side: settings["masks"],
+        forwards=lambda settings, _shape: settings["masks"],
     ),
     Method(
         "kernel_shap",
@@ -233,7 +234,7 @@ for _method in (
             _baseline("blur"),
             _SEED,
         ),
-        forwards=lambda settings, _side: settings["samples"] + 2,
+        forwards=lambda settings, _shape: settings["samples"] + 2,
     ),
     Method(
         "attention_rollout",
@@ -247,7 +248,7 @@ for _method in (
         use="what a vision transformer reads at all",
         where=lambda anatomy: anatomy.attends > 0,
         reason="a vision transformer in which every patch looks at all others",
-        forwards=lambda _settings, _side: 1,
+        forwards=lambda _settings, _shape: 1,
     ),
 ):
     add(_method)

@@ -68,7 +68,7 @@ def explain_input(
         plain = network.plain if isinstance(network, Prepared) else network
         logits = finite(plain(inputs)[0].numpy())
     index = best(logits, versus) if target is None else target
-    total = 1 + found.forwards(chosen, max(inputs.shape[-2:]))
+    total = 1 + found.forwards(chosen, (inputs.shape[-2], inputs.shape[-1]))
     asked = Asked(
         network=network,
         inputs=inputs,

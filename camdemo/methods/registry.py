@@ -42,7 +42,7 @@ class Method:
         where: the layers (of a pixel method, the networks) at which it is there, and ...
         reason: ... what holds of those, in words that follow "it needs".
         settings: of a pixel method, what can be chosen; each has its name.
-        forwards: what it costs with some settings on an input of some pixels a side, in forwards
+        forwards: what it costs with some settings on an input of some height and width, in forwards
             of the network; a way back counts as one.
     """
 
@@ -59,7 +59,9 @@ class Method:
     where: Callable[[Any], bool] = lambda _layer: True
     reason: str = ""
     settings: tuple[Option, ...] = ()
-    forwards: Callable[[Settings, int], int] = lambda _settings, _side: 2  # there and back
+    forwards: Callable[[Settings, tuple[int, int]], int] = lambda _settings, _shape: (
+        2
+    )  # there and back
 
     @property
     def is_pixel(self) -> bool:
@@ -115,7 +117,7 @@ def table(kind: Kind) -> str:
         row = [f"`{each.name}`", each.title, each.formula, each.paper, each.use, each.note]
         if kind == "pixel":
             chosen = [f"`{one.name}` {one.default_text}" for one in each.settings]
-            row += [", ".join(chosen), f"{each.forwards(each.set({}), 224)}"]
+            row += [", ".join(chosen), f"{each.forwards(each.set({}), (224, 224))}"]
         rows.append(row)
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

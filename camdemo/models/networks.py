@@ -72,6 +72,6 @@ def twin(model: nn.Module) -> nn.Module:
 
 
 def logits(model: nn.Module, batch: np.ndarray) -> np.ndarray:
-    """What the network answers a batch: float32 (n, 3, side, side) -> (n, labels)."""
+    """What the network answers a batch: float32 (n, 3, h, w) -> (n, labels)."""
     with torch.inference_mode():
         return model(torch.from_numpy(batch)).numpy()

@@ -111,12 +111,23 @@ def _checked(given: Transform) -> Transform:
     if min(std) <= 0:
         raise CamdemoError("A standard deviation of the transform is 0 or less: it divides.")
     resize, crop = _size("resize", given.resize), _size("crop", given.crop)
+    if isinstance(resize, tuple) and not isinstance(crop, tuple):
+        raise CamdemoError(
+            "The transform resizes to a height and a width, and crops a square of that. Give one "
+            "number to resize, the shorter side, or two to crop as well."
+        )
     return Transform(resize, crop, given.interpolation, mean, std)
 
 
-def _size(name: str, given: object) -> int:
-    if isinstance(given, tuple) and len(set(given)) == 1:
-        given = given[0]
+def _size(name: str, given: object) -> int | tuple[int, int]:
+    """A side in pixels, or height and width."""
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        if len(given) != 2:
+            raise CamdemoError(
+                f"The transform's {name} is {shorten(given)}: give height and width."
+            )
+        height, width = (cast(int, _size(name, each)) for each in given)
+        return height if height == width else (height, width)
     side = as_integer(given)
     if side is None or not 1 <= side <= _LARGEST:
         raise RangeError(f"the transform's {name}", given, 1, _LARGEST)
@@ -139,12 +150,11 @@ def _numbers(name: str, given: object) -> tuple[float, ...]:
 
 def _of_timm(config: Mapping[str, Any]) -> Transform:
     """timm's record of a network: the size before the crop as timm's own `create_transform`."""
-    _, height, width = config["input_size"]
+    _, *size = config["input_size"]
     share = config.get("crop_pct") or 0.875
-    resize = math.floor(height / share)
     if config.get("crop_mode") == "squash":
-        return _made((height, width), (height, width), config)
-    return _made(resize, (height, width), config)
+        return _made(size, size, config)
+    return _made([math.floor(side / share) for side in size], size, config)
 
 
 def _made(resize: Any, crop: Any, config: Mapping[str, Any]) -> Transform:
@@ -165,7 +175,7 @@ def _of_preset(given: Any) -> Transform:
 
 
 def _one(size: Any) -> Any:
-    """A size, of [224] the one that it has, and of a square its side."""
+    """A size: of [224] the one that it has, of a square its side, else height and width."""
     sizes = list(size) if isinstance(size, Sequence) else [size]
     return sizes[0] if len(set(sizes)) == 1 else tuple(sizes)
 
@@ -182,10 +192,10 @@ def _of_steps(given: object) -> tuple[Transform, str]:
         found |= _of_step(step)
     if "resize" not in found:
         raise CamdemoError(f"The transform resizes nothing, so its size is not known. {_INSTEAD}")
-    note = ""
+    note = _SQUEEZES if found.pop("squeezes", False) else ""
     if "crop" not in found:
         found["crop"] = found["resize"]
-        note = "Its transform crops nothing: of a photo that is no square the middle is taken."
+        note = note or _CROPS_NOTHING
     grey = found.pop("grey", False)
     found = {"mean": (0.0,) * (1 if grey else 3), "std": (1.0,) * (1 if grey else 3)} | found
     if grey and len(found["mean"]) != 1:
@@ -211,8 +221,16 @@ def _of_step(step: Any) -> dict[str, Any]:
             f"validation, without anything random. {_INSTEAD}"
         )
     how, size = getattr(step, "interpolation", "bilinear"), step.size
-    whole = kind == "Resize" and isinstance(size, Sequence) and len(size) > 1  # squeezed
-    return {"resize": tuple(size) if whole else _one(size), "interpolation": _interpolation(how)}
+    found = {"resize": _one(size), "interpolation": _interpolation(how)}
+    squeezes = kind == "Resize" and isinstance(size, Sequence) and len(size) > 1
+    return found | {"squeezes": True} if squeezes else found
+
+
+_CROPS_NOTHING = "Its transform crops nothing: of a photo of another shape the middle is taken."
+_SQUEEZES = (
+    "Its transform squeezes a photo into the input's shape: the middle of it is taken, unsqueezed; "
+    'the framing "whole" squeezes.'
+)
 
 
 def _steps(given: object) -> Iterator[Any]:

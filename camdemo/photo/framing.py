@@ -36,10 +36,10 @@ def seen_region(size: tuple[int, int], transform: Transform, framing: Framing) -
 
     "crop": as the weights were validated: the photo is resized until its shorter side has
     `transform.resize` pixels, and the middle is cut out (torchvision's Resize and CenterCrop,
-    with their rounding). "whole": the entire photo, squeezed into a square. "fit": the square in
-    which the photo lies unsqueezed, between two bars; it reaches beyond the photo, so that an
-    edge is negative and the opposite one lies past the photo's. A Box: this frame, squeezed into
-    a square.
+    with their rounding). "whole": the entire photo, squeezed into the input's shape, which is
+    mostly a square. "fit": the frame of that shape in which the photo lies unsqueezed, between two
+    bars; it reaches beyond the photo, so that an edge is negative and the opposite one lies past
+    the photo's. A Box: this frame, squeezed into the input's shape.
 
     Raises:
         ChoiceError: another framing.
@@ -51,35 +51,47 @@ def seen_region(size: tuple[int, int], transform: Transform, framing: Framing) -
     if framing == "whole":
         return (0.0, 0.0, float(width), float(height))
     if framing == "fit":
-        part, side = photo_part(size, transform, framing), transform.crop
-        left, right = (edge * width / part.width for edge in (-part.left, side - part.left))
-        top, bottom = (edge * height / part.height for edge in (-part.top, side - part.top))
+        part, (_, rows, columns) = photo_part(size, transform, framing), transform.shape
+        left, right = (edge * width / part.width for edge in (-part.left, columns - part.left))
+        top, bottom = (edge * height / part.height for edge in (-part.top, rows - part.top))
         return (left, top, right, bottom)
     if framing != "crop":
         raise ChoiceError("framing", framing, question.FRAMINGS)
-    short, long = sorted(size)
-    long_resized = int(transform.resize * long / short)
-    resized_width = transform.resize if width <= height else long_resized
-    resized_height = long_resized if width <= height else transform.resize
-    left = round((resized_width - transform.crop) / 2) * width / resized_width
-    top = round((resized_height - transform.crop) / 2) * height / resized_height
-    right = left + transform.crop * width / resized_width
-    bottom = top + transform.crop * height / resized_height
+    (_, rows, columns), resized = transform.shape, _resized(size, transform.resize)
+    left = round((resized[0] - columns) / 2) * width / resized[0]
+    top = round((resized[1] - rows) / 2) * height / resized[1]
+    right = left + columns * width / resized[0]
+    bottom = top + rows * height / resized[1]
     return (left, top, right, bottom)
+
+
+def _resized(size: tuple[int, int], to: int | tuple[int, int]) -> tuple[int, int]:
+    """Width and height of the photo before the middle is cut out, rounded as by those who trained:
+    torchvision's Resize to a shorter side, timm's ResizeKeepRatio to what must be covered."""
+    width, height = size
+    if isinstance(to, tuple):
+        factor = min(height / to[0], width / to[1])
+        return round(width / factor), round(height / factor)
+    short, long = sorted(size)
+    long_resized = int(to * long / short)
+    return (to, long_resized) if width <= height else (long_resized, to)
 
 
 def photo_part(size: tuple[int, int], transform: Transform, framing: Framing) -> Box:
     """The pixels of the network's input that show the photo: all, but for the bars of "fit".
 
-    There the photo's longer side has the input's length, and the photo lies in the middle. Of a
-    very long photo one row or column is left, which is wider than it should be.
+    There the photo is as large as the input lets it be, and lies in the middle. Of a very long
+    photo one row or column is left, which is wider than it should be.
     """
-    side = transform.crop
+    (width, height), (_, rows, columns) = size, transform.shape
     if framing != "fit":
-        return Box(0, 0, side, side)
-    width, height = (max(1, round(side * edge / max(size))) for edge in size)
-    left, top = (side - width) // 2, (side - height) // 2
-    return Box(left, top, left + width, top + height)
+        return Box(0, 0, columns, rows)
+    if width * rows >= height * columns:
+        across, down = columns, max(1, round(columns * height / width))
+    else:
+        across, down = max(1, round(rows * width / height)), rows
+    left, top = (columns - across) // 2, (rows - down) // 2
+    return Box(left, top, left + across, top + down)
 
 
 def _checked(frame: Box, width: int, height: int) -> tuple[float, ...]:

@@ -20,7 +20,7 @@ _WORTH_THREADS = 2_000_000  # pixels from which two threads are faster
 
 
 def prepare(image: Image.Image, framing: Framing, spec: ModelSpec) -> np.ndarray:
-    """What the network is given: float32 of shape (1, 3, crop, crop), normalised.
+    """What the network is given: float32 of shape (1, 3, height, width), normalised.
 
     The transform and the training mean are those of `spec`.
 
@@ -39,22 +39,23 @@ def prepare(image: Image.Image, framing: Framing, spec: ModelSpec) -> np.ndarray
         ChoiceError, RegionError: see `seen_region`.
     """
     transform = spec.transform
-    resample, side = Image.Resampling[transform.interpolation.upper()], transform.crop
+    resample = Image.Resampling[transform.interpolation.upper()]
+    _, rows, columns = transform.shape
     left, top, right, bottom = seen_region(image.size, transform, framing)
-    width = round(image.width * side / (right - left))  # of the whole photo, resized
-    height = round(image.height * side / (bottom - top))
+    width = round(image.width * columns / (right - left))  # of the whole photo, resized
+    height = round(image.height * rows / (bottom - top))
     part = photo_part(image.size, transform, framing)
     if isinstance(framing, Box):
-        pixels = _resize(image, framing, (side, side), resample)
+        pixels = _resize(image, framing, (columns, rows), resample)
     elif framing == "fit":
         pixels = _resize(image, Box(0, 0, *image.size), (part.width, part.height), resample)
-    elif max(width, height) <= _LONGEST * side:
+    elif width <= _LONGEST * columns and height <= _LONGEST * rows:
         x, y = round(left * width / image.width), round(top * height / image.height)
         photo = _resize(image, Box(0, 0, *image.size), (width, height), resample)
-        pixels = photo.crop((x, y, x + side, y + side))
+        pixels = photo.crop((x, y, x + columns, y + rows))
     else:
-        pixels = image.resize((side, side), resample, box=(left, top, right, bottom))
-    values = np.full((side, side, 3), spec.training_mean, np.float32)
+        pixels = image.resize((columns, rows), resample, box=(left, top, right, bottom))
+    values = np.full((rows, columns, 3), spec.training_mean, np.float32)
     values[part.slices] = np.asarray(pixels, dtype=np.float32) / np.float32(255)
     values = in_channels(values, len(transform.mean))
     mean, std = (np.array(each, np.float32) for each in (transform.mean, transform.std))
@@ -65,7 +66,7 @@ def picture(inputs: np.ndarray, transform: Transform) -> Image.Image:
     """What a network is given, as a picture: RGB, of the input's size; opacity is left away.
 
     Args:
-        inputs: float32 (1, channels, side, side), normalised with `transform`.
+        inputs: float32 (1, channels, h, w), normalised with `transform`.
     """
     mean, std = (np.array(each, np.float32) for each in (transform.mean, transform.std))
     values = inputs[0].transpose(1, 2, 0) * std + mean

@@ -56,8 +56,8 @@ class Asked:
         return Rivals(tuple(one.index for one in self.versus), self.strength)
 
     def _on_photo(self, mask: np.ndarray) -> np.ndarray:
-        side = self.inputs.shape[-1]
-        return hiding.check(hiding.on_photo(hiding.check(mask, side), self.part), side)
+        shape = self.inputs.shape[-2:]
+        return hiding.check(hiding.on_photo(hiding.check(mask, shape), self.part), shape)
 
     def _filled(self, fill: Fill) -> np.ndarray:
         return hiding.filling(self.inputs, fill, self.model.transform, self.model.training_mean)

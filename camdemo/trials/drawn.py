@@ -77,8 +77,10 @@ class CurveTrials(Asked):
     ) -> Curve:
         steps = whole("number of steps", steps, 1, 200)
         count = whole("number of orders", count, 0, 100)
-        side = self.inputs.shape[-1]
-        down, across = (picture.shares(cells, side, "positive") for cells in self.cam.shape)
+        down, across = (
+            picture.shares(cells, pixels, "positive")
+            for cells, pixels in zip(self.cam.shape, self.inputs.shape[-2:], strict=True)
+        )
         growing = curves.draw(
             kind,
             lambda batch: self._probability(self._logits(batch)),

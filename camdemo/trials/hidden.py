@@ -24,7 +24,7 @@ class HidingTrials(Asked):
 
         Args:
             regions: a box or several in pixels of the photo, like `box`, which add up; or a mask
-                of the network's input, bool (side, side). What of it is not on the photo, as the
+                of the network's input, bool (h, w). What of it is not on the photo, as the
                 bars of "fit", is never hidden, nor does a random patch lie there.
             fill: what takes their place: "blur", "mean" (the mean colour of the photos that the
                 network was trained on) or "noise". It matters: see `hiding.filling`.
@@ -38,7 +38,7 @@ class HidingTrials(Asked):
             mask = regions
         else:
             boxes = [regions] if isinstance(regions, Box) else regions
-            mask = hiding.mask_of(boxes, self.box, self.inputs.shape[-1])
+            mask = hiding.mask_of(boxes, self.box, self.inputs.shape[-2:])
         mask = self._on_photo(mask)
         hidden = mask[self.part.slices].mean()
         now = self.without(mask, fill, keep)
@@ -59,7 +59,7 @@ class HidingTrials(Asked):
         """What the model answers when a part of what it saw is hidden.
 
         Args:
-            mask: bool (side, side), the pixels of the network's input; see `hiding.mask_of`.
+            mask: bool (h, w), the pixels of the network's input; see `hiding.mask_of`.
             fill: what takes their place, see `hiding.filling`.
             keep: whether these are kept, and the others hidden.
 

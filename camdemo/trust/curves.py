@@ -29,7 +29,7 @@ _ROUNDING = 1e-2  # of a probability; two answers to the same input differ by fa
 
 
 Kind = Literal["deletion", "insertion"]
-# float32 (n, 3, side, side) -> the probability of what is explained, float32 (n,)
+# float32 (n, 3, h, w) -> the probability of what is explained, float32 (n,)
 Probability = Callable[[np.ndarray], np.ndarray]
 
 
@@ -181,9 +181,9 @@ def draw(
     """The curve as it grows, after each batch of its points; without random orders.
 
     Args:
-        inputs: float32 (1, 3, side, side).
+        inputs: float32 (1, 3, h, w).
         heat: the map on the input's pixels, float (side, side).
-        filled: float32 (3, side, side), what is seen where pixels are gone or not yet there.
+        filled: float32 (3, h, w), what is seen where pixels are gone or not yet there.
         steps: how many times pixels go or come.
         part: the input's pixels that show the photo; None for all. What is beside it stays.
 

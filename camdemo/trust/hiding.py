@@ -16,11 +16,11 @@ from ..errors import ChoiceError, RegionError
 from ..question import FILLS
 from ..records import Box, Fill, Transform, finite, in_channels
 
-# float32 (n, 3, side, side) -> probabilities, float32 (n, labels)
+# float32 (n, 3, h, w) -> probabilities, float32 (n, labels)
 Score = Callable[[np.ndarray], np.ndarray]
 
 PLACES = 16  # random places of the yardstick, of at least as many that are allowed
-_BLUR = 10 / 224  # of the side; Fong and Vedaldi 2017, section 4.1, blur with 10 pixels of 224
+_BLUR = 10 / 224  # of the shorter side; Fong and Vedaldi 2017, section 4.1: 10 pixels of 224
 _MOST_PIECES = 32  # placed one by one; more than these are moved together
 
 
@@ -39,30 +39,32 @@ class Yardstick:
     overlap: float
 
 
-def mask_of(regions: Sequence[Box], box: Box, side: int) -> np.ndarray:
-    """The input's pixels whose centres lie in one of the regions, bool (side, side).
+def mask_of(regions: Sequence[Box], box: Box, shape: tuple[int, int]) -> np.ndarray:
+    """The input's pixels whose centres lie in one of the regions, bool (h, w).
 
     Args:
         regions: in pixels of the photo, like `box`.
-        box: the part of the photo that became the input of `side` x `side` pixels.
+        box: the part of the photo that became the input.
+        shape: height and width of that input.
 
     Raises:
         RegionError: a region has no area, or none of them is within what the model saw.
     """
-    x = box.left + (np.arange(side) + 0.5) * box.width / side
-    y = box.top + (np.arange(side) + 0.5) * box.height / side
-    mask = np.zeros((side, side), bool)
+    height, width = shape
+    x = box.left + (np.arange(width) + 0.5) * box.width / width
+    y = box.top + (np.arange(height) + 0.5) * box.height / height
+    mask = np.zeros(shape, bool)
     for region in regions:
         if region.width <= 0 or region.height <= 0:
             raise RegionError(f"The region {region.text} has no area.")
         rows = (y >= region.top) & (y < region.bottom)
         columns = (x >= region.left) & (x < region.right)
         mask |= rows[:, np.newaxis] & columns
-    return check(mask, side)
+    return check(mask, shape)
 
 
 def on_photo(masks: np.ndarray, part: Box | None) -> np.ndarray:
-    """What of the masks, bool (..., side, side), lies on this part of the input; None for all."""
+    """What of the masks, bool (..., h, w), lies on this part of the input; None for all."""
     if part is None:
         return masks
     inside = np.zeros(masks.shape[-2:], bool)
@@ -70,16 +72,16 @@ def on_photo(masks: np.ndarray, part: Box | None) -> np.ndarray:
     return masks & inside
 
 
-def check(mask: np.ndarray, side: int) -> np.ndarray:
+def check(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """The mask, if it is one that can be hidden.
 
     Raises:
-        RegionError: another shape or type than bool (side, side), or nothing in it.
+        RegionError: another shape or type than bool of this height and width, or nothing in it.
     """
-    if mask.dtype != bool or mask.shape != (side, side):
+    if mask.dtype != bool or mask.shape != shape:
         raise RegionError(
             f"A mask of type {mask.dtype} and shape {mask.shape} does not fit. "
-            f"Give bool values of shape ({side}, {side}), the network's input."
+            f"Give bool values of shape {shape}, the network's input."
         )
     if not mask.any():
         raise RegionError("Nothing of it is within what the model saw. Choose a part of that.")
@@ -89,13 +91,13 @@ def check(mask: np.ndarray, side: int) -> np.ndarray:
 def filling(
     inputs: np.ndarray, fill: Fill, transform: Transform, mean: Sequence[float]
 ) -> np.ndarray:
-    """What takes the place of hidden pixels, float32 (3, side, side), normalised like the input.
+    """What takes the place of hidden pixels, float32 (3, h, w), normalised like the input.
 
     The choice matters. The network never saw a flat or noisy patch in training, and such a
     patch can itself speak for a label. A blurred one still tells the colours.
 
     Args:
-        inputs: float32 (1, 3, side, side), normalised.
+        inputs: float32 (1, 3, h, w), normalised.
         fill: "blur" (the input itself, blurred beyond recognition), "mean" (the mean colour
             of the photos that the network was trained on), "noise" (random greys).
         transform: what `inputs` were normalised with.
@@ -106,18 +108,20 @@ def filling(
     """
     if fill not in FILLS:
         raise ChoiceError("fill", fill, FILLS)
-    side = inputs.shape[-1]
+    height, width = inputs.shape[-2:]
     if fill == "blur":
         pixels = np.ascontiguousarray(inputs[0].transpose(1, 2, 0))
-        blurred = cv2.GaussianBlur(pixels, (0, 0), sigmaX=_BLUR * side)
+        blurred = cv2.GaussianBlur(pixels, (0, 0), sigmaX=_BLUR * min(height, width))
         blurred = blurred.reshape(pixels.shape)  # one channel comes back without its axis
         return np.ascontiguousarray(blurred.transpose(2, 0, 1))
     if fill == "mean":
         colour = in_channels(np.array(mean, np.float32), inputs.shape[1])
-        values = np.broadcast_to(_by_channel(colour), (inputs.shape[1], side, side))
+        values = np.broadcast_to(_by_channel(colour), (inputs.shape[1], height, width))
     else:
-        greys = np.random.default_rng(0).random((1, side, side), np.float32)  # the same each time
-        values = np.broadcast_to(greys, (inputs.shape[1], side, side))
+        greys = np.random.default_rng(0).random(
+            (1, height, width), np.float32
+        )  # the same each time
+        values = np.broadcast_to(greys, (inputs.shape[1], height, width))
     return normalised(values, transform)
 
 
@@ -131,12 +135,12 @@ def _by_channel(values: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def occlude(inputs: np.ndarray, masks: np.ndarray, filled: np.ndarray) -> np.ndarray:
-    """A batch of the input with each of the masks hidden, float32 (n, 3, side, side).
+    """A batch of the input with each of the masks hidden, float32 (n, 3, h, w).
 
     Args:
-        inputs: float32 (1, 3, side, side).
-        masks: bool (n, side, side), true where the filling takes the pixel's place.
-        filled: float32 (3, side, side), see `filling`.
+        inputs: float32 (1, 3, h, w).
+        masks: bool (n, h, w), true where the filling takes the pixel's place.
+        filled: float32 (3, h, w), see `filling`.
     """
     return np.where(masks[:, np.newaxis], filled[np.newaxis], inputs)
 
@@ -207,12 +211,12 @@ def elsewhere(mask: np.ndarray, count: int = PLACES, seed: int = 0) -> np.ndarra
     differ. A mask of more than 32 pieces moves as a whole, and comes in again at the opposite edge.
 
     Args:
-        mask: bool (side, side).
+        mask: bool (h, w).
         count: how many places.
         seed: of the random numbers: the same question has the same answer.
 
     Returns:
-        bool (count, side, side).
+        bool (count, h, w).
     """
     random = np.random.default_rng(seed)
     pieces = _pieces(mask)

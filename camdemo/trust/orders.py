@@ -59,8 +59,8 @@ def draw(
     """Random orders as they come; what all of them begin and end with is asked once.
 
     Args:
-        inputs: float32 (1, 3, side, side).
-        filled: float32 (3, side, side), what is seen where pixels are gone.
+        inputs: float32 (1, 3, h, w).
+        filled: float32 (3, h, w), what is seen where pixels are gone.
         steps: how many times pixels go.
         seed: of the random orders.
         part: the input's pixels that show the photo; None for all. What is beside it stays.

@@ -19,7 +19,7 @@ from .hiding import occlude
 GRID = 7  # patches of a side
 BATCH = 8  # inputs that are asked at once
 
-Answer = Callable[[np.ndarray], np.ndarray]  # float32 (n, 3, side, side) -> logits (n, labels)
+Answer = Callable[[np.ndarray], np.ndarray]  # float32 (n, 3, h, w) -> logits (n, labels)
 Progress = Callable[[int, int], None]  # inputs that have been answered, inputs in all
 Span = tuple[tuple[float, float], tuple[float, float]]  # rows and columns, from where to where
 WHOLE: Span = ((0, 1), (0, 1))  # as shares of the input
@@ -68,20 +68,22 @@ class Patches:
         return drop.reshape(len(self.fills), self.grid, self.grid)
 
 
-def masks(side: int, grid: int = GRID, part: Box | None = None) -> np.ndarray:
-    """The patches one by one, row by row: bool (grid * grid, side, side).
+def masks(shape: tuple[int, int], grid: int = GRID, part: Box | None = None) -> np.ndarray:
+    """The patches one by one, row by row: bool (grid * grid, h, w).
 
     Args:
+        shape: height and width of the input.
         part: the pixels that they cover; None for all.
     """
-    part = part or Box(0, 0, side, side)
-    found = np.zeros((grid, grid, side, side), bool)
+    height, width = shape
+    part = part or Box(0, 0, width, height)
+    found = np.zeros((grid, grid, height, width), bool)
     rows, columns = (np.arange(size) * grid // size for size in (part.height, part.width))
     which = np.arange(grid)[:, np.newaxis]
     found[:, :, *part.slices] = (rows == which)[:, np.newaxis, :, np.newaxis] & (columns == which)[
         :, np.newaxis
     ]
-    return found.reshape(grid * grid, side, side)
+    return found.reshape(grid * grid, height, width)
 
 
 def means(cam: np.ndarray, grid: int = GRID, span: Span = WHOLE) -> np.ndarray:
@@ -111,17 +113,17 @@ def hide_each(
     """Hide each patch by itself, and ask.
 
     Args:
-        inputs: float32 (1, 3, side, side).
-        fillings: what takes a patch's place, float32 (3, side, side) each.
+        inputs: float32 (1, 3, h, w).
+        fillings: what takes a patch's place, float32 (3, h, w) each.
         progress: called after each batch.
         part: the input's pixels that show the photo, which the patches cover; None for all.
 
     Raises:
         CamdemoError: an answer that is no number.
     """
-    side = inputs.shape[-1]
-    part = part or Box(0, 0, side, side)
-    hidden = masks(side, grid, part)
+    height, width = inputs.shape[-2:]
+    part = part or Box(0, 0, width, height)
+    hidden = masks((height, width), grid, part)
     total = 1 + len(fillings) * len(hidden)
     whole = finite(answer(inputs))[0]
     without: list[np.ndarray] = []
@@ -132,5 +134,5 @@ def hide_each(
             if progress:
                 progress(1 + len(without), total)
     shape = len(fillings), len(hidden), -1
-    span = (part.top / side, part.bottom / side), (part.left / side, part.right / side)
+    span = (part.top / height, part.bottom / height), (part.left / width, part.right / width)
     return Patches(whole, np.stack(without).reshape(shape), tuple(fillings), span)

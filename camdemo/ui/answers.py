@@ -229,7 +229,7 @@ class Answers:
     def _hidden(self, question: Any) -> tuple[Finding, np.ndarray, tuple[Any, bool]]:
         """Whom to ask, the mask, and what becomes of it: fill and keep."""
         finding = self._find(question).finding
-        mask = questions.mask(question, finding.inputs.shape[-1])
+        mask = questions.mask(question, finding.inputs.shape[-2:])
         return finding, mask, (question.get("fill"), question.get("keep") is True)
 
     @answers("look")

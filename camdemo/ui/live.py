@@ -32,8 +32,8 @@ class Live:
 
         The question comes from outside: {"frame": base64 of a JPEG of at most 512 pixels a side,
         "model", "layer", "method", "target", "framing", each as for `Answers.open`}. The answer
-        has {"box": in pixels of the frame, "labels", "maps", "target", "model", "side", "part",
-        "layer", "method", "framing"}, and where no layer was named all "layers", too.
+        has {"box": in pixels of the frame, "labels", "maps", "target", "model", "input_size",
+        "part", "layer", "method", "framing"}, and where no layer was named all "layers", too.
         """
         asked = self.explainer.opening(questions.explain(question))
         asked = {name: asked[name] for name in asked if name not in ("versus", "strength")}
@@ -41,7 +41,7 @@ class Live:
         note(**facts_of(found))
         return {
             "model": scene.model(found.model),
-            "side": found.inputs.shape[-1],
+            "input_size": found.inputs.shape[:1:-1],
             "framing": found.framing_text,
             "box": scene.edges(found.box),
             "part": scene.edges(found.part),

@@ -269,21 +269,22 @@ def after(question: Mapping[str, Any]) -> int:
     return version
 
 
-def mask(question: Mapping[str, Any], side: int) -> np.ndarray:
-    """A mask from the base64 of its bits, row by row: bool (side, side).
+def mask(question: Mapping[str, Any], shape: tuple[int, int]) -> np.ndarray:
+    """A mask from the base64 of its bits, row by row: bool of that height and width.
 
     Raises:
         CamdemoError: something else.
     """
-    text, length = question.get("mask"), (side * side + 7) // 8
+    height, width = shape
+    text, length = question.get("mask"), (height * width + 7) // 8
     if isinstance(text, str) and len(text) == 4 * ((length + 2) // 3):
         try:
             packed = np.frombuffer(base64.b64decode(text, validate=True), np.uint8)
         except ValueError:
             packed = np.empty(0, np.uint8)
         if packed.size == length:
-            return np.unpackbits(packed, count=side * side).astype(bool).reshape(side, side)
-    raise CamdemoError(f"The mask must be base64 of {side} x {side} bits.")
+            return np.unpackbits(packed, count=height * width).astype(bool).reshape(shape)
+    raise CamdemoError(f"The mask must be base64 of {width} x {height} bits.")
 
 
 def _is_list_of(values: Any, *kinds: type) -> bool:

@@ -13,7 +13,7 @@ from ..options import plain
 from . import scene
 from .scene import Scene
 
-_SIDE = 224  # pixels a side of most networks' inputs, for what methods cost
+_SHAPE = 224, 224  # of most networks' inputs, for what methods cost
 STATIC = Path(__file__).parent / "static"
 # What a server takes, and so what a viewer asks for.
 MOST = 8  # layers or labels in one question
@@ -90,7 +90,7 @@ def options() -> dict[str, Any]:
         {name: getattr(method, name) for name in facts}
         | {
             "settings": [plain(each) for each in method.settings],
-            "forwards": method.forwards(method.set({}), _SIDE),
+            "forwards": method.forwards(method.set({}), _SHAPE),
         }
         for method in methods.all()
     )

@@ -162,7 +162,7 @@ class Scene:
         predictions: the labels on the page, each once.
         target, versus: the label that is explained, and those that it is compared with.
         strength: how much of the mean of their logits is subtracted, 0 to 1.
-        side: pixels of the network's input, each way.
+        input_size: width and height of the network's input.
         maps: see `packets`.
         exact: those of the picture that is shown which `maps` has averaged or rounded, as they
             are: for a file, whose reader can ask nobody for them.
@@ -188,7 +188,7 @@ class Scene:
     natural_box: Box
     part: Box
     model: ModelSpec
-    side: int
+    input_size: tuple[int, int]
     framing: str
     predictions: tuple[Prediction, ...]
     layers: tuple[LayerInfo, ...]
@@ -226,7 +226,7 @@ class Scene:
             "part": edges(self.part),
             "model": model(self.model),
             "mean": [round(255 * share) for share in self.model.training_mean],
-            "side": self.side,
+            "input_size": self.input_size,
             "framing": self.framing,
             "labels": labels(self.predictions),
             "layers": layers(self.layers),

@@ -92,7 +92,7 @@ def test_dragging_hides_a_box(viewer: Page, questions: list, lion: Explanation) 
     first, second = questions
     assert [first["asked"], second["asked"]] == ["scene_hide", "scene_hide_elsewhere"]
     # The mask is the region that was dragged: 256 x 256 pixels have the photo.
-    mask, expected = mask_in(first), hiding.mask_of([Box(96, 32, 160, 128)], lion.box, SIDE)
+    mask, expected = mask_in(first), hiding.mask_of([Box(96, 32, 160, 128)], lion.box, (SIDE, SIDE))
     assert (mask != expected).mean() < 0.01
     # The answer is Python's.
     answer = lion.hide(mask)

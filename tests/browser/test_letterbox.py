@@ -45,7 +45,9 @@ def test_no_region_reaches_into_a_bar(alone: Page, photo: str) -> None:
     assert mask_of(alone, [{"rects": [[-99, -99, 900, -1], [-99, -99, -1, 900]]}]) is None
     # A box on the photo is Python's, but for the edge of a pixel.
     boxed = mask_of(alone, [{"rects": [[100, 50, 200, 250]]}])
-    assert (boxed != hiding.mask_of([Box(100, 50, 200, 250)], explained.box, 224)).mean() < 0.01
+    assert (
+        boxed != hiding.mask_of([Box(100, 50, 200, 250)], explained.box, (224, 224))
+    ).mean() < 0.01
 
 
 @pytest.mark.parametrize("photo", [WIDE, TALL])

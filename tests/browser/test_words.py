@@ -35,7 +35,7 @@ def page(alone: Page) -> Page:
           window.mapOf = (rows) => ({
             height: rows.length, width: rows[0].length, values: Float32Array.from(rows.flat()),
           });
-          window.WHOLE = { part: [0, 0, 1, 1], side: 1 }; // of a scene without bars
+          window.WHOLE = { part: [0, 0, 1, 1], input_size: [1, 1] }; // of a scene without bars
         }"""
     )
     return alone

@@ -59,9 +59,9 @@ function onPicture([left, top, right, bottom], { width, height }) {
  * The cells of a map that lie on the photo: first and last edge of them each way, in cells. All but
  * for the bars of "fit", where an edge may run through a cell.
  */
-function cellsOnPhoto({ height, width }, { part: [left, top, right, bottom], side }) {
-  const edges = (cells, first, last) => [(first * cells) / side, (last * cells) / side];
-  return { across: edges(width, left, right), down: edges(height, top, bottom) };
+function cellsOnPhoto({ height, width }, { part: [left, top, right, bottom], input_size: [wide, high] }) {
+  const edges = (cells, pixels, ...ends) => ends.map((end) => (end * cells) / pixels);
+  return { across: edges(width, wide, left, right), down: edges(height, high, top, bottom) };
 }
 
 /** The cell of a map at a place of it, 0 to 1 across and down: {row, column, place}, of which that stays in another map. */

@@ -26,7 +26,7 @@ function layerTitle(layers, layer) {
 
 /** Where a map of a state lies: a layer, or the input itself. */
 function placeTitle({ scene, method, known }, layer) {
-  return isPixel(method) ? `Input · ${scene.side} x ${scene.side}` : layerTitle(scene.layers, layer);
+  return isPixel(method) ? `Input · ${[...scene.input_size].reverse().join(" x ")}` : layerTitle(scene.layers, layer);
 }
 
 /** The filmstrip: the stages, and all layers at once. */

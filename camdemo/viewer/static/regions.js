@@ -42,17 +42,17 @@ function traceRegions(context, regions) {
  * The network's input pixels that lie in a region by at least half: base64 of their bits, row by
  * row; null when there are none. Bars beside the photo are never among them.
  */
-function maskOf(regions, { box: [left, top, right, bottom], part, side }) {
-  const context = make("canvas", { width: side, height: side }).getContext("2d");
+function maskOf(regions, { box: [left, top, right, bottom], part, input_size: [width, height] }) {
+  const context = make("canvas", { width, height }).getContext("2d");
   context.beginPath();
   context.rect(part[0], part[1], part[2] - part[0], part[3] - part[1]);
   context.clip();
-  context.scale(side / (right - left), side / (bottom - top));
+  context.scale(width / (right - left), height / (bottom - top));
   context.translate(-left, -top);
   traceRegions(context, regions);
-  const { data } = context.getImageData(0, 0, side, side);
-  const bytes = new Uint8Array((side * side + 7) >> 3);
-  for (let i = 0; i < side * side; i++) {
+  const { data } = context.getImageData(0, 0, width, height);
+  const bytes = new Uint8Array((width * height + 7) >> 3);
+  for (let i = 0; i < width * height; i++) {
     if (data[4 * i + 3] >= 128) bytes[i >> 3] |= 128 >> (i & 7);
   }
   return bytes.some((byte) => byte) ? btoa(String.fromCharCode(...bytes)) : null;

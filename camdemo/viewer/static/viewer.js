@@ -237,8 +237,7 @@ function mountViewer(root, host) {
 
   /** What the model sees through a frame that is being moved, until it rests. */
   function glance(box, { labels, maps, target }) {
-    const { side } = state.scene;
-    state.scene = { ...state.scene, box, part: [0, 0, side, side], labels };
+    state.scene = { ...state.scene, box, part: [0, 0, ...state.scene.input_size], labels };
     state.target = target;
     state.known = knownOf({ maps });
     state.revision++;

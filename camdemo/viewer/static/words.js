@@ -87,14 +87,14 @@ const ENLARGED = 1.25; // from that on: a photo as large as the input is enlarge
 const MOSTLY_BARS = 0.5; // of the input
 
 /** What must be known of a photo of which the model sees few pixels, or little; else empty. */
-function describeSource({ side, part, natural_box: [left, top, right, bottom] }) {
+function describeSource({ input_size: [wide, high], part, natural_box: [left, top, right, bottom] }) {
   const [width, height] = [right - left, bottom - top];
-  const bars = 1 - ((part[2] - part[0]) * (part[3] - part[1])) / side ** 2;
+  const bars = 1 - ((part[2] - part[0]) * (part[3] - part[1])) / (wide * high);
   const told = [];
   if (bars > MOSTLY_BARS) told.push(`${percentText(bars)} of what the model sees are bars beside the photo.`);
-  if (Math.sqrt(width * height) * ENLARGED < side) {
-    const seen = [Math.round((width * (part[2] - part[0])) / side), Math.round((height * (part[3] - part[1])) / side)];
-    told.push(`The model sees ${seen.join(" x ")} pixels, enlarged to ${side} x ${side}: the map is no finer than they are.`);
+  if (Math.sqrt(width * height) * ENLARGED < Math.sqrt(wide * high)) {
+    const seen = [Math.round((width * (part[2] - part[0])) / wide), Math.round((height * (part[3] - part[1])) / high)];
+    told.push(`The model sees ${seen.join(" x ")} pixels, enlarged to ${wide} x ${high}: the map is no finer than they are.`);
   }
   return told.join(" ");
 }
