@@ -123,9 +123,7 @@ def _size(name: str, given: object) -> int | tuple[int, int]:
     """A side in pixels, or height and width."""
     if isinstance(given, Sequence) and not isinstance(given, str):
         if len(given) != 2:
-            raise CamdemoError(
-                f"The transform's {name} is {shorten(given)}: give height and width."
-            )
+            raise CamdemoError(f"The transform's {name} is {shorten(given)}: give two numbers.")
         height, width = (cast(int, _size(name, each)) for each in given)
         return height if height == width else (height, width)
     side = as_integer(given)

@@ -218,7 +218,7 @@ def half_of(cam: np.ndarray, part: tuple[int, int, int, int], half: float) -> fl
 def test_evidence_in_the_bars_is_said(page: Page, part: tuple[int, int, int, int]) -> None:
     maps = [cam for cam in random_maps() if cam.shape in ((7, 7), (14, 14))]
     top, left, bottom, right = part
-    scene = {"part": [left, top, right, bottom], "side": 42}
+    scene = {"part": [left, top, right, bottom], "input_size": [42, 42]}
     call = "([maps, scene]) => maps.map((rows) => describe(mapOf(rows), 'lion', scene))"
     said = page.evaluate(call, [[cam.tolist() for cam in maps], scene])
     kinds = set()
@@ -249,7 +249,7 @@ def test_evidence_in_the_bars_is_said(page: Page, part: tuple[int, int, int, int
 
 def test_the_words_of_a_letterboxed_map_by_hand(page: Page) -> None:
     # Of 4 x 4 cells the first and the last row lie by three quarters in the bars.
-    scene = {"part": [0, 3, 16, 13], "side": 16}
+    scene = {"part": [0, 3, 16, 13], "input_size": [16, 16]}
     cam = [[4, 0, 0, 0], [0, 3, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
     call = "([rows, scene]) => describe(mapOf(rows), 'lion', scene)"
     # 3 of 7 lie in the bar. Of the 4 on the photo 1 is in the corner, and the other cell's 3 by
@@ -270,7 +270,7 @@ def test_the_words_of_a_letterboxed_map_by_hand(page: Page) -> None:
         "75 % of what speaks for tiger lies in the bars, outside of the photo. "
         "Most of the rest (100 %) lies in the lower right."
     )
-    scene = {"part": [0, 4, 16, 12], "side": 16}
+    scene = {"part": [0, 4, 16, 12], "input_size": [16, 16]}
     told = "100 % of what speaks for {} lies in the bars, outside of the photo."
     bars = [[4, 0, 0, 0], [0] * 4, [0] * 4, [0, 0, 0, -2]]
     assert page.evaluate(call, [bars, scene]) == " ".join(map(told.format, ("lion", "tiger")))
