@@ -7,6 +7,7 @@
     ├── RegionError     a part of the photo that can't be framed or hidden
     ├── WeightsError    a model's weights can't be had
     ├── SettingError    an environment variable that can't be understood
+    ├── Busy            too many ask at the moment
     └── Abandoned       the work was dropped, since nobody waits for it any more
 
 Every message says what was given, what is allowed and what to do next. The page, the API and
@@ -47,6 +48,13 @@ class WeightsError(CamdemoError):
 
 class SettingError(CamdemoError):
     """An environment variable that can't be understood."""
+
+
+class Busy(CamdemoError):
+    """Too many ask at the moment."""
+
+    def __init__(self) -> None:
+        super().__init__("Many are asking at the moment. Try again in a minute.")
 
 
 class Abandoned(CamdemoError):

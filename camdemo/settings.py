@@ -63,7 +63,7 @@ class Settings:
     max_queue: int = option(
         200,
         "Waiting questions",
-        "how many questions may wait; the next one is told to come back",
+        "how many questions of a kind may wait; the next one is told to come back",
         kind="whole",
         low=1,
         high=_MOST,

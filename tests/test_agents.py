@@ -21,6 +21,7 @@ from camdemo.options import of
 from camdemo.question import Hiding, Look, Question
 from camdemo.ui.agents import Agents
 from camdemo.ui.page import build_demo
+from camdemo.ui.server.admission import Admission
 from camdemo.ui.server.launching import launch_options
 from tests.served import run
 
@@ -39,8 +40,9 @@ def explainer() -> Explainer:
 def address(explainer: Explainer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
+        agents = Agents(explainer, Admission(explainer.settings))
         demo = build_demo(explainer)
-        how = launch_options(explainer, Agents(explainer)) | {"server_name": "127.0.0.1"}
+        how = launch_options(explainer, agents) | {"server_name": "127.0.0.1"}
         _, address, _ = demo.queue().launch(prevent_thread_lock=True, quiet=True, **how)
         yield address.rstrip("/")
         demo.close()

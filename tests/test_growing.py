@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from camdemo import Settings
 from camdemo.engine.protocol import Asker, asker
 from camdemo.errors import Abandoned, CamdemoError
 from camdemo.ui import growing
 from camdemo.ui.growing import Growing, Tell
+from camdemo.ui.server.admission import Admission
 
 
 @contextmanager
@@ -42,7 +44,7 @@ def steps(go: threading.Semaphore, runs: list[str]) -> Callable[[Tell], dict[str
 
 def test_it_grows_and_is_kept() -> None:
     go, runs = threading.Semaphore(0), []
-    watched, compute = Growing(), steps(go, runs)
+    watched, compute = Growing(Admission(Settings())), steps(go, runs)
     versions = []
     with asking():
         for number in (1, 2, 3):
@@ -62,7 +64,7 @@ def test_it_grows_and_is_kept() -> None:
 
 def test_two_who_watch_share_one_computation() -> None:
     go, runs = threading.Semaphore(1), []
-    watched, compute = Growing(), steps(go, runs)
+    watched, compute = Growing(Admission(Settings())), steps(go, runs)
     found: list[Any] = []
 
     def watch() -> None:
@@ -82,7 +84,7 @@ def test_two_who_watch_share_one_computation() -> None:
 def test_what_nobody_watches_ends_and_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(growing, "_PATIENCE", 0.0)
     go, runs, ended = threading.Semaphore(0), [], threading.Event()
-    watched, inner = Growing(), steps(go, runs)
+    watched, inner = Growing(Admission(Settings())), steps(go, runs)
 
     def compute(tell: Tell) -> dict[str, Any]:
         try:
@@ -109,7 +111,7 @@ def test_what_nobody_watches_ends_and_begins_anew(monkeypatch: pytest.MonkeyPatc
     ("error", "says"), [(CamdemoError("It rains."), "It rains"), (ZeroDivisionError(), "Something")]
 )
 def test_what_fails_is_told_to_all_and_tried_again(error: Exception, says: str) -> None:
-    watched, tries = Growing(), []
+    watched, tries = Growing(Admission(Settings())), []
 
     def compute(tell: Tell) -> dict[str, Any]:
         tries.append(1)
@@ -124,11 +126,45 @@ def test_what_fails_is_told_to_all_and_tried_again(error: Exception, says: str) 
 
 
 def test_too_many_at_once_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(growing, "_MOST", 1)
-    go = threading.Semaphore(1)
-    watched = Growing()
-    with asking():
-        watched.watch("test", "one", steps(go, []), 0)
-        with pytest.raises(CamdemoError, match="Too many"):
-            watched.watch("test", "two", steps(go, []), 0)
-    go.release(2)
+    """Two are computed, a third waits, and begins when one has ended."""
+    monkeypatch.setattr(growing, "_HELD", 0.2)
+    go, runs = threading.Semaphore(0), []
+    watched = Growing(Admission(Settings(lanes=1, max_queue=4)))
+
+    def watch(name: str) -> str:
+        with asking(name):
+            return watched.watch("test", name, steps(go, runs), 0)["state"]
+
+    assert [watch(name) for name in ("ann", "ben", "cat")] == ["running"] * 3
+    assert sorted(runs) == ["ann", "ben"]
+    with pytest.raises(CamdemoError, match="Many are asking"):
+        watch("dan")
+    go.release(9)
+    for _ in range(100):
+        if watch("cat") == "ready":
+            break
+    assert runs[2:] == ["cat"]
+
+
+def test_who_watches_has_a_thread_and_only_so_many_have_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The others are told at once what there is."""
+    monkeypatch.setattr(growing, "_WATCHING", 1)
+    monkeypatch.setattr(growing, "_HELD", 60.0)
+    go, runs = threading.Semaphore(0), []
+    watched = Growing(Admission(Settings()))
+
+    def watch() -> dict[str, Any]:
+        with asking():
+            return watched.watch("test", "key", steps(go, runs), 0)
+
+    held = threading.Thread(target=watch)
+    held.start()
+    while not runs:
+        held.join(0.01)
+    assert watch() == {"version": 0, "state": "running"}
+    assert held.is_alive()
+    go.release(3)
+    held.join(30)
+    assert not held.is_alive()

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from gradio.media import get_image
 
 from benchmarks.visitor import Client, Refused
 from camdemo import Explainer, Explanation, Settings, WeightsError
+from camdemo.ui.answers import Answers
 from camdemo.ui.page import build_demo
 from camdemo.ui.server.launching import launch_options
 
-from .served import run
+from .served import arguments, run
 
 MODEL = "efficientnet_lite0"
 LION, TOWER = {"example": "Lion"}, {"example": "Tower"}
@@ -52,6 +55,20 @@ class Slow(Explainer):
         finally:
             with self._lock:
                 self.now -= 1
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """What a viewer asks for maps is answered as soon as this is set."""
+    gate = threading.Event()
+
+    def maps(_self: Answers, _question: Any) -> dict[str, Any]:
+        assert gate.wait(60)
+        return {"maps": []}
+
+    monkeypatch.setattr(Answers, "maps", maps)
+    yield gate
+    gate.set()
 
 
 @pytest.fixture
@@ -122,6 +139,58 @@ def test_a_page_opens_while_others_wait_for_models_and_turns(slow: Slow) -> None
     assert {answer["opening"] for answer in opened} == {"Lion"}
     assert sum(isinstance(answer, Refused) for answer in answers) == 40
     assert sum(isinstance(answer, dict) for answer in answers) == 18
+
+
+def test_a_flood_of_questions_is_refused_at_once_and_keeps_nobody_from_a_photo(
+    held: threading.Event, slow: Slow
+) -> None:
+    """Of 150 sessions twelve are at work and 48 wait, without a thread each."""
+
+    async def flood(client: Callable[[], Client]) -> tuple[int, list, dict]:
+        before = threading.active_count()
+        flooding = [asyncio.create_task(client().ask("scene_maps", {})) for _ in range(150)]
+        await until(lambda: sum(one.done() for one in flooding) == 90)
+        threads = threading.active_count() - before
+        late = client()
+        assert (await late.http.get("/")).status_code == 200
+        opening = asyncio.create_task(late.open(LION))
+        await until(lambda: slow.now == 1)
+        assert sum(one.done() for one in flooding) == 90
+        held.set()
+        slow.explaining.set()
+        return threads, await asyncio.gather(*flooding, return_exceptions=True), await opening
+
+    threads, answers, scene = visit(slow, flood)
+    assert threads < 100
+    refused = [str(one) for one in answers if isinstance(one, Refused)]
+    assert refused == ["Many are asking at the moment. Try again in a minute."] * 90
+    assert sum(isinstance(one, dict) for one in answers) == 60
+    assert scene["labels"][0]["label"] == "lion"
+
+
+def test_programs_pass_the_same_admission_and_have_no_visitors_place(slow: Slow) -> None:
+    async def flood(client: Callable[[], Client]) -> list:
+        one = client()
+        event = next(each for each in one.config["dependencies"] if each["api_name"] == "explain")
+        file = await one.upload(Path(get_image("lion.jpg")).read_bytes())
+
+        async def ask(number: int) -> Any:
+            given = arguments(one.config, file, target=str(number))
+            return await client().run(event["id"], given)
+
+        flooding = [asyncio.create_task(ask(number)) for number in range(30)]
+        await until(lambda: sum(one.done() for one in flooding) == 12)
+        assert slow.now == 6
+        mine = asyncio.create_task(client().open(LION))
+        await until(lambda: slow.now == 7)
+        slow.explaining.set()
+        await mine
+        return await asyncio.gather(*flooding, return_exceptions=True)
+
+    answers = visit(slow, flood)
+    assert sum(isinstance(one, list) for one in answers) == 18
+    refused = {str(one) for one in answers if isinstance(one, Refused)}
+    assert refused == {"Many are asking at the moment. Try again in a minute."}
 
 
 def test_what_a_link_asks_for_is_one_question(slow: Slow) -> None:

@@ -23,6 +23,7 @@ from camdemo.ui import seams
 from camdemo.ui.agents import Agents
 from camdemo.ui.page import build_demo
 from camdemo.ui.server import journal
+from camdemo.ui.server.admission import Admission
 from camdemo.ui.server.launching import launch_options
 from camdemo.ui.server.presence import Visitors
 
@@ -43,8 +44,9 @@ def page(folder: Path) -> Iterator[seams.Page]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder))
         explainer = Explainer(Settings(model=MODEL))
+        agents = Agents(explainer, Admission(explainer.settings))
         demo = build_demo(explainer)
-        options = launch_options(explainer, Agents(explainer)) | {"server_name": "127.0.0.1"}
+        options = launch_options(explainer, agents) | {"server_name": "127.0.0.1"}
         demo.queue().launch(prevent_thread_lock=True, quiet=True, **options)
         yield demo
         demo.close()
@@ -282,12 +284,12 @@ def test_the_api_by_curl_goes_through_the_queue(address: str) -> None:
 def test_every_event_runs_under_its_visitor(
     page: seams.Page, address: str, config: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sessions: list[str] = []
+    sessions: list[tuple[str, str]] = []
     real = Visitors.asking
 
-    def asking(self: Visitors, session: str) -> Any:
-        sessions.append(session)
-        return real(self, session)
+    def asking(self: Visitors, session: str, address: str) -> Any:
+        sessions.append((session, address))
+        return real(self, session, address)
 
     monkeypatch.setattr(Visitors, "asking", asking)
     event = named(config, "models")["id"]
@@ -301,8 +303,23 @@ def test_every_event_runs_under_its_visitor(
             return client.session
 
     session = run(visit())
-    assert sessions == [session, session]
+    assert sessions == [(session, "127.0.0.1")] * 2
     assert page.visitors._events == {}  # nobody is kept
+
+
+def test_nothing_is_made_or_kept_for_a_session(
+    page: seams.Page, address: str, config: dict
+) -> None:
+    """A client writes as many as it likes, and the last answer to each would be kept."""
+    viewer = Client(None, config).component("viewer")  # type: ignore[arg-type]
+    body = {"component_id": viewer, "fn_name": "page_waiting", "data": {}}
+    for number in range(20):
+        question = body | {"session_hash": f"session {number}"}
+        answer = httpx.post(f"{address}/gradio_api/component_server", json=question)
+        assert answer.json() == {"before": 0}
+    assert ask(address, named(config, "layers")["id"], ["mobilenet_v2"])
+    assert page.app.state_holder is page.state_holder
+    assert len(page.state_holder.session_data) == 1
 
 
 # --- lookups ---

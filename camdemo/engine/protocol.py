@@ -53,10 +53,12 @@ class Asker:
     Attributes:
         name: the same for all questions of one person.
         gone: set when nobody waits for this question's answer any more.
+        address: from where it was asked, as far as that is known.
     """
 
     name: str
     gone: Gone
+    address: str = ""
 
 
 # Set by who serves a request, for what is asked while it is served.

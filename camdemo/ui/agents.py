@@ -5,7 +5,6 @@ Needs the extra `mcp`.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import threading
 from collections.abc import Callable
@@ -15,16 +14,16 @@ from starlette.routing import Route
 
 from ..engine.protocol import Asker, asker
 from ..errors import CamdemoError, SettingError, shorten
+from .downloads import fetched
 from .errors import told
 from .server import journal
-from .server.turns import Turns
+from .server.admission import PROGRAM, Admission
 from .tools import tools
 
 if TYPE_CHECKING:
     from ..explainer import Explainer
 
 PATH = "/mcp"
-_AT_ONCE = 2  # as many as of the API's: programs that ask much don't take the places of visitors
 _INSTRUCTIONS = (
     "What an image classifier saw in a photo, and where it looked. Begin with `explain`; then test "
     "the map with `hide`: a part that mattered takes the label's probability with it. All maps are "
@@ -32,24 +31,25 @@ _INSTRUCTIONS = (
 )
 
 
-def _in_turn(
-    answer: Callable[..., Any], signature: inspect.Signature, turns: Turns
+def _admitted(
+    explainer: Explainer,
+    admission: Admission,
+    answer: Callable[..., Any],
+    signature: inspect.Signature,
 ) -> Callable[..., Any]:
-    """A tool that waits for its turn, is logged, and refuses in words."""
+    """A tool that waits for its place, is logged, and refuses in words."""
     from mcp.server.mcpserver.exceptions import ToolError
 
-    def answered(given: dict[str, Any]) -> Any:
+    async def tool(**given: Any) -> Any:
         token = asker.set(Asker("agents", threading.Event()))
         try:
-            with journal.request(f"agent {answer.__name__}"), turns.turn(asker.get()):
-                return answer(**given)
+            with journal.request(f"agent {answer.__name__}"):
+                await fetched(explainer, admission, given.get("model"))
+                return await admission.run(PROGRAM, 0, answer, **given)
         except CamdemoError as error:
             raise ToolError(told(error)) from error
         finally:
             asker.reset(token)
-
-    async def tool(**given: Any) -> Any:
-        return await asyncio.to_thread(answered, given)
 
     tool.__name__, tool.__doc__ = answer.__name__, inspect.getdoc(answer)
     tool.__signature__ = signature  # type: ignore[attr-defined]
@@ -57,13 +57,13 @@ def _in_turn(
     return tool
 
 
-def _server(explainer: Explainer) -> Any:
+def _server(explainer: Explainer, admission: Admission) -> Any:
     """The tools behind the protocol; an argument that there is not is refused, not passed over."""
     from mcp.server import MCPServer
     from mcp.server.mcpserver.exceptions import ToolError
 
-    turns = Turns(_AT_ONCE, explainer.settings.max_queue)
-    made = {name: _in_turn(*tool, turns) for name, tool in tools(explainer).items()}
+    offered = tools(explainer)
+    made = {name: _admitted(explainer, admission, *tool) for name, tool in offered.items()}
 
     class Server(MCPServer):
         async def call_tool(self, name: str, arguments: dict[str, Any], context: Any = None) -> Any:
@@ -88,14 +88,14 @@ class Agents:
         SettingError: the extra `mcp` is not installed.
     """
 
-    def __init__(self, explainer: Explainer) -> None:
+    def __init__(self, explainer: Explainer, admission: Admission) -> None:
         try:
             from mcp.server.transport_security import TransportSecuritySettings
         except ImportError as error:
             raise SettingError(
                 "Agents need the package mcp. Install it with: pip install 'camdemo[mcp]'"
             ) from error
-        server = _server(explainer)
+        server = _server(explainer, admission)
         # Each question stands for itself: there is no session that could pile up. Names of hosts
         # are the proxy's business: a page that is on this machine alone takes no other.
         host = explainer.settings.host

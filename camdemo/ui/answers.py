@@ -25,9 +25,10 @@ from ..records import Rivals
 from ..viewer import bundle
 from ..viewer.scene import Scene, base64_of, labels, packets
 from . import questions, saved
+from .downloads import lacks
 from .offers import GONE, Offers
+from .server.admission import DOWNLOAD, PHOTO, Admission
 from .server.journal import answers, facts_of, note
-from .server.turns import Turns
 
 if TYPE_CHECKING:
     from ..explainer import Explainer
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 _KEPT = 192  # findings, about 0.8 MB each
 _TOKENS = 4096  # a hall that clicks the same photo shares one finding
 EXPIRED = "This explanation is no longer on the server. Choose the photo again."
-# Photos that are decoded and explained at the same time: while one is computed, another is read.
-_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -56,15 +55,16 @@ _Answer = tuple["Finding", Scene]
 class Answers:
     """The latest scenes, each under a token. Safe to share between threads."""
 
-    def __init__(self, explainer: Explainer, offers: Offers) -> None:
+    def __init__(
+        self, explainer: Explainer, offers: Offers, admission: Admission | None = None
+    ) -> None:
         self.explainer = explainer
         self.offers = offers
         self._kept: _Kept = OrderedDict()
         self._deck: dict[str, _Open] = {}  # by the paths of its photos; never forgotten
         self._answers: OrderedDict[_Key, _Answer] = OrderedDict()
         self._lock = threading.Lock()
-        settings = explainer.settings
-        self._turns = Turns(_AT_ONCE * (settings.lanes or 1), settings.max_queue)
+        self.admission = admission or Admission(explainer.settings)
 
     def add_to_deck(self, name: str) -> None:
         """Compute a photo of the deck, a complete scene, and offer it.
@@ -114,7 +114,7 @@ class Answers:
 
         It is asked once a second, and so not logged.
         """
-        return {"before": self._turns.before(asker.get())}
+        return {"before": self.admission.before(asker.get())}
 
     def answer(
         self, path: str, model: str | None, question: Mapping[str, Any], **facts: Any
@@ -140,8 +140,10 @@ class Answers:
         note(bytes=len(content), remembered=True)
         found = self._remembered(key)
         if found is None:
-            self.explainer.fetch(model)  # a download would keep all others from their turn
-            with self._turns.turn(asker.get()):
+            if lacks(self.explainer, model):  # whoever waits for a download has no other's place
+                with self.admission.place(DOWNLOAD):
+                    self.explainer.fetch(model)
+            with self.admission.place(PHOTO, self.admission.size_of(content)):
                 found = self._remembered(key) or self._explained(content, key)
         finding, scene = found
         opened = _opened(finding, replace(scene, **facts))

@@ -11,9 +11,11 @@ import gradio as gr
 from .. import options
 from ..options import Option
 from ..question import Look, Question
+from .downloads import fetched
 from .errors import errors_for_client
 from .seams import AS_SENT, path_of
 from .server import journal
+from .server.admission import ANSWER, PROGRAM, Admission
 
 if TYPE_CHECKING:
     from ..explainer import Explainer
@@ -34,7 +36,7 @@ def arguments(look: type = Look) -> tuple[Option, ...]:
     return tuple(sorted(painted, key=lambda each: places.get(each.name, len(places))))
 
 
-def add_endpoints(explainer: Explainer) -> None:
+def add_endpoints(explainer: Explainer, admission: Admission) -> None:
     """Add the endpoints to the page that is being built; nothing of them is visible.
 
     The choices are plain text fields: a dropdown would refuse, with a message of its own,
@@ -42,7 +44,7 @@ def add_endpoints(explainer: Explainer) -> None:
     """
     offered = arguments()
 
-    def explain(image: Any, *given: Any) -> Any:
+    async def explain(image: Any, *given: Any) -> Any:
         """Explain a photo: the overlay, the five most probable labels, and all the numbers."""
         path = path_of(image)
         if path is None:
@@ -51,11 +53,14 @@ def add_endpoints(explainer: Explainer) -> None:
         with errors_for_client(), journal.request("api explain"):
             asked = options.read(Question, values)
             look = options.read(Look, values)
-            explanation = explainer.explain(path, **asdict(asked))
-            journal.note(**journal.facts_of(explanation))
-            picture = explanation.painted(look)
+            await fetched(explainer, admission, asked.model)
+            return await admission.run(PROGRAM, admission.size_of(path), answer, path, asked, look)
+
+    def answer(path: str, asked: Question, look: Look) -> tuple[Any, ...]:
+        explanation = explainer.explain(path, **asdict(asked))
+        journal.note(**journal.facts_of(explanation))
         scores = {shown.label: shown.probability for shown in explanation.predictions}
-        return picture, scores, explanation.summary(look.evidence)
+        return explanation.painted(look), scores, explanation.summary(look.evidence)
 
     # Gradio names the arguments after the function's own.
     names = ["image", *(each.name for each in offered)]
@@ -68,10 +73,11 @@ def add_endpoints(explainer: Explainer) -> None:
         """The models: name, title, source, size, input transform, and whether they are ready."""
         return [asdict(spec) for spec in explainer.models()]
 
-    def layers(model: str) -> list[dict]:
+    async def layers(model: str) -> list[dict]:
         """The layers of a model that can be explained, in the order of execution."""
         with errors_for_client():
-            return [asdict(layer) for layer in explainer.layers(model)]
+            found = await admission.run(ANSWER, 0, explainer.layers, model)
+        return [asdict(layer) for layer in found]
 
     with gr.Column(visible=False):
         inputs = [gr.Image(label="image", type="filepath"), *map(_field, offered)]
@@ -85,8 +91,7 @@ def add_endpoints(explainer: Explainer) -> None:
             inputs,
             outputs,
             api_name="explain",
-            concurrency_id="api",  # programs that ask much don't take the places of visitors
-            concurrency_limit=2,
+            concurrency_limit=None,  # the admission is the queue
             **AS_SENT,
         )
     gr.api(models, api_name="models", queue=False)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import Abandoned, CamdemoError, ChoiceError, WeightsError
 from ..records import ModelSpec
 from .errors import weights_told
+from .server.admission import DOWNLOAD, Admission
 from .server.journal import SORRY, answers, note, request
 from .server.presence import visitor
 
@@ -130,6 +131,22 @@ class Downloads:
                 raise
         with self._lock:
             download.state, download.error = state, error
+
+
+def lacks(explainer: Explainer, model: str | None) -> bool:
+    """Whether a model's weights must be downloaded first."""
+    return any(spec.name == model and not spec.ready for spec in explainer.models())
+
+
+async def fetched(explainer: Explainer, admission: Admission, model: str | None) -> None:
+    """Wait until a model's weights are here, for a program, which may ask at once.
+
+    Raises:
+        Busy: too many wait for downloads.
+        WeightsError: they can't be had.
+    """
+    if model is not None and lacks(explainer, model):
+        await admission.run(DOWNLOAD, 0, explainer.fetch, model)
 
 
 def _seen(spec: ModelSpec, download: _Download | None) -> dict[str, Any]:

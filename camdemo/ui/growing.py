@@ -15,12 +15,13 @@ from typing import Any
 
 from ..engine.protocol import NOBODY, Asker, asker
 from ..errors import Abandoned, CamdemoError
+from .server.admission import TEST, Admission
 from .server.journal import SORRY, request
 
 _KEPT = 512  # answers, a few KB each
-_MOST = 64  # computations at once
 _PATIENCE = 2.0  # seconds without anybody who watches; who does asks again at once
 _HELD = 5.0  # seconds for which a question is held when there is nothing new
+_WATCHING = 128  # questions that are held: each has a thread
 
 Tell = Callable[[dict[str, Any]], None]  # takes the answer as far as it is
 
@@ -45,9 +46,14 @@ class _Growth:
 
 
 class Growing:
-    """Safe to share between threads."""
+    """Safe to share between threads.
 
-    def __init__(self) -> None:
+    Args:
+        admission: where whatever is computed waits for its place.
+    """
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
         self._growths: OrderedDict[Hashable, _Growth] = OrderedDict()
         self._changed = threading.Condition()
 
@@ -76,7 +82,7 @@ class Growing:
             with self._changed:
                 growth = self._growths.get(key)
                 if growth is None:
-                    growth = self._begin(kind, key, compute, me.name)
+                    growth = self._begin(kind, key, compute, me)
                 self._growths.move_to_end(key)
                 self._wait(growth, me, after)
                 error, state = growth.error, "ready" if growth.ended else "running"
@@ -89,9 +95,11 @@ class Growing:
 
     def _wait(self, growth: _Growth, me: Asker, after: int) -> None:
         """Until there is more, or for a while; the lock is held before and after it."""
+        held = sum(len(one.watching) for one in self._growths.values())
         growth.watching.append(me)
         try:
-            self._changed.wait_for(lambda: growth.ended or growth.version > after, _HELD)
+            long = _HELD if held < _WATCHING else 0.0
+            self._changed.wait_for(lambda: growth.ended or growth.version > after, long)
         finally:
             growth.watching.remove(me)
             growth.left = time.monotonic()
@@ -103,14 +111,12 @@ class Growing:
             return growth.answer if growth and growth.ended and growth.error is None else None
 
     def _begin(
-        self, kind: str, key: Hashable, compute: Callable[[Tell], dict[str, Any]], name: str
+        self, kind: str, key: Hashable, compute: Callable[[Tell], dict[str, Any]], who: Asker
     ) -> _Growth:
-        if sum(not one.ended for one in self._growths.values()) >= _MOST:
-            raise CamdemoError("Too many people put maps to the test. Try again in a minute.")
         growth = self._growths[key] = _Growth()
         while len(self._growths) > _KEPT:
             self._growths.popitem(last=False)
-        what = (kind, key, growth, compute, Asker(name, growth))
+        what = (kind, key, growth, compute, Asker(who.name, growth, who.address))
         threading.Thread(target=self._compute, args=what, daemon=True).start()
         return growth
 
@@ -133,7 +139,7 @@ class Growing:
 
         error: Exception | None = None
         try:
-            with request(kind):  # which writes it into the log
+            with request(kind), self._admission.place(TEST):  # the first writes it into the log
                 tell(compute(tell))
         except CamdemoError as failed:
             error = failed

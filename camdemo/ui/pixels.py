@@ -9,11 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..engine.protocol import Asker, asker
+from ..engine.protocol import NOBODY, Asker, asker
 from ..errors import Abandoned, CamdemoError
 from ..records import INPUT
 from . import questions
 from .errors import told
+from .server.admission import PIXELS
 from .server.journal import SORRY, answers, note, request
 from .server.presence import visitor
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from ..finding import Finding
     from .answers import Answers
 
-_MOST = 64  # at once
 _EACH = 2  # at once for one visitor: the two halves of a comparison
 _SILENT = 20.0  # seconds; whoever waits asks three times a second, once in the background
 _KEPT = 256  # answers that nobody has come for yet, or won't
@@ -34,6 +34,7 @@ class _Run:
     """A map that is computed for a visitor. It is its asker's `gone`, too."""
 
     visitor: str
+    address: str = ""
     state: str = "running"
     done: int = 0
     total: int = 0
@@ -84,13 +85,7 @@ class Pixels:
                 ]
                 for each in own[: max(0, len(own) + 1 - _EACH)]:
                     each.state = "stopped"
-                running = sum(each.state == "running" for each in self._runs.values())
-                if running >= _MOST:
-                    raise CamdemoError(
-                        "Too many people compute maps of pixels. Try again in a minute, or choose "
-                        "a method of layers."
-                    )
-                run = self._runs[key] = _Run(visitor())
+                run = self._runs[key] = _Run(visitor(), (asker.get() or NOBODY).address)
                 threading.Thread(
                     target=self._compute, args=(run, finding, what), daemon=True
                 ).start()
@@ -132,13 +127,14 @@ class Pixels:
             for other, each in list(self._runs.items()):
                 if each.is_set() and each.state != "running":
                     del self._runs[other]
-            while len(self._runs) > _KEPT + _MOST:
-                del self._runs[next(iter(self._runs))]
+            ended = [key for key, each in self._runs.items() if each.state != "running"]
+            for forgotten in ended[: max(0, len(ended) - _KEPT)]:
+                del self._runs[forgotten]
             return run.as_json()
 
     def _compute(self, run: _Run, finding: Finding, what: dict[str, Any]) -> None:
         """Compute it, until it is there or nobody waits. A thread does nothing else."""
-        asker.set(Asker(run.visitor, run))
+        asker.set(Asker(run.visitor, run, run.address))
 
         def watch(done: int, total: int) -> None:
             run.done, run.total = done, total
@@ -147,10 +143,11 @@ class Pixels:
         answer: dict[str, Any] = {}
         with suppress(Exception), request("pixel map"):  # which writes it into the log
             note(model=finding.model.name, method=what["method"])
-            started = time.perf_counter()
             try:
-                found = finding.seen(INPUT, **what, watch=watch)
-                milliseconds = 1000 * (time.perf_counter() - started)
+                with self._asked.admission.place(PIXELS):
+                    started = time.perf_counter()
+                    found = finding.seen(INPUT, **what, watch=watch)
+                    milliseconds = 1000 * (time.perf_counter() - started)
                 answer, state, error = found.pixel_answer(milliseconds), "ready", ""
             except Abandoned:
                 state, error = "stopped", ""

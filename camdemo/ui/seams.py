@@ -5,6 +5,7 @@ tests/test_seams_of_gradio.py has a test for each, which fails when a new Gradio
 
 from __future__ import annotations
 
+import inspect
 import re
 import traceback
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.state_holder import SessionState, StateHolder
 from gradio.utils import get_upload_folder
 from starlette.routing import compile_path
 from starlette.types import Scope
@@ -192,11 +194,34 @@ class Page(gr.Blocks):
 
     async def process_api(self, *given: Any, **named: Any) -> dict[str, Any]:
         refuse_addresses([given, named.get("inputs")])
-        with self.visitors.asking(named.get("session_hash") or ""):
+        with self.visitors.asking(named.get("session_hash") or "", _address(named.get("request"))):
             answer = await super().process_api(*given, **named)
         written = [one["path"] for one in answer["data"] if isinstance(one, dict) and "path" in one]
         await self.disk.written(written)
         return answer
+
+
+def _address(request: Any) -> str:
+    """From where an event was asked; gr.Request hands on what it is asked."""
+    client = getattr(request, "client", None)
+    return client.host if client else ""
+
+
+class _OneSession(StateHolder):
+    """What Gradio keeps for a session, but one for all.
+
+    It would make one for every name that a client writes, of 45 KB in some 10 ms of the thread that
+    serves, and keep the last answer of the API to each of 10,000. Nothing here needs them.
+    """
+
+    def __getitem__(self, session_id: str) -> SessionState:
+        return super().__getitem__("")
+
+
+def keep_no_sessions(app: Any) -> None:
+    """Let the server make nothing for sessions, and keep nothing."""
+    app.state_holder = _OneSession()
+    app.state_holder.set_blocks(app.get_blocks())
 
 
 def page_of(scope: Scope) -> Page:
@@ -236,14 +261,20 @@ def server_function(name: str, answer: Callable[[Any], Any]) -> Callable[[Any], 
     """A function for `server_functions`, under a name of its own.
 
     Gradio marks it, which it can't do with a method, and makes it an attribute of the component,
-    where "page" and the like have a meaning already.
+    where "page" and the like have a meaning already. It awaits one that is async, and gives a
+    thread to one that is not.
     """
+
+    async def awaited(question: Any) -> Any:
+        return await answer(question)
 
     def function(question: Any) -> Any:
         return answer(question)
 
-    function.__name__ = name
-    return function
+    chosen = awaited if inspect.iscoroutinefunction(answer) else function
+
+    chosen.__name__ = name
+    return chosen
 
 
 def found_nothing(error: Exception) -> bool:

@@ -57,7 +57,7 @@ class Trust:
 
     def __init__(self, asked: Answers) -> None:
         self.asked = asked
-        self._growing = Growing()
+        self._growing = Growing(asked.admission)
         self._photos: WeakKeyDictionary[Finding, object] = WeakKeyDictionary()
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()  # what holds for a whole photo
 

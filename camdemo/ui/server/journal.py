@@ -54,6 +54,11 @@ def failed(kind: str, error: Exception) -> None:
     log.info(json.dumps({"request": kind} | _where(error) | {"outcome": "failed"}))
 
 
+def refused(kind: str, error: CamdemoError) -> None:
+    """Log a request for which there was no place, or nobody waits any more."""
+    log.info(json.dumps({"request": kind, "outcome": type(error).__name__}))
+
+
 def _where(error: Exception) -> dict[str, str]:
     """The place and not the message, in which the name of a photo can be."""
     last = traceback.extract_tb(error.__traceback__)[-1]

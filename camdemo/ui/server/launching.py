@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from .. import seams
 from . import journal
+from .admission import Admission
 from .gate import Gate, SecurityHeaders, nothing
 from .presence import Presence
 from .uploads import BoundedUploads
@@ -51,9 +52,8 @@ def launch_options(explainer: Explainer, agents: Agents | None = None) -> dict[s
         "css_paths": [_STATIC / "page.css", seams.CSS],
         "footer_links": ["api"],
         "max_file_size": most,
-        # Each question has a thread while it waits. If those for a turn, or sweeps, had them all,
-        # no page could open and no first map overtake them.
-        "max_threads": _THREADS + settings.max_queue,
+        # If those who wait had all threads, no page could open.
+        "max_threads": _THREADS + Admission(settings).threads,
         "server_name": settings.host or None,
         "server_port": settings.port or None,
         "root_path": settings.root_path or None,
@@ -86,6 +86,7 @@ def _health(explainer: Explainer) -> dict[str, str]:
 @asynccontextmanager
 async def _lifespan(agents: Agents | None, app: Any) -> AsyncIterator[None]:
     """While the server runs, what is old is deleted, and agents are answered."""
+    seams.keep_no_sessions(app)
     watching = asyncio.create_task(seams.page_of({"app": app}).disk.watch())
     try:
         async with agents.running() if agents else nullcontext():

@@ -38,12 +38,12 @@ class Visitors:
         self._questions: dict[str, dict[threading.Event, str]] = {}  # about which scene
 
     @contextmanager
-    def asking(self, session: str) -> Iterator[None]:
+    def asking(self, session: str, address: str = "") -> Iterator[None]:
         """Within it, the engine knows that this visitor asks, and whether they are there."""
         left = threading.Event()
         events = self._events.setdefault(session, set())
         events.add(left)
-        token = asker.set(Asker(session, left))
+        token = asker.set(Asker(session, left, address))
         try:
             yield
         finally:
@@ -101,7 +101,8 @@ class Presence:
     async def _question(self, scope: Scope, receive: Receive, send: Send) -> None:
         left, arrived = threading.Event(), asyncio.Event()
         body, visitors, session = bytearray(), self._visitors(scope), ""
-        token = asker.set(Asker("", left))
+        address = (scope.get("client") or [""])[0]
+        token = asker.set(Asker("", left, address))
 
         async def receive_body() -> Message:
             nonlocal session
@@ -110,7 +111,7 @@ class Presence:
                 body.extend(message.get("body", b""))
             if not message.get("more_body"):
                 session, shown, beside = _session_and_scenes(body)
-                asker.set(Asker(session, left))
+                asker.set(Asker(session, left, address))
                 if session and shown:
                     visitors.looks_at(session, shown, left, beside)
                 arrived.set()

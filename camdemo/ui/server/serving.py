@@ -43,10 +43,12 @@ def _serve(explainer: Explainer, deck: Mapping[str, str] | None) -> None:
     from .. import seams
     from ..agents import Agents
     from ..page import build_demo
+    from .admission import Admission
     from .launching import launch_options
 
-    agents = Agents(explainer) if explainer.settings.mcp else None
-    demo = build_demo(explainer, deck)
+    admission = Admission(explainer.settings)
+    agents = Agents(explainer, admission) if explainer.settings.mcp else None
+    demo = build_demo(explainer, deck, admission)
     demo.queue(max_size=explainer.settings.max_queue)
     # Whoever stops the process wants what Ctrl-C does: the server finishes what runs, and ends.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
