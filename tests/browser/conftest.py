@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from gradio.media import get_image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from camdemo import Explainer, Explanation, Settings
 from camdemo.engine import LocalEngine, SharedEngine
@@ -18,7 +18,7 @@ from camdemo.viewer import bundle
 
 from ..pickling_engine import PicklingEngine
 from . import chromium
-from .steps import opened
+from .steps import PATIENCE, opened
 
 # As root Chromium wants no sandbox; without the last two it looks up Google's hosts.
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
@@ -89,16 +89,62 @@ def alone(browser: Browser) -> Iterator[Page]:
     assert errors == []
 
 
-@pytest.fixture
-def page(browser: Browser, server: str) -> Iterator[Page]:
-    """A page that has painted its first example; a script error on it fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(float(os.environ.get("CAMDEMO_TEST_PATIENCE", "10000")))
+@contextmanager
+def visitors(browser: Browser, server: str, **options: object) -> Iterator[BrowserContext]:
+    """Where tests open their pages, one after the other.
+
+    Something of the server's stays open beside them: with it the site's process stays, and the
+    scripts that this has compiled. Without it a page takes three times as long to load.
+    """
+    context = browser.new_context(**options)
+    context.set_default_timeout(PATIENCE)
+    context.new_page().goto(f"{server}health")
+    yield context
+    context.close()
+
+
+@contextmanager
+def visit(context: BrowserContext) -> Iterator[Page]:
+    """A fresh page; a script error on it fails the test."""
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(server)
-    opened(page)
     yield page
-    context.close()
+    page.close()
+    context.clear_permissions()
     assert errors == []
+
+
+@pytest.fixture(scope="package")
+def desks(browser: Browser, server: str) -> Iterator[BrowserContext]:
+    with visitors(browser, server, viewport={"width": 1280, "height": 800}) as context:
+        yield context
+
+
+@pytest.fixture(scope="package")
+def phones(browser: Browser, server: str) -> Iterator[BrowserContext]:
+    size = {"width": 390, "height": 844}
+    with visitors(browser, server, viewport=size, has_touch=True, is_mobile=True) as context:
+        yield context
+
+
+@pytest.fixture
+def tab(desks: BrowserContext) -> Iterator[Page]:
+    """An empty page, for tests that open an address of their own."""
+    with visit(desks) as page:
+        yield page
+
+
+@pytest.fixture
+def page(tab: Page, server: str) -> Page:
+    """A page that has painted its first example."""
+    tab.goto(server)
+    opened(tab)
+    return tab
+
+
+@pytest.fixture
+def phone_tab(phones: BrowserContext) -> Iterator[Page]:
+    """An empty page of a phone."""
+    with visit(phones) as page:
+        yield page

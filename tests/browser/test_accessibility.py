@@ -53,25 +53,26 @@ def is_dark(page: Page) -> bool:
     return page.evaluate("document.body.classList.contains('dark')")
 
 
-@pytest.fixture(params=["light", "dark"])
-def themed(request: pytest.FixtureRequest, page: Page, server: str) -> Page:
-    page.goto(f"{server}?__theme={request.param}")
+def in_theme(page: Page, server: str, theme: str) -> Page:
+    page.goto(f"{server}?__theme={theme}")
     opened(page)
-    assert is_dark(page) == (request.param == "dark")
+    assert is_dark(page) == (theme == "dark")
     return page
 
 
 @pytest.fixture(params=["light", "dark"])
-def phone(request: pytest.FixtureRequest, browser: Browser, server: str) -> Iterator[Page]:
-    context = browser.new_context(
-        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
-    )
-    page = context.new_page()
-    page.goto(f"{server}?__theme={request.param}")
-    opened(page)
-    assert is_dark(page) == (request.param == "dark")
-    yield page
-    context.close()
+def theme(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def themed(theme: str, tab: Page, server: str) -> Page:
+    return in_theme(tab, server, theme)
+
+
+@pytest.fixture
+def phone(theme: str, phone_tab: Page, server: str) -> Page:
+    return in_theme(phone_tab, server, theme)
 
 
 def put_all_on_the_page(page: Page) -> None:

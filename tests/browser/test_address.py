@@ -183,15 +183,15 @@ def test_a_label_a_layer_a_method_and_a_look_are_no_steps(page: Page, key: str) 
     assert page.evaluate("history.length") == steps + 1
 
 
-def test_back_from_the_first_photo_leaves_the_page(page: Page, server: str) -> None:
+def test_back_from_the_first_photo_leaves_the_page(tab: Page, server: str) -> None:
     """Opening it is no step of a person's."""
-    page.goto("about:blank")
-    page.goto(server)
-    opened(page)
-    page.keyboard.press("2")
-    page.wait_for_timeout(400)
-    page.go_back()
-    assert page.url == "about:blank"
+    tab.goto("about:blank")
+    tab.goto(server)
+    opened(tab)
+    tab.keyboard.press("2")
+    tab.wait_for_timeout(400)
+    tab.go_back()
+    assert tab.url == "about:blank"
 
 
 def test_a_frame_of_ones_own_is_restored(page: Page) -> None:
@@ -208,8 +208,8 @@ def test_a_frame_of_ones_own_is_restored(page: Page) -> None:
     expect(page.locator(VIEWER)).to_have_attribute("data-framing", "crop")
 
 
-def test_the_theme_stays_in_the_address(page: Page, server: str) -> None:
-    page.goto(f"{server}?__theme=dark")
-    opened(page)
-    example(page, "Tower")
-    assert parse_qs(urlsplit(page.url).query)["__theme"] == ["dark"]
+def test_the_theme_stays_in_the_address(tab: Page, server: str) -> None:
+    tab.goto(f"{server}?__theme=dark")
+    opened(tab)
+    example(tab, "Tower")
+    assert parse_qs(urlsplit(tab.url).query)["__theme"] == ["dark"]

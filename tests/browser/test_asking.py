@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -322,15 +322,10 @@ def _opened(path: Any) -> Image.Image:
 
 
 @pytest.fixture
-def finger(browser: Browser, server: str) -> Iterator[Page]:
-    context = browser.new_context(
-        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
-    )
-    page = context.new_page()
-    page.goto(server)
-    opened(page)
-    yield page
-    context.close()
+def finger(phone_tab: Page, server: str) -> Page:
+    phone_tab.goto(server)
+    opened(phone_tab)
+    return phone_tab
 
 
 def swipe(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:

@@ -239,14 +239,14 @@ def test_the_address_has_both(page: Page) -> None:
     page.wait_for_function("!location.search.includes('b_')")
 
 
-def test_nonsense_in_the_address_is_no_comparison(page: Page, server: str) -> None:
-    page.goto(f"{server}?example=Lion&b_layer=nonsense")
-    opened(page)
-    expect(page.locator(HALVES)).to_have_count(0)
-    page.goto(f"{server}?example=Lion&b_model=nonsense")
-    opened(page)
-    expect(page.locator(HALVES)).to_have_count(0)
-    expect(said(page, "compare")).to_contain_text("nonsense")
+def test_nonsense_in_the_address_is_no_comparison(tab: Page, server: str) -> None:
+    tab.goto(f"{server}?example=Lion&b_layer=nonsense")
+    opened(tab)
+    expect(tab.locator(HALVES)).to_have_count(0)
+    tab.goto(f"{server}?example=Lion&b_model=nonsense")
+    opened(tab)
+    expect(tab.locator(HALVES)).to_have_count(0)
+    expect(said(tab, "compare")).to_contain_text("nonsense")
 
 
 def test_what_asks_of_one_picture_rests(page: Page) -> None:
@@ -446,31 +446,31 @@ def test_the_sheet_of_a_phone(page: Page) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_more(page: Page, server: str, theme: str) -> None:
+def test_axe_finds_nothing_more(tab: Page, server: str, theme: str) -> None:
     def found(query: str) -> set[str]:
-        page.set_viewport_size({"width": 1280, "height": 800})
-        page.goto(f"{server}?__theme={theme}&example=Lion{query}")
-        opened(page)
-        page.locator(CANVAS).hover(position={"x": 200, "y": 300})
-        seen = violations(page)
-        page.locator("body").press("f")
-        seen += violations(page)
-        page.locator("body").press("f")
-        phone(page)
-        page.get_by_role("button", name="Compare", exact=True).click()
-        return {one.partition(":")[0] for one in seen + violations(page)}
+        tab.set_viewport_size({"width": 1280, "height": 800})
+        tab.goto(f"{server}?__theme={theme}&example=Lion{query}")
+        opened(tab)
+        tab.locator(CANVAS).hover(position={"x": 200, "y": 300})
+        seen = violations(tab)
+        tab.locator("body").press("f")
+        seen += violations(tab)
+        tab.locator("body").press("f")
+        phone(tab)
+        tab.get_by_role("button", name="Compare", exact=True).click()
+        return {one.partition(":")[0] for one in seen + violations(tab)}
 
     alone = found("")
     both = found("&b_example=Cheetah&b_layer=blocks.4")
-    expect(page.locator(HALVES)).to_have_count(2)
+    expect(tab.locator(HALVES)).to_have_count(2)
     assert both <= alone
 
 
-def test_of_a_letterboxed_photo(page: Page, explainer: Explainer, server: str) -> None:
-    page.goto(f"{server}?example=Cheetah&framing=fit&shared=false&b_model=efficientnet_lite2")
-    opened(page)
+def test_of_a_letterboxed_photo(tab: Page, explainer: Explainer, server: str) -> None:
+    tab.goto(f"{server}?example=Cheetah&framing=fit&shared=false&b_model=efficientnet_lite2")
+    opened(tab)
     a, b = (
         explainer.explain(photos()["Cheetah"], f"efficientnet_{name}", framing="fit")
         for name in ("lite0", "lite2")
     )
-    assert compared(page) == compare(a, b).text
+    assert compared(tab) == compare(a, b).text

@@ -110,7 +110,7 @@ def test_the_page_opens_with_the_explained_lion_and_the_next_action(page: Page) 
     assert "download" not in page.locator(CAM).inner_text().lower()
 
 
-def test_why_this_model_is_a_quiet_button(browser: Browser, page: Page, server: str) -> None:
+def test_why_this_model_is_a_quiet_button(browser: Browser, tab: Page, server: str) -> None:
     """In the place of a sentence about weights: with the first choice missing, it says so there."""
 
     def with_note(route: Route) -> None:
@@ -118,13 +118,13 @@ def test_why_this_model_is_a_quiet_button(browser: Browser, page: Page, server: 
         told = answer.text().replace('"note":""', '"note":"Because of the weights."')
         route.fulfill(response=answer, body=told)
 
-    page.route("**/component_server**", with_note)
-    page.goto(server)
-    opened(page)
-    why = page.get_by_role("button", name="Why this one?")
-    expect(page.get_by_text("Because of the weights.")).to_be_hidden()
+    tab.route("**/component_server**", with_note)
+    tab.goto(server)
+    opened(tab)
+    why = tab.get_by_role("button", name="Why this one?")
+    expect(tab.get_by_text("Because of the weights.")).to_be_hidden()
     why.click()
-    expect(page.get_by_text("Because of the weights.")).to_be_visible()
+    expect(tab.get_by_text("Because of the weights.")).to_be_visible()
 
 
 # ---------------------------------------------------------------- what is in sight

@@ -187,12 +187,12 @@ def test_letterboxed_on_the_page(
     expect(page.get_by_label("Framing", exact=True)).to_have_value("own")
 
 
-def test_a_link_opens_letterboxed(page: Page, server: str) -> None:
-    page.goto(f"{server}?example=Cheetah&framing=fit")
-    opened(page)
-    expect(page.locator(VIEWER)).to_have_attribute("data-framing", "fit")
-    expect(page.get_by_label("Framing", exact=True)).to_have_value("fit")
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    open_menu(page, "save").get_by_role("button", name="Copy link").click()
-    expect(said(page, "save")).to_have_text("The link is copied.")
-    assert "framing=fit" in page.evaluate("navigator.clipboard.readText()")
+def test_a_link_opens_letterboxed(tab: Page, server: str) -> None:
+    tab.goto(f"{server}?example=Cheetah&framing=fit")
+    opened(tab)
+    expect(tab.locator(VIEWER)).to_have_attribute("data-framing", "fit")
+    expect(tab.get_by_label("Framing", exact=True)).to_have_value("fit")
+    tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    open_menu(tab, "save").get_by_role("button", name="Copy link").click()
+    expect(said(tab, "save")).to_have_text("The link is copied.")
+    assert "framing=fit" in tab.evaluate("navigator.clipboard.readText()")

@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 from gradio.media import get_image
 from PIL import Image
-from playwright.sync_api import Browser, Page, Request, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, expect
 
 from benchmarks.stage import film
 from camdemo.ui.seams import upload_folder
 from camdemo.viewer import bundle
 
 from .chromium import find
-from .conftest import OPTIONS
+from .conftest import OPTIONS, visit, visitors
 from .steps import PATIENCE, TITLE, VIEWER, canvas, frame, settled
 from .test_accessibility import violations
 
@@ -56,39 +56,35 @@ def launched(like: Browser, *flags: str) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def filming(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def filming(
+    browser: Browser, server: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BrowserContext]:
     """One whose camera plays the film, and is given to whoever asks."""
     path = film(tmp_path_factory.mktemp("film") / "lion.y4m")
     flags = ("--use-fake-ui-for-media-stream", f"--use-file-for-fake-video-capture={path}")
-    with launched(browser, *flags) as chromium:
-        yield chromium
+    size = {"width": 1280, "height": 900}
+    with launched(browser, *flags) as one, visitors(one, server, viewport=size) as context:
+        yield context
 
 
 @pytest.fixture
-def opened(filming: Browser, server: str) -> Iterator[Callable[..., Page]]:
-    """Opens the page, after a script of one's own; a script error on it fails the test."""
-    context = filming.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(PATIENCE)
-    errors: list[str] = []
+def opened(filming: BrowserContext, server: str) -> Iterator[Callable[[str], Page]]:
+    """Opens the page, after a script of one's own."""
+    with visit(filming) as page:
 
-    def open_page(*scripts: str) -> Page:
-        page = context.new_page()
-        for script in scripts:
+        def open_page(script: str) -> Page:
             page.add_init_script(script)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(server)
-        expect(page.locator(f"{VIEWER} .cam")).to_have_attribute("data-empty", "false")
-        page.wait_for_url("**example=*")
-        settled(page)
-        return page
+            page.goto(server)
+            expect(page.locator(f"{VIEWER} .cam")).to_have_attribute("data-empty", "false")
+            page.wait_for_url("**example=*")
+            settled(page)
+            return page
 
-    yield open_page
-    context.close()
-    assert errors == []
+        yield open_page
 
 
 @pytest.fixture
-def page(opened: Callable[..., Page]) -> Page:
+def page(opened: Callable[[str], Page]) -> Page:
     return opened(SPY)
 
 
@@ -390,7 +386,7 @@ REASONS = {
 
 
 @pytest.mark.parametrize("name", REASONS)
-def test_why_there_is_no_camera(opened: Callable[..., Page], name: str) -> None:
+def test_why_there_is_no_camera(opened: Callable[[str], Page], name: str) -> None:
     throw = f"throw new DOMException('the words of the browser', '{name}')"
     devices = f"{{ getUserMedia: async () => {{ {throw}; }} }}" if name else "undefined"
     page = opened(f"Object.defineProperty(navigator, 'mediaDevices', {{ value: {devices} }});")

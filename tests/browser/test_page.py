@@ -40,11 +40,11 @@ from .steps import (
 )
 
 
-def test_the_notebooks_look_of_an_example(page: Page, server: str) -> None:
-    page.goto(f"{server}?example=Lion&colormap=jet")
-    opened(page)
-    expect(page.locator(LABELS)).to_have_count(5)
-    overlay = canvas(page)
+def test_the_notebooks_look_of_an_example(tab: Page, server: str) -> None:
+    tab.goto(f"{server}?example=Lion&colormap=jet")
+    opened(tab)
+    expect(tab.locator(LABELS)).to_have_count(5)
+    overlay = canvas(tab)
     with Image.open(get_image("lion.jpg")) as lion:
         photo = np.asarray(lion.convert("RGB").resize(overlay.shape[1::-1])).astype(int)
     # The head is red and the rock blue: jet covers all of the frame.
@@ -53,9 +53,8 @@ def test_the_notebooks_look_of_an_example(page: Page, server: str) -> None:
     assert rock[..., 2].mean() > rock[..., 0].mean() + 30
 
 
-def test_the_first_picture_needs_two_answers(browser: Browser, server: str) -> None:
+def test_the_first_picture_needs_two_answers(tab: Page, server: str) -> None:
     """What there is, and the scene: no maps of other labels nor anything else is waited for."""
-    page = browser.new_page()
     asked: list[str] = []
 
     def note(route: Route) -> None:
@@ -63,16 +62,13 @@ def test_the_first_picture_needs_two_answers(browser: Browser, server: str) -> N
         if asked[-1] in ("page_start", "scene_open"):
             route.continue_()  # all else is never answered
 
-    page.route("**/component_server/**", note)
-    try:
-        page.goto(server)
-        expect(page.locator(CAM)).to_have_attribute("data-empty", "false")
-        expect(page.locator(TITLE)).to_have_text("lion · 90 %")
-        assert len(set(canvas(page).reshape(-1, 3).sum(axis=1))) > 100  # it is painted
-        assert asked[:2] == ["page_start", "scene_open"]
-        assert [name for name in asked if name in ("page_start", "scene_open")] == asked[:2]
-    finally:
-        page.close()
+    tab.route("**/component_server/**", note)
+    tab.goto(server)
+    expect(tab.locator(CAM)).to_have_attribute("data-empty", "false")
+    expect(tab.locator(TITLE)).to_have_text("lion · 90 %")
+    assert len(set(canvas(tab).reshape(-1, 3).sum(axis=1))) > 100  # it is painted
+    assert asked[:2] == ["page_start", "scene_open"]
+    assert [name for name in asked if name in ("page_start", "scene_open")] == asked[:2]
 
 
 def test_upload_is_shown_upright(page: Page, tmp_path: Path) -> None:
@@ -176,26 +172,26 @@ def test_a_link_opens_the_same_view(page: Page, server: str) -> None:
 
 
 def test_a_link_to_a_model_that_is_not_here_opens_the_page_and_says_why(
-    page: Page, server: str
+    tab: Page, server: str
 ) -> None:
-    page.goto(f"{server}?example=Tower&model=resnet18")
-    opened(page)
-    expect(page.locator(TITLE)).to_contain_text("lion")
-    expect(said(page, "canvas")).not_to_be_empty()
-    expect(field(page, "Model")).to_have_value("EfficientNet-Lite0")
-    example(page, "Tower")  # and the page works
-    expect(said(page, "canvas")).to_be_empty()
+    tab.goto(f"{server}?example=Tower&model=resnet18")
+    opened(tab)
+    expect(tab.locator(TITLE)).to_contain_text("lion")
+    expect(said(tab, "canvas")).not_to_be_empty()
+    expect(field(tab, "Model")).to_have_value("EfficientNet-Lite0")
+    example(tab, "Tower")  # and the page works
+    expect(said(tab, "canvas")).to_be_empty()
 
 
-def test_a_link_fills_the_controls(page: Page, server: str) -> None:
-    page.goto(f"{server}?example=Tower&model=efficientnet_lite1&framing=whole")
-    opened(page)
-    expect(field(page, "Model")).to_have_value("EfficientNet-Lite1")
-    framing = page.get_by_label("Framing", exact=True)
+def test_a_link_fills_the_controls(tab: Page, server: str) -> None:
+    tab.goto(f"{server}?example=Tower&model=efficientnet_lite1&framing=whole")
+    opened(tab)
+    expect(field(tab, "Model")).to_have_value("EfficientNet-Lite1")
+    framing = tab.get_by_label("Framing", exact=True)
     expect(framing).to_have_value("whole")
     framing.select_option("crop")  # of the example that the link brought
-    expect(page.locator(VIEWER)).to_have_attribute("data-framing", "crop")
-    expect(page.locator(VIEWER)).to_have_attribute("data-example", "Tower")
+    expect(tab.locator(VIEWER)).to_have_attribute("data-framing", "crop")
+    expect(tab.locator(VIEWER)).to_have_attribute("data-example", "Tower")
 
 
 def test_an_upload_has_no_link(page: Page, tmp_path: Path) -> None:
@@ -208,38 +204,38 @@ def test_an_upload_has_no_link(page: Page, tmp_path: Path) -> None:
     assert "?" not in page.url
 
 
-def test_a_hostile_link_is_refused_in_words(page: Page, server: str) -> None:
-    page.goto(f"{server}?example=Lion&model=__class__&layer=<img src=x onerror=alert(1)>")
-    opened(page)
-    expect(said(page, "canvas")).to_contain_text("There is no model '__class__'")
-    example(page, "Lion")
+def test_a_hostile_link_is_refused_in_words(tab: Page, server: str) -> None:
+    tab.goto(f"{server}?example=Lion&model=__class__&layer=<img src=x onerror=alert(1)>")
+    opened(tab)
+    expect(said(tab, "canvas")).to_contain_text("There is no model '__class__'")
+    example(tab, "Lion")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280, 1920])
-def test_nothing_scrolls_sideways(page: Page, server: str, width: int, theme: str) -> None:
-    page.set_viewport_size({"width": width, "height": 900})
-    page.goto(f"{server}?__theme={theme}")
-    example(page, "Cheetah")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+def test_nothing_scrolls_sideways(tab: Page, server: str, width: int, theme: str) -> None:
+    tab.set_viewport_size({"width": width, "height": 900})
+    tab.goto(f"{server}?__theme={theme}")
+    example(tab, "Cheetah")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_no_request_leaves_the_machine(page: Page, server: str) -> None:
+def test_no_request_leaves_the_machine(tab: Page, server: str) -> None:
     hosts: set[str] = set()
-    page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
-    page.goto(server)
-    example(page, "Tower")
+    tab.on("request", lambda request: hosts.add(request.url.split("/")[2]))
+    tab.goto(server)
+    example(tab, "Tower")
     assert {host for host in hosts if host} == {server.split("/")[2]}
 
 
-def test_downloads(page: Page, server: str, explainer: Explainer) -> None:
-    page.goto(f"{server}?example=Lion&colormap=jet")
-    opened(page)
-    open_menu(page, "save")
+def test_downloads(tab: Page, server: str, explainer: Explainer) -> None:
+    tab.goto(f"{server}?example=Lion&colormap=jet")
+    opened(tab)
+    open_menu(tab, "save")
 
     def download(button: str) -> bytes:
-        with page.expect_download() as waiting:
-            page.get_by_role("button", name=button).click()
+        with tab.expect_download() as waiting:
+            tab.get_by_role("button", name=button).click()
         return Path(waiting.value.path()).read_bytes()
 
     picture = np.asarray(Image.open(io.BytesIO(download("Picture (PNG)"))).convert("RGB"))

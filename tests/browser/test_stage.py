@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from camdemo import Explainer
 
@@ -267,16 +266,11 @@ def test_there_is_a_way_out(page: Page, api: str, way: str) -> None:
 
 
 @pytest.fixture
-def finger(browser: Browser, server: str) -> Iterator[Page]:
-    context = browser.new_context(
-        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
-    )
-    context.add_init_script("delete Element.prototype.requestFullscreen")
-    page = context.new_page()
-    page.goto(server)
-    opened(page)
-    yield page
-    context.close()
+def finger(phone_tab: Page, server: str) -> Page:
+    phone_tab.add_init_script("delete Element.prototype.requestFullscreen")
+    phone_tab.goto(server)
+    opened(phone_tab)
+    return phone_tab
 
 
 def test_a_tap_shows_the_way_out(finger: Page) -> None:
