@@ -53,6 +53,7 @@ bench-faith: $(VENV)/dev.done
 
 load: $(VENV)/dev.done
 	@$(BIN)/python -m benchmarks.load
+	@$(BIN)/python -m benchmarks.giants
 	@$(BIN)/python -m benchmarks.stages
 
 soak: $(VENV)/dev.done

@@ -157,24 +157,40 @@ async def crowd(
         await asyncio.gather(*(user() for _ in range(users)))
 
 
-async def light_among_heavy(
-    address: str, visit: Visit, photos: Iterator[bytes]
+def light_beside(
+    address: str, photos: Iterator[bytes], visit: Visit, users: int, what: str = ""
+) -> str:
+    """What others do to the first maps of a user of ours who comes now and then, in a sentence.
+
+    Args:
+        visit: what the others do, so many of them, without a pause.
+    """
+    alone, beside = asyncio.run(_light_beside(address, photos, visit, users))
+    p95 = _share(alone, 0.95), _share(beside, 0.95)
+    return (
+        f"\nA light user's first map, p95: {1000 * p95[0]:.0f} ms alone, "
+        f"{1000 * p95[1]:.0f} ms beside {users} heavy ones{what and ' ' + what}: "
+        f"{p95[1] / p95[0]:.1f} times."
+    )
+
+
+async def _light_beside(
+    address: str, photos: Iterator[bytes], visit: Visit, users: int
 ) -> tuple[list[float], list[float]]:
-    """The first maps of a user who comes now and then, alone and beside 32 without a pause."""
     alone, beside = Tally(), Tally()
     async with httpx.AsyncClient(base_url=address, timeout=PATIENCE) as http:
         config = (await http.get("/config")).json()
 
         async def light(tally: Tally) -> None:
             for number in range(LIGHT):
-                rest = await visit(Client(http, config), next(photos), 4 * number, tally)
+                rest = await our_visit(Client(http, config), next(photos), 4 * number, tally)
                 await asyncio.sleep(0.5)
                 if rest:
                     await rest
 
         await light(alone)
         over = asyncio.Event()
-        heavy = asyncio.create_task(crowd(address, HEAVY, visit, photos, Tally(), over))
+        heavy = asyncio.create_task(crowd(address, users, visit, photos, Tally(), over))
         await asyncio.sleep(3)  # they all begin at once; after that they are spread
         await light(beside)
         over.set()
@@ -248,12 +264,7 @@ def main() -> None:
         print(table([*header, "server CPU, s a visit", "peak memory, MB"], rows))
         print("\n" + "\n\n".join(notes))
         for _ in range(LIGHT_RUNS):
-            alone, beside = asyncio.run(light_among_heavy(ours, our_visit, photos))
-            p95 = _share(alone, 0.95), _share(beside, 0.95)
-            print(
-                f"\nA light user's first map, p95: {1000 * p95[0]:.0f} ms alone, "
-                f"{1000 * p95[1]:.0f} ms beside {HEAVY} heavy ones: {p95[1] / p95[0]:.1f} times."
-            )
+            print(light_beside(ours, photos, our_visit, HEAVY))
 
 
 Sides = dict[str, tuple[str, int, Visit]]  # address, process and what a visit is

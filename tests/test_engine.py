@@ -27,6 +27,7 @@ from camdemo.engine import (
     SharedEngine,
     Sweep,
     asker,
+    pauses,
     perform,
 )
 from camdemo.errors import Abandoned, ChoiceError
@@ -141,7 +142,8 @@ def test_as_many_jobs_at_once_as_the_settings_say(
             return answer
 
     monkeypatch.setattr(networks, "load", lambda *_: Counted())
-    monkeypatch.setattr(folding, "prepare", lambda network, _: network)  # which runs it, alone
+    monkeypatch.setattr(folding, "prepare", lambda network, _: network)  # which runs it, alone,
+    monkeypatch.setattr(pauses, "places", lambda *_: ())  # as does this
     explainer = Explainer(Settings(lanes=lanes))
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda _: explainer.explain(PHOTO, MODEL), range(6)))

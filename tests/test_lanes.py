@@ -313,3 +313,121 @@ def test_what_fails_is_told_to_whoever_asked_and_the_next_one_is_served():
 
 def test_two_of_them_are_two_threads():
     assert len({Lanes().run(Rank.ANSWER, threading.get_ident) for _ in range(2)}) == 2
+
+
+# -- amid a forward
+
+
+def test_amid_a_forward_others_run_on_a_thread_of_their_own_in_the_same_lane():
+    lanes = Lanes(1)
+    threads: list[threading.Thread] = []
+
+    def note() -> None:
+        threads.append(threading.current_thread())
+
+    def sweep() -> None:
+        note()
+        for _ in range(2):
+            lanes.submit(Rank.FIRST_MAP, note)
+        lanes.pause()
+        note()
+
+    lanes.run(Rank.SWEEP, sweep)
+    outer, first, second, again = threads
+    assert outer is again
+    assert first is second is not outer
+    assert not first.is_alive()
+    assert lanes.run(Rank.SWEEP, threading.current_thread) is outer
+
+
+def test_the_thread_amid_a_forward_has_a_core_as_its_lane_has():
+    lanes = Lanes(2)
+    found: list[int] = []
+
+    def sweep() -> None:
+        lanes.submit(Rank.FIRST_MAP, lambda: found.append(torch.get_num_threads()))
+        lanes.pause()
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        lanes.run(Rank.SWEEP, sweep)
+        # The other lane may have taken it, which has one core as well.
+        while not found:
+            time.sleep(0.001)
+    finally:
+        torch.set_num_threads(before)
+    assert found == [1]
+
+
+def test_on_a_thread_that_is_no_lanes_there_is_no_pause():
+    lanes = Lanes()
+    lanes.pause()
+    lanes.run(Rank.SWEEP, lambda: None)
+    lanes.pause()
+
+
+def order_amid(crowd: Crowd, who: str, *waiting: tuple[str, Rank], rank: Rank) -> list[str]:
+    """In which order those end who wait when somebody pauses amid a forward."""
+
+    def job(name: str) -> None:
+        crowd.lanes.pause()
+        crowd.order.append(name)
+
+    futures = []
+
+    def long() -> None:
+        for name, urgency in waiting:
+            with as_asker(name):
+                futures.append(crowd.lanes.submit(urgency, partial(job, name)))
+        job(who)
+
+    with as_asker(who):
+        futures.append(crowd.lanes.submit(rank, long))
+    for future in list(futures):
+        future.result(10)
+    for future in futures:
+        future.result(10)
+    return crowd.order
+
+
+def test_who_has_used_much_more_gives_way_within_a_rank():
+    crowd = Crowd()
+    crowd.use("heavy", 5)
+    crowd.use("light", 0.1)
+    asked = ("light", Rank.FIRST_MAP)
+    assert order_amid(crowd, "heavy", asked, rank=Rank.FIRST_MAP) == ["light", "heavy"]
+
+
+@pytest.mark.parametrize(("mine", "theirs"), [(5, 4), (5, 2.4), (0.4, 0), (0, 5)])
+def test_who_has_used_a_little_more_does_not(mine, theirs):
+    crowd = Crowd()
+    crowd.use("one", mine)
+    crowd.use("other", theirs)
+    asked = ("other", Rank.FIRST_MAP)
+    assert order_amid(crowd, "one", asked, rank=Rank.FIRST_MAP) == ["one", "other"]
+
+
+def test_so_many_wait_in_a_lane_for_others_and_no_more():
+    running = most = 0
+
+    def visitor(number: int) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        if number:  # somebody comes who has used nothing, when this one has used much
+            clock.now += 5
+            with as_asker(f"visitor {number}"):
+                futures.append(lanes.submit(Rank.ANSWER, partial(visitor, number - 1)))
+            lanes.pause()
+        running -= 1
+
+    clock = Clock()
+    lanes = Lanes(clock=clock)
+    futures: list = []
+    with as_asker("the first"):
+        futures.append(lanes.submit(Rank.ANSWER, partial(visitor, 20)))
+    for future in futures:  # which grow meanwhile
+        future.result(10)
+    assert len(futures) == 21
+    assert most == 5  # the one that runs, and four

@@ -10,6 +10,10 @@ as much of the processor.
 
 How many threads share a network must not change while a process runs: the kernels differ in the
 last bit, and where a ReLU turns on that bit a map changes by up to 2.5 %.
+
+A long function gives way to what is more urgent. Between two forwards that runs on the same thread.
+Amid one it does not: PyTorch keeps with the thread what is recorded, and how, and how far a
+backward has come. What is more urgent then runs on another thread, while this one sleeps.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,6 +40,8 @@ _NICE = 10  # with all cores busy, those who answer browsers go before those who
 _HALF = 10.0  # seconds after which what somebody has used counts half
 _LAST_SECONDS = 2.0  # that the interpreter waits for what runs when it ends
 _FORGOTTEN = 1e-3  # seconds of use that no longer count
+_MUCH = 0.5  # seconds of use by which more than double is much more
+_DEEPEST = 4  # functions that wait in a lane for others, each with what it holds in memory
 
 
 def cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
@@ -58,13 +65,15 @@ class _Turn:
     function: Callable[[], Any]
     future: Future[Any]
     charged: float = 0.0  # the clock up to which its time in the lane has been counted
+    depth: int = 0  # how many in this lane have given way to it
 
 
 class Lanes:
     """Runs functions on threads of its own, as many at a time as there are lanes.
 
     What is more urgent goes first (see `Rank`); of one rank, whoever has had a lane for the
-    shortest time of late; of those, who came first.
+    shortest time of late; of those, who came first. Who has had one for a much longer time gives
+    way within one rank, too: nobody's giant is waited for by who asks for little.
 
     Args:
         count: how many lanes there are.
@@ -109,18 +118,64 @@ class Lanes:
         Raises:
             Abandoned: whoever asked for the long function has gone meanwhile.
         """
+        self._give_way(self._serve)
+
+    def pause(self) -> None:
+        """The same amid a forward or a backward, whose state this thread holds.
+
+        On a thread that is no lane's, such as one that a network starts, it does nothing.
+        """
+        if getattr(self._here, "turn", None):
+            self._give_way(self._serve_apart)
+
+    def _give_way(self, serve: Callable[[_Turn], None]) -> None:
         turn: _Turn = self._here.turn
-        while True:
+        if self._waiting:  # else it costs nothing: networks pause often
             with self._changed:
                 self._charge(turn)
-                urgent = [each for each in self._waiting if each.rank < turn.rank]
-                if not urgent:
-                    break
-                other = self._take(urgent)
-            self._do(other)
-            self._here.turn, turn.charged = turn, self._clock()
+                urgent = self._before(turn)
+            if urgent:
+                serve(turn)
+                self._here.turn, turn.charged = turn, self._clock()
         if turn.who.gone.is_set() or self._ending:
             raise Abandoned
+
+    def _before(self, turn: _Turn) -> list[_Turn]:
+        """Those who wait and go before one that has a lane already."""
+        if turn.depth == _DEEPEST:
+            return []
+        now = self._clock()
+        used = self._use(turn.who.name, now)
+        return [
+            each
+            for each in self._waiting
+            if each.rank < turn.rank
+            or (each.rank == turn.rank and used > 2 * self._use(each.who.name, now) + _MUCH)
+        ]
+
+    def _serve(self, turn: _Turn) -> None:
+        """Run what goes before a turn, until there is nothing more of it."""
+        while True:
+            with self._changed:
+                urgent = self._before(turn)
+                if not urgent:
+                    return
+                other = self._take(urgent)
+                other.depth = turn.depth + 1
+            self._do(other)
+
+    def _serve_apart(self, turn: _Turn) -> None:
+        """The same on another thread, which then ends: kept, its pool would be one too many."""
+
+        def work() -> None:
+            self._settle()
+            self._serve(turn)
+
+        name = threading.current_thread().name
+        context = copy_context()  # of the locks that are this lane's
+        thread = threading.Thread(target=context.run, args=(work,), name=name, daemon=True)
+        thread.start()
+        thread.join()
 
     def _end(self) -> None:
         """At the interpreter's exit: begin nothing more, and see what runs to its next pause.
@@ -155,13 +210,17 @@ class Lanes:
             for lane in range(self.count):
                 threading.Thread(target=self._work, name=f"lane {lane}", daemon=True).start()
 
-    def _work(self) -> None:
+    def _settle(self) -> None:
+        """What a lane's thread is before it runs anything."""
         if self.count > 1:
             import torch
 
             torch.set_num_threads(1)
             if sys.platform == "linux":  # where a thread has a priority of its own
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+
+    def _work(self) -> None:
+        self._settle()
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting and not self._ending)

@@ -53,8 +53,8 @@ class LocalEngine:
     def __init__(self, catalogue: Catalogue = CATALOGUE, settings: Settings | None = None) -> None:
         settings = settings or Settings()
         self._catalogue = catalogue
-        self._networks = Networks(catalogue, settings.cache_models)
         self._lanes = Lanes(settings.lanes or 1)
+        self._networks = Networks(catalogue, settings.cache_models, self._lanes.pause)
         self._layers: dict[str, tuple[LayerInfo, ...]] = {}
         self._anatomies: dict[str, Anatomy] = {}
         self._discovering = threading.Lock()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import CamdemoError
@@ -15,17 +17,38 @@ from ..records import ModelSpec
 if TYPE_CHECKING:
     from torch import nn
 
+# Whether the lane in which this runs has the lock of networks that can't be copied.
+_has_lock: ContextVar[bool] = ContextVar("has_lock", default=False)
+
+
+@dataclass(frozen=True, eq=False)
+class _Loaded:
+    """A network in memory.
+
+    Attributes:
+        twins: the network itself, which stays as it is, and those twins that nobody runs.
+        places: where twins pause, see `pauses`.
+    """
+
+    twins: list[nn.Module]
+    places: tuple[str, ...]
+
 
 class Networks:
-    """Up to `limit` networks, least recently used out first. Safe to share between threads."""
+    """Up to `limit` networks, least recently used out first. Safe to share between threads.
 
-    def __init__(self, catalogue: Catalogue, limit: int) -> None:
+    Args:
+        pause: called amid the forwards and backwards of networks that are lent, see `pauses`.
+    """
+
+    def __init__(self, catalogue: Catalogue, limit: int, pause: Callable[[], None]) -> None:
         self._catalogue = catalogue
         self._limit = limit
-        self._loaded: OrderedDict[str, list[nn.Module]] = OrderedDict()  # each with its free twins
+        self._pause = pause
+        self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
         self._lock = threading.Lock()
         self._loading = threading.Lock()
-        self._alone = threading.RLock()  # for networks that can't be copied
+        self._alone = threading.Lock()  # for networks that can't be copied
 
     def offer(self, catalogue: Catalogue) -> None:
         """Know these models from now on."""
@@ -39,46 +62,63 @@ class Networks:
         """A network that nobody else runs meanwhile: hooks on it are one caller's alone.
 
         Of one that can't be copied there is a single one, for which others wait. All such share one
-        lock: who gives way to another in the same thread may have that one's, too, and nobody
-        waits for somebody who waits for him.
+        lock: who gives way to another in the same lane may have that one's, too, and nobody
+        waits for somebody who waits for him. It does not pause, for others may be given it then.
 
         Raises:
             WeightsError: the file of its weights is missing or damaged.
         """
         from ..models import networks
+        from . import pauses
 
-        twins = self._twins(spec)
+        loaded = self._of(spec)
         with self._lock:  # one always stays, to be copied
-            network = twins.pop() if len(twins) > 1 else None
+            network = loaded.twins.pop() if len(loaded.twins) > 1 else None
         if network is None:
             try:
-                network = networks.twin(twins[0])
+                network = networks.twin(loaded.twins[0])
             except CamdemoError:
-                with self._alone:
-                    yield twins[0]
+                with self._locked():
+                    yield loaded.twins[0]
                 return
+            pauses.add(network, loaded.places, self._pause)
         try:
             yield network
         finally:
-            twins.append(network)
+            loaded.twins.append(network)
 
-    def _twins(self, spec: ModelSpec) -> list[nn.Module]:
-        """The network and those twins that nobody runs, from memory or from its file."""
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One lane at a time: those in it that have given way to this have the lock already."""
+        if _has_lock.get():
+            yield
+            return
+        with self._alone:
+            before = _has_lock.set(True)
+            try:
+                yield
+            finally:
+                _has_lock.reset(before)
 
+    def _of(self, spec: ModelSpec) -> _Loaded:
+        """The network, from memory or from its file."""
         with self._lock:
             if spec.name in self._loaded:
                 self._loaded.move_to_end(spec.name)
                 return self._loaded[spec.name]
         with self._loading:  # others go on with what is in memory meanwhile
-            twins = self._loaded.get(spec.name) or [self._load(spec)]
+            loaded = self._loaded.get(spec.name) or self._load(spec)
             with self._lock:
-                self._loaded[spec.name] = twins
+                self._loaded[spec.name] = loaded
                 while len(self._loaded) > self._limit:
                     self._loaded.popitem(last=False)
-            return twins
+            return loaded
 
-    def _load(self, spec: ModelSpec) -> nn.Module:
+    def _load(self, spec: ModelSpec) -> _Loaded:
         from .. import methods
         from ..models import networks
+        from . import pauses
 
-        return methods.prepare(networks.load(spec, self._catalogue), spec.transform.shape)
+        shape = spec.transform.shape
+        network = methods.prepare(networks.load(spec, self._catalogue), shape)
+        return _Loaded([network], pauses.places(network, shape))
