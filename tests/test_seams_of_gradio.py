@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from camdemo import Explainer, Settings
 from camdemo.ui import seams
 from camdemo.ui.agents import Agents
 from camdemo.ui.page import build_demo
-from camdemo.ui.server import journal
+from camdemo.ui.server import journal, unread
 from camdemo.ui.server.admission import Admission
 from camdemo.ui.server.launching import launch_options
 from camdemo.ui.server.presence import Visitors
@@ -320,6 +321,32 @@ def test_nothing_is_made_or_kept_for_a_session(
     assert ask(address, named(config, "layers")["id"], ["mobilenet_v2"])
     assert page.app.state_holder is page.state_holder
     assert len(page.state_holder.session_data) == 1
+
+
+def test_answers_that_nobody_fetches_are_forgotten(
+    page: seams.Page, address: str, config: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gradio keeps them with the session."""
+    monkeypatch.setattr(unread, "_BYTES", 0)
+    monkeypatch.setattr(unread, "_NEW", 0.05)
+    event = named(config, "models")["id"]
+    queue = page._queue
+
+    def join(session: str) -> None:
+        body = {"data": [], "fn_index": event, "session_hash": session}
+        httpx.post(f"{address}/gradio_api/queue/join", json=body).raise_for_status()
+        for _ in range(1000):
+            if not queue.event_ids_to_events:
+                return
+            time.sleep(0.01)
+
+    join("one")
+    assert not queue.pending_messages_per_session["one"].empty()
+    time.sleep(0.1)
+    join("two")
+    assert "one" not in queue.pending_messages_per_session
+    assert "one" not in queue.pending_event_ids_session
+    assert "two" in queue.pending_messages_per_session
 
 
 # --- lookups ---

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import orjson
 from gradio.state_holder import SessionState, StateHolder
 from gradio.utils import get_upload_folder
 from starlette.routing import compile_path
@@ -20,6 +21,7 @@ from starlette.types import Scope
 
 from .server.photos import Photos
 from .server.presence import Visitors
+from .server.unread import Unread
 from .server.uploads import Disk
 
 # The look of what Gradio draws and has no setting for, by the names of its own classes.
@@ -135,6 +137,7 @@ _PATTERNS = {
     for method, templates in OPEN.items()
 }
 _FILE = "/gradio_api/file="
+_IN_MEMORY = 3  # bytes of numbers and texts for one of their JSON
 # An address instead of a path. A drive of Windows has one letter.
 _SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]+:|[/\\]{2})", re.IGNORECASE)
 
@@ -191,14 +194,40 @@ class Page(gr.Blocks):
         self.disk = disk
         self.photos = photos
         self.visitors = Visitors()
+        self.unread = Unread(self._has_messages, self._forget_messages)
 
     async def process_api(self, *given: Any, **named: Any) -> dict[str, Any]:
         refuse_addresses([given, named.get("inputs")])
-        with self.visitors.asking(named.get("session_hash") or "", _address(named.get("request"))):
+        session, is_queued = named.get("session_hash") or "", bool(named.get("event_id"))
+        if is_queued:
+            self.unread.add(session, 0)  # that it has begun is told, too; and maybe that it failed
+        with self.visitors.asking(session, _address(named.get("request"))):
             answer = await super().process_api(*given, **named)
+        if is_queued:
+            self.unread.add(session, _IN_MEMORY * len(orjson.dumps(answer["data"], default=str)))
         written = [one["path"] for one in answer["data"] if isinstance(one, dict) and "path" in one]
         await self.disk.written(written)
         return answer
+
+    # What waits for a session in Gradio's queue until it asks for it. Gradio forgets nothing.
+
+    def _has_messages(self, session: str) -> bool:
+        messages = self._queue.pending_messages_per_session.get(session)
+        return messages is not None and not messages.empty()
+
+    def _forget_messages(self, session: str) -> None:
+        """But of what is still under way the answer will be kept."""
+        queue = self._queue
+        messages = queue.pending_messages_per_session.get(session)
+        if messages is None:
+            return
+        while not messages.empty():
+            messages.get_nowait()
+        ids = queue.pending_event_ids_session.get(session, set())
+        ids &= {key for key, event in queue.event_ids_to_events.items() if event.alive}
+        if not ids:
+            del queue.pending_messages_per_session[session]
+            queue.pending_event_ids_session.pop(session, None)
 
 
 def _address(request: Any) -> str:

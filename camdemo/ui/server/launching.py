@@ -87,7 +87,8 @@ def _health(explainer: Explainer) -> dict[str, str]:
 async def _lifespan(agents: Agents | None, app: Any) -> AsyncIterator[None]:
     """While the server runs, what is old is deleted, and agents are answered."""
     seams.keep_no_sessions(app)
-    watching = asyncio.create_task(seams.page_of({"app": app}).disk.watch())
+    page = seams.page_of({"app": app})
+    watching = asyncio.gather(page.disk.watch(), page.unread.watch())
     try:
         async with agents.running() if agents else nullcontext():
             yield
