@@ -8,13 +8,14 @@
 # make bench-faith  which map to trust: PHOTOS=folder N=100 METHODS=gradcam,hirescam KEEP=file
 # make load         a crowd on the page, and on a plain one; where the server's time goes
 # make soak         thousands of explanations in one process, and every model in turn
+# make attack       what strangers can do to the page: three minutes, on this machine alone
 # make screenshots  take README.md's pictures from the real page
 # make notebook     run notebooks/hornbill.ipynb anew
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
-.PHONY: help run test lint format bench bench-timm bench-ui bench-faith load soak screenshots notebook
+.PHONY: help run test lint format bench bench-timm bench-ui bench-faith load soak attack screenshots notebook
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -58,6 +59,9 @@ load: $(VENV)/dev.done
 
 soak: $(VENV)/dev.done
 	@$(BIN)/python -m benchmarks.soak
+
+attack: $(VENV)/dev.done
+	@$(BIN)/python -m benchmarks.attack
 
 screenshots: $(VENV)/dev.done
 	@$(BIN)/python assets/make_screenshots.py

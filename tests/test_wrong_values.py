@@ -13,10 +13,14 @@ import httpx
 import pytest
 from gradio.media import get_image
 
+from benchmarks import attack
+from benchmarks.toll import Field
 from benchmarks.visitor import Client, Refused
+from benchmarks.watched import Watched
 from camdemo import options
 from camdemo.question import Look, Question
 
+from . import hostile
 from .served import ROOT, SECRET, Served, arguments, run, served
 
 LION = get_image("lion.jpg")
@@ -297,6 +301,25 @@ def test_nobody_finds_a_strangers_upload(running: Served, config: dict, lion: di
     photo = {"path": lion["path"].replace("lion", "other"), "meta": FILE}
     ((kind, _),) = explain(running, config, {"image": photo})
     assert kind != "done"
+
+
+def test_attackers_of_the_benchmark_count_what_this_server_does(running: Served) -> None:
+    async def group(field: Field) -> None:
+        await field.toll.alone("health", field.http.get("/health"), honest=True)
+        await field.toll.put("a photo", field.opened(hostile.encode(hostile.noise(), "PNG")))
+        await field.toll.put("a text", field.opened(b"no photo"))
+        await field.toll.put("another route", field.http.get("/monitoring"))
+        raise LookupError("what the attack needs is not there")
+
+    server = Watched(running.process.pid, (running.uploads,), running.folder / "log")
+    with server.measured():
+        toll = run(attack.attack(running, server, group, "http://127.0.0.1:9/photo.jpg"))
+    counts = toll.tried, toll.answered, toll.refused, toll.crashed
+    assert counts == (4, 2, 2, 1)
+    assert toll.wrong == ["broke off: LookupError what the attack needs is not there"]
+    assert server.megabytes() > 100
+    assert server.threads() > 2
+    assert server.left() > 0
 
 
 def test_after_all_that_the_next_one_is_served(running: Served, config: dict, lion: dict) -> None:
