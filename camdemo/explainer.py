@@ -6,12 +6,13 @@ served, and a catalogue listed, before that.
 
 from __future__ import annotations
 
+import io
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
+from PIL import Image
 
 from . import methods, options
 from . import photo as photos
@@ -36,6 +37,8 @@ from .records import INPUT, Activation, Framing, LayerInfo, ModelSpec, Timings
 from .settings import Settings
 from .warmup import State, WarmUp
 
+Reader = Callable[[Photo, int], Image.Image]  # from a photo and the most pixels it may have
+
 
 class Explainer:
     """Explains photos with the models of a catalogue. Safe to share between threads.
@@ -44,6 +47,7 @@ class Explainer:
         settings: `model`, `cache_models`, `lanes` and `max_megapixels` count here.
         catalogue: the models; see `Catalogue.plus` for more of them.
         engine: what runs them; None for this machine.
+        read: how photos are read; see `photo.read`.
     """
 
     def __init__(
@@ -51,10 +55,12 @@ class Explainer:
         settings: Settings | None = None,
         catalogue: Catalogue = CATALOGUE,
         engine: Engine | None = None,
+        read: Reader = photos.read,
     ) -> None:
         self.settings = settings or Settings()
         self.catalogue = catalogue
         self.engine = engine or LocalEngine(catalogue, self.settings)
+        self._read = read
         self._start = WarmUp(self.settings.model, catalogue, self.engine)
 
     # -- the start of a process
@@ -69,7 +75,9 @@ class Explainer:
 
     def warm_up(self) -> None:
         """Do before the first request what would slow it: choose, load and run the default."""
-        self._start.run(lambda: self.explain(np.zeros((8, 8, 3), np.uint8)))
+        file = io.BytesIO()
+        Image.new("RGB", (8, 8)).save(file, "PNG")  # a file, so that what reads them is tried
+        self._start.run(lambda: self.explain(file.getvalue()))
 
     def add(
         self,
@@ -261,7 +269,7 @@ class Explainer:
         methods.check(method, where, rivals, layers)
 
         started = time.perf_counter()
-        image = photos.read(photo, 10**6 * self.settings.max_megapixels)
+        image = self._read(photo, 10**6 * self.settings.max_megapixels)
         decoded = time.perf_counter()
         region = photos.seen_region(image.size, spec.transform, framing)
         inputs = photos.prepare(image, framing, spec)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+from . import photo
 from .engine import LocalEngine, SharedEngine, on_all_cores
-from .explainer import Explainer
+from .explainer import Explainer, Reader
 from .records import Activation
 from .settings import Settings
+
+_MOST_WORKERS = 8  # that decode photos: each has some 20 MB of its own
 
 
 def serve(
@@ -43,6 +47,16 @@ def serve(
 
 
 def page_explainer(settings: Settings) -> Explainer:
-    """An explainer for a page: a lane for each core, and nothing computed twice."""
+    """An explainer for a page: a lane for each core, nothing computed twice, and what strangers
+    send is decoded by processes that can be killed."""
     given = on_all_cores(settings)
-    return Explainer(given, engine=SharedEngine(LocalEngine(settings=given)))
+    engine = SharedEngine(LocalEngine(settings=given))
+    return Explainer(given, engine=engine, read=_reader(given.lanes))
+
+
+def _reader(lanes: int) -> Reader:
+    if os.name == "nt":  # whose processes can't hand files to each other as others can
+        return photo.read
+    from .photo.workers import Workers
+
+    return Workers(min(2 * lanes, _MOST_WORKERS)).read

@@ -47,7 +47,7 @@ LEVELS: list[dict[str, set[str]]] = [
         | {"explainer", "batch"}
     },
     {"ui": WORDS | {"settings", "engine", "viewer", "__init__"}},
-    {"launch": WORDS | {"settings", "engine", "explainer", "ui"}},
+    {"launch": WORDS | {"photo", "settings", "engine", "explainer", "ui"}},
     {"adding": WORDS | {"models", "explainer"}},
     {
         "cli": WORDS

@@ -12,13 +12,12 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..engine.protocol import asker
-from ..errors import CamdemoError, ImageError
+from ..errors import CamdemoError
 from ..options import check
 from ..question import Question
 from ..records import Rivals
@@ -26,7 +25,7 @@ from ..viewer import bundle
 from ..viewer.scene import Scene, base64_of, labels, packets
 from . import questions, saved
 from .downloads import lacks
-from .offers import GONE, Offers
+from .offers import Offers, content_of
 from .server.admission import DOWNLOAD, PHOTO, Admission
 from .server.journal import answers, facts_of, note
 
@@ -131,10 +130,7 @@ class Answers:
             ImageError: the file is gone.
             CamdemoError: whatever `Explainer.explain` raises.
         """
-        try:
-            content = Path(path).read_bytes()
-        except OSError as error:
-            raise ImageError(GONE) from error
+        content = content_of(path)
         model = self.explainer.default_model() if model is None else model
         key = (hashlib.sha256(content).digest(), check(Question, model=model, **question))
         note(bytes=len(content), remembered=True)

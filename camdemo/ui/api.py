@@ -13,6 +13,7 @@ from ..options import Option
 from ..question import Look, Question
 from .downloads import fetched
 from .errors import errors_for_client
+from .offers import content_of
 from .seams import AS_SENT, path_of
 from .server import journal
 from .server.admission import ANSWER, PROGRAM, Admission
@@ -57,7 +58,7 @@ def add_endpoints(explainer: Explainer, admission: Admission) -> None:
             return await admission.run(PROGRAM, admission.size_of(path), answer, path, asked, look)
 
     def answer(path: str, asked: Question, look: Look) -> tuple[Any, ...]:
-        explanation = explainer.explain(path, **asdict(asked))
+        explanation = explainer.explain(content_of(path), **asdict(asked))
         journal.note(**journal.facts_of(explanation))
         scores = {shown.label: shown.probability for shown in explanation.predictions}
         return explanation.painted(look), scores, explanation.summary(look.evidence)

@@ -117,3 +117,15 @@ def _uploaded(path: str) -> str:
     except (OSError, ValueError):
         pass
     raise ImageError(GONE)
+
+
+def content_of(path: str) -> bytes:
+    """The bytes of a photo. They, and not its path, are explained: see `Workers.read`.
+
+    Raises:
+        ImageError: the file is not there any more.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ImageError(GONE) from error
