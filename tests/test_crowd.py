@@ -21,6 +21,7 @@ from PIL import Image
 from benchmarks.visitor import Client, Refused
 from camdemo import Explainer, Settings
 
+from . import hostile
 from .served import Served, arguments, run, served
 
 MODEL = "efficientnet_lite0"
@@ -232,6 +233,28 @@ def test_the_disk_is_full_when_a_result_is_written(running: Served) -> None:
     assert str(running.folder) not in str(refused.value)
     picture, *_ = visit(running, ask)
     assert picture["path"]
+
+
+def test_bombs_of_a_visitor_and_of_a_program_keep_nobody_waiting(running: Served) -> None:
+    bomb = dict(hostile.bombs())["JPEG of 10,000 scans"]
+
+    async def crowd(client: Callable[[], Client]) -> tuple[list[Any], dict]:
+        visitor, program = client(), client()
+        file = await program.upload(bomb)
+        dependencies = program.config["dependencies"]
+        event = next(one["id"] for one in dependencies if one["api_name"] == "explain")
+        asked = [
+            asyncio.create_task(explain(client(), bomb)),
+            asyncio.create_task(program.run(event, arguments(program.config, file))),
+        ]
+        await asyncio.sleep(1)  # they are at it now
+        scene = await visitor.open({"example": "Cheetah"}, model=MODEL)
+        assert not any(one.done() for one in asked)
+        return await asyncio.gather(*asked, return_exceptions=True), scene
+
+    refused, scene = visit(running, crowd)
+    assert scene["labels"]
+    assert all("takes too much time or memory" in str(one) for one in refused), refused
 
 
 def test_sigterm_in_the_middle_of_load_is_a_clean_end(running: Served) -> None:
