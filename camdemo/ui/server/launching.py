@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from .. import seams
-from . import journal
+from . import journal, trimming
 from .admission import Admission
 from .gate import Gate, SecurityHeaders, nothing
 from .presence import Presence
@@ -88,7 +88,7 @@ async def _lifespan(agents: Agents | None, app: Any) -> AsyncIterator[None]:
     """While the server runs, what is old is deleted, and agents are answered."""
     seams.keep_no_sessions(app)
     page = seams.page_of({"app": app})
-    watching = asyncio.gather(page.disk.watch(), page.unread.watch())
+    watching = asyncio.gather(page.disk.watch(), page.unread.watch(), trimming.watch())
     try:
         async with agents.running() if agents else nullcontext():
             yield
