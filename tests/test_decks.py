@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from gradio.media import get_image
 
 from camdemo import CamdemoError
+from camdemo.photo import read
 from camdemo.ui import examples
-from camdemo.ui.decks import photos_in
+from camdemo.ui.decks import photos_in, prepare
+from camdemo.ui.offers import Offers
 
 
 def folder_of(tmp_path: Path, *names: str) -> Path:
@@ -51,3 +57,26 @@ def test_the_python_of_a_decks_photo_names_its_file_and_not_where_it_lies() -> N
     facts = examples.facts("a", {"a": "/home/somebody/a's.jpg"})
     assert facts["code"] == {"imports": [], "photo": '"a\'s.jpg"'}
     assert "somebody" not in str(facts)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs links and pipes")
+def test_what_can_not_be_read_is_left_out_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "lion.jpg").write_bytes(Path(get_image("lion.jpg")).read_bytes())
+    (tmp_path / "._lion.jpg").write_bytes(b"\0\5\x16\7 of a Mac")
+    (tmp_path / "album.jpg").mkdir()
+    (tmp_path / "circle.jpg").symlink_to(tmp_path / "circle.jpg")
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    os.mkfifo(tmp_path / "pipe.jpg")  # whoever opens it waits for ever
+    deck = photos_in(tmp_path)
+    offers, added = Offers(None, deck), []  # type: ignore[arg-type]
+
+    def add(name: str) -> None:
+        read(offers.paths[name])
+        added.append(name)
+
+    prepare(SimpleNamespace(offers=offers, add_to_deck=add), deck)  # type: ignore[arg-type]
+    assert added == ["lion"]
+    assert offers.skipped() == (
+        "Left out, since it can't be read as a photo: "
+        "._lion.jpg, album.jpg, circle.jpg, gone.jpg, pipe.jpg."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import subprocess
@@ -11,9 +12,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import httpx
 import pytest
 from gradio.media import get_image
+from gradio.route_utils import GradioUploadFile
 from PIL import Image
 
 from benchmarks.visitor import Client
@@ -126,10 +129,19 @@ def test_what_arrives_counts_and_not_what_is_said_of_it(tmp_path: Path) -> None:
     """A chunked upload has no length, and one that has can lie."""
     for length in (None, 5):
         disk = Disk(tmp_path, most=SIZE)
-        upload(disk, "/upload")
+        upload(disk, "/gradio_api/upload")
         lying = put(tmp_path, "a", 2 * SIZE, age=1)
-        upload(disk, "/upload", *[b"x" * 20_000] * 3, length=length)
+        upload(disk, "/gradio_api/upload", *[b"x" * 20_000] * 3, length=length)
         assert not lying.exists()
+
+
+def test_files_of_a_byte_count_however_a_form_is_cut(tmp_path: Path) -> None:
+    """Each takes a folder and a block, and a thousand of them fit into a small form."""
+    disk = Disk(tmp_path, most=SIZE)
+    upload(disk, "/gradio_api/upload")
+    lying = put(tmp_path, "a", 2 * SIZE, age=1)
+    upload(disk, "/gradio_api/upload", *[b'name="files"; filen', b'ame="a"\r\n\r\nx'] * 7)
+    assert not lying.exists()
 
 
 def test_the_folder_has_room_for_what_comes_before_the_next_look(tmp_path: Path) -> None:
@@ -232,6 +244,34 @@ def test_what_is_older_than_an_hour_is_deleted_on_a_schedule(page: Page, tmp_pat
             break
         time.sleep(0.05)
     assert not sent.exists()
+
+
+def test_a_full_disk_is_told_and_tidied(
+    page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send(number: int) -> httpx.Response:
+        files = {"files": ("photo.jpg", bytes([number]) * SIZE, "image/jpeg")}
+        return httpx.post(f"{page.local_url}gradio_api/upload", files=files)
+
+    async def full(*_: Any, **__: Any) -> Any:
+        raise ValueError from OSError(errno.ENOSPC, "No space left on device")
+
+    sent = [Path(send(number).json()[0]) for number in range(4)]
+    for age, path in enumerate(reversed(sent)):
+        os.utime(path, (time.time() - age, time.time() - age))
+    with monkeypatch.context() as patch:
+        patch.setattr(GradioUploadFile, "write", full)
+        answer = send(9)
+        assert (answer.status_code, answer.text) == (507, uploads.FULL)
+    assert [path.exists() for path in sent[:2]] == [False, False]
+    assert sent[3].exists()
+    left = sum(path.exists() for path in sent)
+    with monkeypatch.context() as patch:  # the picture of an answer does not fit, either
+        patch.setattr(gr.Blocks, "process_api", full)
+        with pytest.raises(gr.Error, match="disk is full"):
+            run(page.process_api())
+    assert sum(path.exists() for path in sent) < left
+    assert send(9).status_code == 200
 
 
 def test_the_pictures_of_the_examples_survive_all_of_that(page: Page, tmp_path: Path) -> None:

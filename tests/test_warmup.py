@@ -156,15 +156,19 @@ def test_a_start_that_fails_says_so_and_why(here: set[str], error: Exception, re
     assert begun.state == State("ready")
 
 
-def test_nobody_waits_for_a_start_that_was_killed(here: set[str]) -> None:
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_nobody_waits_for_a_start_that_was_killed(
+    here: set[str], error: type[BaseException]
+) -> None:
     begun = start(Engine())
 
     def stop() -> None:
-        raise KeyboardInterrupt
+        raise error
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(error):
         begun.run(stop)
     assert begun.state.name == "failed"
+    assert begun.state.reason.endswith(".")
     begun.wait(60)
 
 

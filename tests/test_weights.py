@@ -6,6 +6,7 @@ All downloads come from a server in this process, on the loopback address.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import http.server
 import os
@@ -135,7 +136,9 @@ def check_message(error: WeightsError, folder: Path, reason: str) -> None:
 # ---------------------------------------------------------------- where
 
 
-@pytest.mark.parametrize("torch_home", [None, "/somewhere/torch", "relative", "~/torch", ""])
+@pytest.mark.parametrize(
+    "torch_home", [None, "/somewhere/torch", "relative", "~/torch", "~nobody-here/torch", ""]
+)
 @pytest.mark.parametrize("cache", [None, "/somewhere/cache", "~/cache", ""])
 def test_the_folder_is_the_torch_hubs(monkeypatch, torch_home, cache):
     for name, value in (("TORCH_HOME", torch_home), ("XDG_CACHE_HOME", cache)):
@@ -371,6 +374,25 @@ def test_a_folder_that_can_not_be_written(server, folder):
         fetch(server.url("good"))
     check_message(refused.value, folder, f"'{folder}'")
     assert server.asked == []
+
+
+def test_a_folder_that_is_locked_is_a_sentence(folder, monkeypatch):
+    """No mode keeps out root, who may run these tests."""
+
+    def locked(real):
+        def ask(path, *given, **named):
+            if str(path).startswith(str(folder.parent)):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return real(path, *given, **named)
+
+        return ask
+
+    for name in ("stat", "mkdir", "open"):
+        monkeypatch.setattr(os, name, locked(getattr(os, name)))
+    assert not weights.is_ready(SPEC)
+    assert weights.set_aside(SPEC) is None
+    with pytest.raises(WeightsError, match="Permission denied"):
+        fetch("http://127.0.0.1:9/good")
 
 
 def test_an_ended_process_leaves_no_partial_file(server, folder):

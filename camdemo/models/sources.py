@@ -71,7 +71,7 @@ def hub_folder() -> Path:
     """The torch hub's folder for weights, without importing torch (same rules as torch.hub)."""
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))
-    return Path(home).expanduser() / "hub" / "checkpoints"
+    return Path(os.path.expanduser(home)) / "hub" / "checkpoints"
 
 
 @cache

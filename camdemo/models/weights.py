@@ -37,7 +37,7 @@ def path_of(spec: ModelSpec, catalogue: Catalogue = CATALOGUE) -> Path | None:
 def is_ready(spec: ModelSpec, catalogue: Catalogue = CATALOGUE) -> bool:
     """Whether this model's weights are on this machine now."""
     path = path_of(spec, catalogue)
-    return path is None or path.is_file()
+    return path is None or os.path.isfile(path)  # `is_file` raises where a folder is locked
 
 
 def fetch(
@@ -55,7 +55,7 @@ def fetch(
     """
     source = catalogue.source_of(spec)
     path = source.path(spec)
-    if path is None or path.is_file():
+    if path is None or os.path.isfile(path):
         return path
     url = source.url(spec)
     if url is None:
@@ -86,18 +86,22 @@ def set_aside(spec: ModelSpec, catalogue: Catalogue = CATALOGUE) -> Path | None:
     """Move a downloaded file out of the way if its SHA-256 does not start as its name says.
 
     Returns:
-        Where it is kept now; None if it is what it says, is not there, or is no download.
+        Where it is kept now; None if it is what it says, is not there, is no download, or can't be
+        read or moved.
     """
     source = catalogue.source_of(spec)
     path = source.path(spec)
-    if path is None or not path.is_file() or source.url(spec) is None:
-        return None
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest.startswith(path.stem.rpartition("-")[2]):
+    if path is None or source.url(spec) is None:
         return None
     kept = path.with_name(path.name + ".damaged")
-    os.replace(path, kept)
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest.startswith(path.stem.rpartition("-")[2]):
+            return None
+        os.replace(path, kept)
+    except OSError:
+        return None
     return kept
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,17 +26,21 @@ def photos_in(folder: Path) -> dict[str, str]:
     The ending is left out where no other photo could be meant.
 
     Raises:
-        CamdemoError: there is no such folder, or no photo in it.
+        CamdemoError: there is no such folder, no photo in it, or it can't be read.
     """
     if not folder.is_dir():
         raise CamdemoError(f"There is no folder {str(folder)!r} to make a deck of.")
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTO_ENDINGS)
+    try:
+        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTO_ENDINGS)
+    except OSError as error:
+        raise CamdemoError(f"The folder {str(folder)!r} can't be read.") from error
     if not files:
         raise CamdemoError(f"There is no photo in {str(folder)!r}.")
     # "a.jpg.png" without its ending is another photo's whole name.
     taken = Counter(path.stem for path in files) + Counter(path.name for path in files)
+    # Not `resolve`, which a link to itself ends with an error.
     return {
-        path.stem if taken[path.stem] == 1 else path.name: str(path.resolve()) for path in files
+        path.stem if taken[path.stem] == 1 else path.name: os.path.abspath(path) for path in files
     }
 
 
@@ -50,6 +55,8 @@ def prepare(answers: Answers, photos: Iterable[str]) -> None:
     offers = answers.offers
     for name in tqdm(list(photos), "Deck", unit=" photos"):
         try:
+            if not os.path.isfile(offers.paths[name]):  # to open a pipe would never end
+                raise ImageError("This is no file.")
             answers.add_to_deck(name)
         except ImageError:
             offers.skip(name)

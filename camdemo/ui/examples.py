@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
+import atexit
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from gradio.media import get_image
 from PIL import Image, ImageOps
+
+from .server.folders import own_folder
 
 _SIDE = 400  # pixels of each half of the composed picture
 STRONGEST = "Lion"  # one sharp subject, and nine tenths for its label: the page opens with it
@@ -36,14 +39,17 @@ def _side_by_side(left: str, right: str) -> Path:
     for position, path in enumerate((left, right)):
         with Image.open(path) as photo:
             pair.paste(ImageOps.fit(photo.convert("RGB"), (_SIDE, _SIDE)), (position * _SIDE, 0))
-    target = Path(_folder().name) / "cheetah-and-lion.jpg"
+    target = _folder() / "cheetah-and-lion.jpg"
     pair.save(target, quality=92)
     return target
 
 
 @cache
-def _folder() -> tempfile.TemporaryDirectory:
-    return tempfile.TemporaryDirectory(prefix="camdemo-")  # kept, for it deletes itself at the end
+def _folder() -> Path:
+    """A folder that goes with the process."""
+    until_the_end = ExitStack()
+    atexit.register(until_the_end.close)
+    return until_the_end.enter_context(own_folder())
 
 
 def facts(name: str, deck: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -16,13 +16,13 @@ import gradio as gr
 import orjson
 from gradio.state_holder import SessionState, StateHolder
 from gradio.utils import get_upload_folder
-from starlette.routing import compile_path
 from starlette.types import Scope
 
+from .server import journal
 from .server.photos import Photos
 from .server.presence import Visitors
 from .server.unread import Unread
-from .server.uploads import Disk
+from .server.uploads import FULL, Disk, is_full
 
 # The look of what Gradio draws and has no setting for, by the names of its own classes.
 CSS = Path(__file__).parent / "static" / "gradio.css"
@@ -32,140 +32,10 @@ CSS = Path(__file__).parent / "static" / "gradio.css"
 # What every other input then holds is what the client sent, and is validated behind it.
 AS_SENT: dict[str, Any] = {"preprocess": False}
 
-# Which of Gradio's routes there are for the world: what the page and gradio_client ask for.
-OPEN: dict[str, tuple[str, ...]] = {
-    "GET": (
-        "/",
-        "/config",
-        "/config/",
-        "/assets/{path:path}",
-        "/static/{path:path}",
-        "/theme.css",
-        "/favicon.ico",
-        "/manifest.json",
-        "/robots.txt",
-        "/health",  # ours
-        "/photo/{token}",  # ours
-        "/gradio_api/info",
-        "/gradio_api/info/",
-        "/gradio_api/file={path_or_url:path}",  # what lies in the folder of uploads; see `is_ours`
-        "/gradio_api/heartbeat/{session_hash}",
-        "/gradio_api/queue/data",
-        "/gradio_api/startup-events",  # Gradio itself asks for it to see whether it runs
-        "/gradio_api/call/{api_name}/{event_id}",  # the API by curl, which waits in the queue, too
-    ),
-    "HEAD": ("/", "/health", "/photo/{token}", "/gradio_api/file={path_or_url:path}"),
-    "POST": (
-        "/gradio_api/upload",
-        "/gradio_api/queue/join",
-        "/gradio_api/run/{api_name}",  # what is not queued and takes no time; see `Page`
-        "/gradio_api/call/{api_name}",
-        "/gradio_api/cancel",
-        "/gradio_api/reset",
-        "/gradio_api/component_server",
-        "/gradio_api/component_server/",
-        "/mcp",  # ours, where agents may ask
-    ),
-}
-# The others, which answer 404. The test knows a new Gradio's new routes by their absence here.
-CLOSED: dict[str, tuple[str, ...]] = {
-    "GET": (
-        "/openapi.json",
-        "/gradio_api/openapi.json",
-        "/gradio_api/proxy={url_path:path}",  # fetches what strangers name
-        "/gradio_api/queue/status",  # how many ask
-        "/gradio_api/upload_progress",  # of widgets that are not here
-        "/gradio_api/file/{path:path}",  # an older name of file=
-        "/gradio_api/stream/{session_hash}/{run}/{component_id}/playlist.m3u8",  # no media here
-        "/gradio_api/stream/{session_hash}/{run}/{component_id}/playlist-file",
-        "/gradio_api/stream/{session_hash}/{run}/{component_id}/{segment_id}.{ext}",
-        "/gradio_api/custom_component/{id}/{environment}/{type}/{file_name}",  # there is none
-        "/svelte/{path:path}",  # for those
-        "/gradio_api/call/v2/{api_name}/{event_id}",
-        "/gradio_api/user",  # nobody logs in
-        "/gradio_api/user/",
-        "/gradio_api/login_check",
-        "/gradio_api/login_check/",
-        "/gradio_api/token",
-        "/gradio_api/token/",
-        "/logout",
-        "/gradio_api/app_id",
-        "/gradio_api/app_id/",
-        "/gradio_api/deep_link",  # the address of the page has all that a link needs
-        "/gradio_api/runs",  # who asked what, when
-        "/gradio_api/runs/",
-        "/gradio_api/run-history/buckets",
-        "/gradio_api/run-history/records",
-        "/gradio_api/run-history/records/{endpoint}/{record_id}/assets/{asset_id}",
-        "/monitoring",
-        "/monitoring/summary",
-        "/monitoring/{key}",
-        "/gradio_api/theme.css",
-        "/pwa_icon",
-        "/pwa_icon/{size}",
-        "/gradio_api/dev/reload",  # for developing
-        "/gradio_api/vibe-code",
-        "/gradio_api/vibe-code/",
-    ),
-    "HEAD": ("/openapi.json", "/gradio_api/proxy={url_path:path}"),
-    "POST": (
-        "/gradio_api/process_recording",  # runs ffmpeg for anybody
-        "/gradio_api/run/{api_name}/",
-        "/gradio_api/api/{api_name}",  # an older name of run
-        "/gradio_api/api/{api_name}/",
-        "/gradio_api/call/{api_name}/",
-        "/gradio_api/call/v2/{api_name}",
-        "/gradio_api/call/v2/{api_name}/",
-        "/gradio_api/reset/",
-        "/gradio_api/stream/{event_id}",
-        "/gradio_api/stream/{event_id}/close",
-        "/gradio_api/run-history/connect",
-        "/login",
-        "/login/",
-        "/gradio_api/vibe-edit",
-        "/gradio_api/vibe-edit/",
-        "/gradio_api/undo-vibe-edit",
-        "/gradio_api/undo-vibe-edit/",
-        "/gradio_api/vibe-code",
-        "/gradio_api/vibe-code/",
-        "/gradio_api/vibe-starter-queries",
-        "/gradio_api/vibe-starter-queries/",
-    ),
-}
-_PATTERNS = {
-    method: [compile_path(template)[0] for template in templates]
-    for method, templates in OPEN.items()
-}
-_FILE = "/gradio_api/file="
-_IN_MEMORY = 3  # bytes of numbers and texts for one of their JSON
 # An address instead of a path. A drive of Windows has one letter.
 _SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]+:|[/\\]{2})", re.IGNORECASE)
-
-
-def route_of(scope: Scope) -> str:
-    """The path of a request below that under which a proxy shows the page, as routes are found."""
-    path, root = scope["path"], scope.get("root_path", "")
-    below = path.removeprefix(root) if path.startswith(root + "/") or path == root else path
-    return below or "/"
-
-
-def is_open(method: str, path: str) -> bool:
-    """Whether a route is one of those that the page and its API need."""
-    return any(pattern.match(path) for pattern in _PATTERNS.get(method, ()))
-
-
-def is_ours(path: str) -> bool:
-    """Whether a path is no `file=`, or that of something in the folder of uploads.
-
-    Gradio itself fetches an address that stands there, and hands on what it gets.
-    """
-    if not path.startswith(_FILE):
-        return True
-    named = path.removeprefix(_FILE)
-    try:
-        return not _SCHEME.match(named) and Path(named).resolve().is_relative_to(upload_folder())
-    except (OSError, ValueError):
-        return False
+_IN_MEMORY = 3  # bytes of numbers and texts for one of their JSON
+_UNREADABLE = "These are not the values that are asked for. What is, /gradio_api/info tells."
 
 
 def upload_folder() -> Path:
@@ -174,11 +44,12 @@ def upload_folder() -> Path:
 
 
 class Page(gr.Blocks):
-    """A gr.Blocks that asks three things of every event, by whichever way it comes.
+    """A gr.Blocks that asks some things of every event, by whichever way it comes.
 
     Nothing that a client names is fetched: Gradio downloads a photo whose `path` is an address,
     wherever in the data it stands, past every limit. Who asks is known to who computes. And what
-    the event has written is counted. `process_api` is where all events pass.
+    the event has written is counted. Of what went wrong clients are told in words, and not in
+    Gradio's, which have in them what was sent. `process_api` is where all events pass.
 
     Args:
         disk: the folder of uploads and results.
@@ -202,12 +73,35 @@ class Page(gr.Blocks):
         if is_queued:
             self.unread.add(session, 0)  # that it has begun is told, too; and maybe that it failed
         with self.visitors.asking(session, _address(named.get("request"))):
-            answer = await super().process_api(*given, **named)
+            try:
+                answer = await super().process_api(*given, **named)
+            except gr.Error:
+                raise
+            except Exception as error:
+                raise await self._failed(error) from error
         if is_queued:
             self.unread.add(session, _IN_MEMORY * len(orjson.dumps(answer["data"], default=str)))
         written = [one["path"] for one in answer["data"] if isinstance(one, dict) and "path" in one]
         await self.disk.written(written)
         return answer
+
+    async def preprocess_data(self, *given: Any, **named: Any) -> Any:
+        """What Gradio makes of values; where it can make nothing of them, they are wrong."""
+        try:
+            return await super().preprocess_data(*given, **named)
+        except gr.Error:
+            raise
+        except Exception as error:
+            if is_full(error):
+                raise
+            raise _refusal(_UNREADABLE) from error
+
+    async def _failed(self, error: Exception) -> gr.Error:
+        if is_full(error):
+            await self.disk.make_room()
+            return _refusal(FULL)
+        journal.failed("event", error)
+        return _refusal(journal.SORRY)
 
     # What waits for a session in Gradio's queue until it asks for it. Gradio forgets nothing.
 
@@ -228,6 +122,10 @@ class Page(gr.Blocks):
         if not ids:
             del queue.pending_messages_per_session[session]
             queue.pending_event_ids_session.pop(session, None)
+
+
+def _refusal(text: str) -> gr.Error:
+    return gr.Error(text, print_exception=False)
 
 
 def _address(request: Any) -> str:
@@ -258,6 +156,11 @@ def page_of(scope: Scope) -> Page:
     return scope["app"].get_blocks()
 
 
+def is_address(text: str) -> bool:
+    """Whether what should be a path names something elsewhere, by a scheme or a machine."""
+    return _SCHEME.match(text) is not None
+
+
 def refuse_addresses(data: Any) -> None:
     """Refuse what names a file by an address, anywhere in an event's data; forget every `url`.
 
@@ -272,10 +175,8 @@ def refuse_addresses(data: Any) -> None:
         if isinstance(value, dict):
             if isinstance(value.get("path"), str):
                 value.pop("url", None)
-                if _SCHEME.match(value["path"]):
-                    raise gr.Error(
-                        "Send a photo as a file, not as an address.", print_exception=False
-                    )
+                if is_address(value["path"]):
+                    raise _refusal("Send a photo as a file, not as an address.")
             left += value.values()
         elif isinstance(value, (list, tuple)):
             left += value
@@ -324,3 +225,8 @@ def end_within(demo: gr.Blocks, seconds: int) -> None:
     Gradio has no setting for it, and open pages never end by themselves.
     """
     demo.server.config.timeout_graceful_shutdown = seconds
+
+
+def connect_by(demo: gr.Blocks, connection: type[Any]) -> None:
+    """Let connections be of this class; uvicorn asks for it with each, and Gradio for none."""
+    demo.server.config.http_protocol_class = connection

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import CamdemoError, WeightsError
 from ..errors import told
+from .lines import where
 
 if TYPE_CHECKING:
     from ...explanation import Explanation
@@ -41,28 +41,26 @@ def request(kind: str) -> Iterator[None]:
             note(reason=str(error.__cause__ or error))  # of which the visitor is told less
         raise
     except Exception as error:
-        note(**_where(error))
+        note(**where(error))
         raise
     finally:
         _facts.reset(token)
         facts |= {"outcome": outcome, "ms": round(1000 * (time.perf_counter() - started), 1)}
-        log.info(json.dumps(facts))
+        _write(facts)
 
 
 def failed(kind: str, error: Exception) -> None:
     """Log a request that failed before or after it was answered by us."""
-    log.info(json.dumps({"request": kind} | _where(error) | {"outcome": "failed"}))
+    _write({"request": kind} | where(error) | {"outcome": "failed"})
 
 
 def refused(kind: str, error: CamdemoError) -> None:
     """Log a request for which there was no place, or nobody waits any more."""
-    log.info(json.dumps({"request": kind, "outcome": type(error).__name__}))
+    _write({"request": kind, "outcome": type(error).__name__})
 
 
-def _where(error: Exception) -> dict[str, str]:
-    """The place and not the message, in which the name of a photo can be."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return {"error": type(error).__name__, "at": f"{last.filename}:{last.lineno}"}
+def _write(facts: dict[str, Any]) -> None:
+    log.info(json.dumps(facts), extra={"facts": facts})
 
 
 def note(**facts: Any) -> None:

@@ -15,11 +15,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .. import seams
-from . import journal, trimming
+from .. import routes, seams
+from . import files, trimming
 from .admission import Admission
-from .gate import Gate, SecurityHeaders, nothing
+from .gate import Gate, SecurityHeaders
 from .presence import Presence
+from .refusals import HANDLERS, Failsafe, Runs
 from .uploads import BoundedUploads
 
 if TYPE_CHECKING:
@@ -61,14 +62,17 @@ def launch_options(explainer: Explainer, agents: Agents | None = None) -> dict[s
             "routes": [
                 Route("/health", health),
                 Route("/photo/{token}", photo),
+                Route(routes.FILE, files.answer),
                 *([agents.route] if agents else []),
             ],
-            "exception_handlers": {KeyError: _not_found},
+            "exception_handlers": HANDLERS,
             "lifespan": partial(_lifespan, agents),
             "max_body_size": most + _FORM,
             "middleware": [
                 Middleware(SecurityHeaders),
+                Middleware(Failsafe),
                 Middleware(Gate),
+                Middleware(Runs),
                 Middleware(Presence, visitors=lambda scope: seams.page_of(scope).visitors),
                 Middleware(BoundedUploads, disk=lambda scope: seams.page_of(scope).disk),
             ],
@@ -96,15 +100,6 @@ async def _lifespan(agents: Agents | None, app: Any) -> AsyncIterator[None]:
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
-
-
-def _not_found(_request: Request, error: Exception) -> JSONResponse:
-    """What a client names and Gradio does not find is not there; all else is our own mistake."""
-    if seams.found_nothing(error):
-        journal.failed("lookup", error)
-        return nothing()
-    journal.failed("request", error)
-    return JSONResponse({"detail": journal.SORRY}, 500)
 
 
 def _theme() -> gr.themes.Base:

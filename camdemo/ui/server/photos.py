@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import mimetypes
+import os
 import secrets
+import stat
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -67,14 +69,22 @@ class Photos:
             found = self._lasting.get(token) or self._passing.get(token)
         if isinstance(found, bytes):
             return Response(found, media_type="image/jpeg", headers=_CACHED)
-        if found is None or not found.is_file():
-            return Response(status_code=404)
-        kind = mimetypes.guess_type(found.name)[0]
-        if kind in _SHOWN:
-            return FileResponse(found, media_type=kind, headers=_CACHED)
-        return FileResponse(found, media_type="application/octet-stream", headers=_CACHED)
+        return (found and shown(found)) or Response(status_code=404)
 
     def _keep(self, photo: Path | bytes) -> str:
         token = secrets.token_urlsafe(16)
         self._lasting[token] = photo
         return token
+
+
+def shown(path: Path) -> Response | None:
+    """A file for a browser, which is to show a photo and to run nothing; None if there is none."""
+    try:
+        facts = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(facts.st_mode):
+        return None
+    kind = mimetypes.guess_type(path.name)[0]
+    kind = kind if kind in _SHOWN else "application/octet-stream"
+    return FileResponse(path, media_type=kind, headers=_CACHED, stat_result=facts)

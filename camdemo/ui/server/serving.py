@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import signal
-import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import CamdemoError
 from ..decks import photos_in
+from .folders import own_folder
+from .lines import log_to_stderr, take_over
 
 if TYPE_CHECKING:
     from ...explainer import Explainer
 
 _LAST_SECONDS = 2  # for what runs when the process is stopped; open pages never end by themselves
+_TEMPORARY = "GRADIO_TEMP_DIR"
 
 
 def serve(explainer: Explainer, folder: Path | None = None) -> None:
@@ -28,15 +30,38 @@ def serve(explainer: Explainer, folder: Path | None = None) -> None:
         folder: one with photos, to be shown instead of the examples.
 
     Raises:
-        CamdemoError: no photo in the folder, or no port to serve on.
+        CamdemoError: no photo in the folder, no port to serve on, or no folder to write to.
     """
     deck = photos_in(folder) if folder else None
     log_to_stderr()
-    with tempfile.TemporaryDirectory(prefix="camdemo-") as temporary:
-        # Where photos and results of visitors lie, and nothing of anybody else's.
-        os.environ.setdefault("GRADIO_TEMP_DIR", temporary)
+    with _folder_of_visitors():
         _serve(explainer, deck)
     gc.freeze()  # else the interpreter looks at every object once more: 1.1 of its last 1.5 seconds
+
+
+@contextmanager
+def _folder_of_visitors() -> Iterator[None]:
+    """Within it, Gradio keeps what visitors send in a folder where nothing of anybody else lies.
+
+    Raises:
+        CamdemoError: nothing can be written there.
+    """
+    chosen = os.environ.get(_TEMPORARY)
+    with ExitStack() as stack:
+        try:
+            own = stack.enter_context(own_folder(Path(chosen) if chosen else None))
+        except OSError as error:
+            folder = chosen or "the system's temporary folder"
+            raise CamdemoError(
+                f"Nothing can be written in {folder}, where photos of visitors are kept. "
+                f"Choose another folder with {_TEMPORARY}."
+            ) from error
+        os.environ[_TEMPORARY] = str(own)
+        try:
+            yield
+        finally:
+            os.environ.pop(_TEMPORARY)
+            os.environ.update({_TEMPORARY: chosen} if chosen else {})
 
 
 def _serve(explainer: Explainer, deck: Mapping[str, str] | None) -> None:
@@ -44,6 +69,7 @@ def _serve(explainer: Explainer, deck: Mapping[str, str] | None) -> None:
     from ..agents import Agents
     from ..page import build_demo
     from .admission import Admission
+    from .connections import Connection, make_room
     from .launching import launch_options
 
     admission = Admission(explainer.settings)
@@ -51,7 +77,10 @@ def _serve(explainer: Explainer, deck: Mapping[str, str] | None) -> None:
     demo = build_demo(explainer, deck, admission)
     demo.queue(max_size=explainer.settings.max_queue)
     # Whoever stops the process wants what Ctrl-C does: the server finishes what runs, and ends.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for told in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, told, None)  # Windows has no terminal that could hang up
+        if number and signal.getsignal(number) != signal.SIG_IGN:  # `nohup` ignores it
+            signal.signal(number, signal.default_int_handler)
     try:
         demo.launch(prevent_thread_lock=True, quiet=True, **launch_options(explainer, agents))
     except OSError as error:
@@ -65,12 +94,8 @@ def _serve(explainer: Explainer, deck: Mapping[str, str] | None) -> None:
         print(f"Agents ask at {demo.local_url}{agents.route.path[1:]}.", flush=True)
     # Not earlier: imports take turns, so that torch beside Gradio would only delay the page.
     threading.Thread(target=explainer.warm_up, daemon=True).start()
+    take_over("uvicorn", "uvicorn.error")
+    Connection.most = make_room()
+    seams.connect_by(demo, Connection)
     seams.end_within(demo, _LAST_SECONDS)
     demo.block_thread()
-
-
-def log_to_stderr() -> None:
-    """One line of JSON a request; see journal.py."""
-    log = logging.getLogger("camdemo")
-    log.setLevel(logging.INFO)
-    log.addHandler(logging.StreamHandler())
