@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage.data
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageFile
 
 from camdemo.errors import ImageError
 from camdemo.photo import read
@@ -113,6 +114,17 @@ def test_the_photo_does_not_follow_later_changes_of_the_given_image():
     photo = read(given)
     given.paste("red", (0, 0, 40, 24))
     assert distance(photo, gradient()) == 0
+
+
+def test_a_photo_goes_from_memory_at_once():
+    """And not when the collector of garbage comes: of 50 megapixels that is 200 MB each time."""
+    gc.collect()
+    gc.disable()
+    try:
+        read(encode(gradient(), "PNG"))
+        assert not [one for one in gc.get_objects() if isinstance(one, ImageFile.ImageFile)]
+    finally:
+        gc.enable()
 
 
 # ---------------------------------------------------------------- colours and depths

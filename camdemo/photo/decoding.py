@@ -129,7 +129,10 @@ def _decoded_on(blank: Blank, image: ImageFile.ImageFile) -> Image.Image | None:
         prepare()
 
     image.load_prepare = prepare_on_blank  # type: ignore[method-assign]
-    image.load()
+    try:
+        image.load()
+    finally:
+        del image.load_prepare  # which knows the image: the two would keep each other in memory
     if image.im is made[0].im:
         if _orientation(image) not in _TURNS:
             return made[0]
