@@ -51,8 +51,15 @@ def tower(explainer: Explainer) -> Explanation:
     return explainer.explain(TOWER, model="efficientnet_lite1")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def answers(explainer: Explainer) -> Answers:
+    """What all tests may ask, and so most find explained what they ask."""
+    return Answers(explainer, Offers(explainer))
+
+
+@pytest.fixture
+def fresh(explainer: Explainer) -> Answers:
+    """What remembers nothing yet."""
     return Answers(explainer, Offers(explainer))
 
 
@@ -136,39 +143,39 @@ def test_two_sessions_do_not_get_each_others_maps(answers, explainer, lion, towe
     assert lion.probabilities[291] > tower.probabilities[291] + 0.5
 
 
-def test_the_least_used_scenes_are_forgotten_first(monkeypatch, answers, lion):
+def test_the_least_used_scenes_are_forgotten_first(monkeypatch, fresh, lion):
     monkeypatch.setattr(module, "_KEPT", 3)
-    first, second, third = (answers.answer(LION, None, {"target": n}).id for n in range(3))
+    first, second, third = (fresh.answer(LION, None, {"target": n}).id for n in range(3))
     question = {"layers": [STAGE], "targets": [291]}
-    assert "maps" in answers.maps({"id": first} | question)  # used again, so it stays
-    fourth = answers.answer(LION, None, {"target": 3}).id
-    assert answers.maps({"id": second} | question) == {"error": EXPIRED}
+    assert "maps" in fresh.maps({"id": first} | question)  # used again, so it stays
+    fourth = fresh.answer(LION, None, {"target": 3}).id
+    assert fresh.maps({"id": second} | question) == {"error": EXPIRED}
     for token in (first, third, fourth):
-        assert "maps" in answers.maps({"id": token} | question)
-    assert len(answers._kept) == 3
+        assert "maps" in fresh.maps({"id": token} | question)
+    assert len(fresh._kept) == 3
 
 
-def test_a_hall_shares_one_finding(monkeypatch, answers):
+def test_a_hall_shares_one_finding(monkeypatch, fresh):
     monkeypatch.setattr(module, "_KEPT", 1)
     monkeypatch.setattr(module, "_TOKENS", 5)
-    tokens = [answers.answer(LION, None, {}).id for _ in range(6)]
+    tokens = [fresh.answer(LION, None, {}).id for _ in range(6)]
     question = {"layers": [STAGE], "targets": [291]}
-    found = ["maps" in answers.maps({"id": token} | question) for token in tokens]
+    found = ["maps" in fresh.maps({"id": token} | question) for token in tokens]
     assert found == [False, True, True, True, True, True]
-    answers.answer(TOWER, None, {})  # another finding, for which there is no room beside it
-    assert all("error" in answers.maps({"id": token} | question) for token in tokens)
+    fresh.answer(TOWER, None, {})  # another finding, for which there is no room beside it
+    assert all("error" in fresh.maps({"id": token} | question) for token in tokens)
 
 
-def test_what_is_kept_holds_no_photo(answers, lion):
-    opened = answers._kept[answers.answer(LION, None, {}).id]
-    ((_, (finding, scene)),) = answers._answers.items()
+def test_what_is_kept_holds_no_photo(fresh, lion):
+    opened = fresh._kept[fresh.answer(LION, None, {}).id]
+    ((_, (finding, scene)),) = fresh._answers.items()
     assert opened.finding is finding
     for kept in (finding, scene, opened.scene):
         assert not any(isinstance(getattr(kept, one.name), Image.Image) for one in fields(kept))
     assert len(opened.scene.photo) < 100_000  # a file, not pixels
 
 
-def test_the_same_question_is_explained_once(monkeypatch, answers, explainer, tmp_path):
+def test_the_same_question_is_explained_once(monkeypatch, fresh, explainer, tmp_path):
     asked: list[dict] = []
     explain = explainer.explain
 
@@ -179,16 +186,16 @@ def test_the_same_question_is_explained_once(monkeypatch, answers, explainer, tm
     monkeypatch.setattr(explainer, "explain", counting)
     copy = tmp_path / "another name.jpg"
     copy.write_bytes(Path(LION).read_bytes())
-    first = answers.answer(LION, None, {"framing": "crop"}, name="Lion")
-    again = answers.answer(str(copy), "efficientnet_lite0", {"framing": "crop"})
+    first = fresh.answer(LION, None, {"framing": "crop"}, name="Lion")
+    again = fresh.answer(str(copy), "efficientnet_lite0", {"framing": "crop"})
     assert len(asked) == 1
     assert (first.name, again.name) == ("Lion", "")  # the numbers are shared, and no more
     assert first.id != again.id
     assert first.maps == again.maps
     for other in ({"framing": "whole"}, {"target": "teapot"}, {"method": "hirescam"}):
-        assert answers.answer(LION, None, {"framing": "crop"} | other).maps != first.maps
-    assert answers.answer(TOWER, None, {"framing": "crop"}).predictions != first.predictions
-    assert answers.answer(LION, "efficientnet_lite1", {"framing": "crop"}).maps != first.maps
+        assert fresh.answer(LION, None, {"framing": "crop"} | other).maps != first.maps
+    assert fresh.answer(TOWER, None, {"framing": "crop"}).predictions != first.predictions
+    assert fresh.answer(LION, "efficientnet_lite1", {"framing": "crop"}).maps != first.maps
     assert len(asked) == 6
 
 
@@ -634,16 +641,16 @@ def test_an_upload_keeps_its_address(answers, lion, uploads):
     ],
     ids=str,
 )
-def test_what_is_no_photo_of_ours_is_not_opened(answers, uploads, source, message):
+def test_what_is_no_photo_of_ours_is_not_opened(fresh, uploads, source, message):
     (uploads / "page.html").write_text("<html>")
     (uploads / "empty.jpg").write_bytes(b"")
     if source and "path" in source:
         source = {"path": source["path"].replace("{folder}", str(uploads))}
-    answer = answers.open({"source": source})
+    answer = fresh.open({"source": source})
     assert list(answer) == ["error"]
     assert message in answer["error"]
     assert str(uploads) not in answer["error"]
-    assert not answers._kept
+    assert not fresh._kept
 
 
 def test_a_glance_stays_with_the_model(answers, explainer):
@@ -786,9 +793,9 @@ def test_labels_are_all_thousand_in_order(answers, explainer):
 # ---------------------------------------------------------------- a deck
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def deck(explainer: Explainer) -> Answers:
-    """What answers over a deck of two photos, and notes what is explained from now on."""
+    """What answers over a deck of two photos."""
     photos = {"a lion": LION, "a tower": TOWER}
     answers = Answers(explainer, Offers(explainer, photos))
     prepare(answers, photos)
