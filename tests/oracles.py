@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import pytest
 import torch
 from captum.attr import LayerGradCam
@@ -32,26 +34,42 @@ def captum(model: nn.Module, layer: LayerInfo, inputs: Tensor, target: int) -> T
 def seen_by_autograd(
     model: nn.Module, layer: LayerInfo, inputs: Tensor, target: int
 ) -> tuple[Tensor, Tensor]:
-    """The activation of a layer and the gradient of a logit, both (C, h, w), by autograd alone.
+    """The activation of a layer and the gradient of a logit, both (C, h, w), by autograd alone."""
+    return all_seen_by_autograd(model, [layer], inputs, target)[layer.name]
+
+
+def all_seen_by_autograd(
+    model: nn.Module, layers: Sequence[LayerInfo], inputs: Tensor, target: int
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """The same of several layers, by their names: all gradients of one pass.
 
     Outputs of another shape are folded here, by hand; of a tuple, as attention returns it, the
     first is what goes on.
     """
-    kept: list[Tensor] = []
+    kept: dict[str, Tensor] = {}
 
-    def hook(_module: nn.Module, _inputs: tuple, output: Tensor | tuple) -> Tensor | tuple:
-        first, *more = output if isinstance(output, tuple) else (output,)
-        kept.append(first.detach().requires_grad_())
-        return (kept[0].clone(), *more) if isinstance(output, tuple) else kept[0].clone()
+    def keep(name: str) -> Callable:
+        def hook(_module: nn.Module, _inputs: tuple, output: Tensor | tuple) -> Tensor | tuple:
+            first, *more = output if isinstance(output, tuple) else (output,)
+            kept[name] = first
+            return (first.clone(), *more) if isinstance(output, tuple) else first.clone()
 
-    handle = model.get_submodule(layer.name).register_forward_hook(hook)
+        return hook
+
+    handles = [
+        model.get_submodule(layer.name).register_forward_hook(keep(layer.name)) for layer in layers
+    ]
     try:
         with torch.enable_grad():
-            logit = model(inputs)[0, target]
-            (gradient,) = torch.autograd.grad(logit, kept[0])
+            logit = model(inputs.clone().requires_grad_())[0, target]
+            gradients = torch.autograd.grad(logit, [kept[layer.name] for layer in layers])
     finally:
-        handle.remove()
-    return _fold(kept[0].detach()[0], layer), _fold(gradient[0], layer)
+        for handle in handles:
+            handle.remove()
+    return {
+        layer.name: (_fold(kept[layer.name].detach()[0], layer), _fold(gradient[0], layer))
+        for layer, gradient in zip(layers, gradients, strict=True)
+    }
 
 
 def _fold(values: Tensor, layer: LayerInfo) -> Tensor:

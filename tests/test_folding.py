@@ -51,21 +51,25 @@ def test_every_model(name: str) -> None:
     assert_as_exact(*(each.numpy() for each in (logits, expected, turned, truth)))
 
     layer = methods.default(found)
-    targets = expected.argmax(dim=1).tolist()
-    for method in methods.all("layer"):
-        if not method.is_at(layer):
-            continue
+    named = [method.name for method in methods.all("layer") if method.is_at(layer)]
+    asked = list(zip(batch.split(1), expected.argmax(dim=1).tolist(), strict=True))
+    folded = {
+        name: [methods.explain(prepared, layer, one, name, label)[0] for one, label in asked]
+        for name in named
+    }
 
-        def maps(model: nn.Module, batch: Tensor, method: str = method.name) -> np.ndarray:
-            asked = zip(batch.split(1), targets, strict=True)
-            return np.stack(
-                [methods.explain(model, layer, one, method, label)[0] for one, label in asked]
-            )
+    def swept(model: nn.Module) -> dict[str, list[np.ndarray]]:
+        """The same of a network that is not folded: all methods at once."""
+        dtype = next(model.parameters()).dtype
+        maps = [
+            dict(methods.sweep(model, [layer], one.to(dtype), [label], named))[label]
+            for one, label in asked
+        ]
+        return {name: [each[name, layer.name] for each in maps] for name in named}
 
-        assert_as_exact(
-            *(maps(model, batch) for model in (prepared, network, other)),
-            maps(exact, batch.double()),
-        )
+    ours, others, truths = swept(network), swept(other), swept(exact)
+    for name in named:
+        assert_as_exact(*(np.stack(each[name]) for each in (folded, ours, others, truths)))
 
 
 def assert_as_exact(

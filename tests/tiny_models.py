@@ -8,6 +8,7 @@ import pytest
 import torch
 import torchvision
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from camdemo.models import networks, weights
 from camdemo.records import ModelSpec
@@ -94,6 +95,16 @@ def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
     return model
 
 
+class _Unfilled(TorchFunctionMode):
+    """Networks are built without the random numbers that they begin with: others follow."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        given = kwargs or {}
+        if function.__name__ in ("uniform_", "normal_", "erfinv_"):
+            return given["tensor"] if "tensor" in given else args[0]
+        return function(*args, **given)
+
+
 def real_network(spec: ModelSpec, **options: object) -> nn.Module:
     """A network of the catalogue with random numbers, auxiliary heads included, ready to run."""
     if spec.name not in torchvision.models.list_models():
@@ -101,5 +112,6 @@ def real_network(spec: ModelSpec, **options: object) -> nn.Module:
     else:
         if spec.name in ("googlenet", "inception_v3"):
             options["init_weights"] = False  # takes a minute, and is overwritten here
-        model = torchvision.models.get_model(spec.name, **options)
+        with _Unfilled():
+            model = torchvision.models.get_model(spec.name, **options)
     return randomise(model).eval().requires_grad_(False)
