@@ -18,6 +18,7 @@ from starlette.routing import Route
 from .. import routes, seams
 from . import files, trimming
 from .admission import Admission
+from .bodies import BoundedBodies
 from .gate import Gate, SecurityHeaders
 from .presence import Presence
 from .refusals import HANDLERS, Failsafe, Runs
@@ -71,6 +72,7 @@ def launch_options(explainer: Explainer, agents: Agents | None = None) -> dict[s
             "middleware": [
                 Middleware(SecurityHeaders),
                 Middleware(Failsafe),
+                Middleware(BoundedBodies, largest=most + _FORM),
                 Middleware(Gate),
                 Middleware(Runs),
                 Middleware(Presence, visitors=lambda scope: seams.page_of(scope).visitors),
