@@ -70,6 +70,7 @@ async def time_bombs(field: Field) -> None:
 
 
 GROUPS: dict[str, Group] = {
+    "strange requests": tricks.requests,
     "names and addresses": tricks.proxies,
     "the log": tricks.log,
     "the disk": tricks.disk,
@@ -174,10 +175,12 @@ def besiege(page: Served, server: Watched, trap: str, groups: dict[str, Group]) 
         toll = asyncio.run(attack(page, server, group, trap))
         rest(server)
         more = server.growth(began)
-        if more > LARGE and not toll.large:
+        if more > LARGE and not toll.lone:
             toll.large = 1
             toll.wrong.append(f"all together: {more:.0f} MB")
         ended = time.monotonic()
+        came = f"{toll.tried} tried, {toll.crashed} crashed, {ended - began:.0f} s"
+        print(f"{name}: {came}", file=sys.stderr, flush=True)  # the table comes at the end
         yield Row(name, toll, began, ended, more, server.left(), server.threads())
 
 

@@ -103,7 +103,7 @@ async def maps(field: Field) -> None:
 async def tests(field: Field) -> None:
     """Maps put to every test, and maps of pixels, each of another label."""
     scene = await field.opened(_SMALL, model=MODEL)
-    shown = {"id": scene["id"], "layer": scene["layer"]["name"], "method": "gradcam"}
+    shown = {"id": scene["id"], "layer": scene["layer"], "method": "gradcam"}
 
     def tested(number: int) -> Awaitable[httpx.Response]:
         question = shown | {"target": number, "fill": "blur", "after": 0}

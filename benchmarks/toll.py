@@ -82,6 +82,7 @@ class Toll:
     crashed: int = 0
     slow: int = 0
     large: int = 0
+    lone: int = 0  # how many of those that were tried were tried alone
     wrong: list[str] = field(default_factory=list)  # what crashed, and how
 
     async def put(self, name: str, asked: Awaitable[Any], honest: bool = False) -> Any:
@@ -114,6 +115,7 @@ class Toll:
 
     async def alone(self, name: str, asked: Awaitable[Any], honest: bool = False) -> Any:
         """The same of what nothing else of the group runs beside: its time and memory count."""
+        self.lone += 1
         started = time.monotonic()
         answer = await self.put(name, asked, honest)
         seconds, more = time.monotonic() - started, self.server.growth(started)

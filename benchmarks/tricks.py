@@ -11,12 +11,14 @@ from urllib.parse import quote
 
 import httpx
 
-from tests import hostile
+from camdemo.ui import routes
+from tests import hostile, strange
 
 from .floods import event_of, explained
 from .toll import Field
 
-MARK = "nightingale"  # in each name and line that the log must not have
+MARK = strange.MARK  # in each name and line that the log must not have
+STRANGE = 1000  # requests that no browser sends
 _AGENTS = {"accept": "application/json, text/event-stream"}
 _MEGABYTE = bytes(2**20)
 
@@ -30,6 +32,24 @@ def addresses(canary: str) -> list[str]:
         *(f"{scheme}:{public}" for scheme in ("http", "https", "ftp", "hTTps", "gopher", "file")),
         *("http://192.0.2.7/photo.jpg", "data:image/png;base64,AAAA", public),
     ]
+
+
+async def requests(field: Field) -> None:
+    """Requests that no browser sends, to every route."""
+    port = field.http.base_url.port or 0
+
+    async def sent(asked: strange.Request) -> httpx.Response:
+        status, headers, body = await asyncio.to_thread(strange.answer, port, asked)
+        if not status:
+            raise httpx.RemoteProtocolError("closed without an answer")
+        is_whole = "transfer-encoding" not in headers
+        kind = {"content-type": headers.get("content-type", "")} if is_whole else {}
+        request = httpx.Request(asked.method, field.http.base_url)
+        return httpx.Response(status, headers=kind, content=body, request=request)
+
+    viewer = field.visitor().component("viewer")
+    for asked in strange.requests(routes.OPEN, viewer, STRANGE):
+        await field.toll.alone(str(asked)[:200], sent(asked))
 
 
 async def proxies(field: Field) -> None:
