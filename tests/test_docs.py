@@ -78,3 +78,17 @@ def test_every_dependency_says_why() -> None:
     for file in ("requirements.txt", "requirements-dev.txt"):
         for name in re.findall(r"^([\w-]+)==", (ROOT / file).read_text(), re.M):
             assert re.sub(r"lite\d", "lite{0,1,2}", name) in text, name
+
+
+def test_promises_name_modules_and_tests_that_there_are() -> None:
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    rows = [row.split("|") for row in text.splitlines() if row.startswith("| ")][1:]
+    assert len(rows) > 10
+    for _, promise, held, shown, _ in rows:
+        modules, tests = (re.findall(r"`([\w/]+\.py)`", cell) for cell in (held, shown))
+        assert modules, promise
+        assert tests, promise
+        for path in [ROOT / "camdemo" / name for name in modules]:
+            assert path.is_file(), path
+        for path in [ROOT / "tests" / name for name in tests]:
+            assert path.is_file(), path
