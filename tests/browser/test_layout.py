@@ -142,6 +142,19 @@ def test_all_that_matters_is_in_sight(page: Page, size: tuple[int, int]) -> None
         settled(page)
 
 
+@pytest.mark.parametrize("size", LAPTOPS)
+def test_how_strongly_labels_are_compared_is_in_sight(page: Page, size: tuple[int, int]) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.keyboard.press("d")
+    settled(page)
+    slider = page.get_by_role("slider", name="Strength")
+    expect(slider).to_be_enabled()
+    panel, found = page.locator(f"{VIEWER} .cam-panel").bounding_box(), slider.bounding_box()
+    assert panel is not None
+    assert found is not None
+    assert found["y"] + found["height"] < panel["y"] + panel["height"]
+
+
 @pytest.mark.parametrize(("width", "height", "share"), [(1280, 800, 0.30), (1920, 1080, 0.50)])
 def test_the_picture_is_what_the_page_is_about(
     page: Page, photo: Path, width: int, height: int, share: float
