@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 # Two test processes share the machine, and servers and browsers that they start: torch's threads
 # would wait for each other, which takes ten times as long. Set before anything imports torch.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One long file comes first: as the last it would leave the other test process idle."""
+    items.sort(key=lambda item: item.path.name != "test_wrong_values.py")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 from skimage import data
 
 from camdemo import Explainer
@@ -110,7 +110,7 @@ def test_the_page_opens_with_the_explained_lion_and_the_next_action(page: Page) 
     assert "download" not in page.locator(CAM).inner_text().lower()
 
 
-def test_why_this_model_is_a_quiet_button(browser: Browser, tab: Page, server: str) -> None:
+def test_why_this_model_is_a_quiet_button(tab: Page, server: str) -> None:
     """In the place of a sentence about weights: with the first choice missing, it says so there."""
 
     def with_note(route: Route) -> None:
@@ -401,82 +401,72 @@ def test_percentages_stay_on_one_line(page: Page, long_names: str) -> None:
 
 @pytest.mark.parametrize("width", [390, 1280, 1920])
 def test_in_a_frame_of_unknown_height_the_pages_height_settles(
-    browser: Browser, server: str, width: int
+    tab: Page, server: str, width: int
 ) -> None:
     """The page around it makes the frame as high as what is in it, again and again."""
-    page = browser.new_page(viewport={"width": width, "height": 900})
-    try:
-        page.set_content(
-            f'<body style="margin: 0"><iframe id="space" src="{server}" '
-            'style="width: 100%; height: 150px; border: 0"></iframe>'
-        )
-        frame = page.frame_locator("#space")
-        expect(frame.locator(CAM)).to_have_attribute("data-empty", "false")
-        expect(frame.locator(f"{VIEWER} .cam-busy")).to_be_hidden()
-        heights = []
-        for _ in range(5):
-            height = frame.locator("body").evaluate("() => document.documentElement.scrollHeight")
-            heights.append(height)
-            page.locator("#space").evaluate("(one, px) => { one.style.height = `${px}px` }", height)
-            page.wait_for_timeout(50)
-        assert heights[2:] == heights[1:2] * 3
-        assert heights[-1] <= 2000
-        canvas = frame.locator(CANVAS).bounding_box()
-        assert canvas
-        assert 240 <= canvas["height"] <= 600
-        expect(frame.locator(TITLE)).to_have_text("lion · 90 %")
-    finally:
-        page.close()
+    tab.set_viewport_size({"width": width, "height": 900})
+    tab.set_content(
+        f'<body style="margin: 0"><iframe id="space" src="{server}" '
+        'style="width: 100%; height: 150px; border: 0"></iframe>'
+    )
+    frame = tab.frame_locator("#space")
+    expect(frame.locator(CAM)).to_have_attribute("data-empty", "false")
+    expect(frame.locator(f"{VIEWER} .cam-busy")).to_be_hidden()
+    heights = []
+    for _ in range(5):
+        height = frame.locator("body").evaluate("() => document.documentElement.scrollHeight")
+        heights.append(height)
+        tab.locator("#space").evaluate("(one, px) => { one.style.height = `${px}px` }", height)
+        tab.wait_for_timeout(50)
+    assert heights[2:] == heights[1:2] * 3
+    assert heights[-1] <= 2000
+    canvas = frame.locator(CANVAS).bounding_box()
+    assert canvas
+    assert 240 <= canvas["height"] <= 600
+    expect(frame.locator(TITLE)).to_have_text("lion · 90 %")
 
 
 @pytest.mark.parametrize("height", ["100vh", "4000px"])
 def test_a_phone_in_a_frame_has_its_tools_in_reach(
-    browser: Browser, server: str, height: str
+    phone_tab: Page, server: str, height: str
 ) -> None:
     """A frame as high as the window, and one that is much higher: whose foot is far below."""
-    context = browser.new_context(
-        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    phone_tab.goto(server)  # so that the page around it is of the same site
+    phone_tab.evaluate(
+        """([address, height]) => {
+          document.body.innerHTML = '<iframe id="space" width="100%" frameborder="0"></iframe>';
+          document.body.style.margin = "0";
+          const space = document.getElementById("space");
+          space.style.height = height;
+          space.src = address;
+        }""",
+        [server, height],
     )
-    page = context.new_page()
-    try:
-        page.goto(server)  # so that the page around it is of the same site
-        page.evaluate(
-            """([address, height]) => {
-              document.body.innerHTML = '<iframe id="space" width="100%" frameborder="0"></iframe>';
-              document.body.style.margin = "0";
-              const space = document.getElementById("space");
-              space.style.height = height;
-              space.src = address;
-            }""",
-            [server, height],
-        )
-        frame = page.frame_locator("#space")
-        expect(frame.locator(CAM)).to_have_attribute("data-empty", "false")
-        expect(frame.locator(f"{VIEWER} .cam-busy")).to_be_hidden()
-        measured = frame.locator("body")
-        heights = [
-            measured.evaluate("() => document.querySelector('#viewer .cam').scrollHeight")
-            for _ in range(3)
-        ]
-        assert len(set(heights)) == 1
-        assert heights[0] <= 1500
-        assert 240 <= frame.locator(CANVAS).bounding_box()["height"] <= 600
-        # The tools are in sight, and so is what they open, and the picture stays beside it.
-        for name, seen in {
-            "photo": EXAMPLES,
-            "layer": "[role=combobox][aria-label=Model]",
-            "hide": f"{VIEWER} [data-action=hottest]",
-        }.items():
-            button = frame.locator(f".cam-phone [data-opens={name}]")
-            assert button.bounding_box()["y"] < 844 - 44
-            button.tap()
-            expect(frame.locator(seen).first).to_be_visible()
-            assert frame.locator(seen).first.bounding_box()["y"] < 844
-        frame.get_by_role("button", name="Hide the hottest").tap()
-        expect(frame.locator(TITLE)).to_contain_text("→")
-        frame.locator(".cam-phone [data-menu=save]").tap()
-        copies = frame.get_by_role("button", name="Copy as Python")
-        expect(copies).to_be_visible()
-        assert copies.bounding_box()["y"] < 844
-    finally:
-        context.close()
+    frame = phone_tab.frame_locator("#space")
+    expect(frame.locator(CAM)).to_have_attribute("data-empty", "false")
+    expect(frame.locator(f"{VIEWER} .cam-busy")).to_be_hidden()
+    measured = frame.locator("body")
+    heights = [
+        measured.evaluate("() => document.querySelector('#viewer .cam').scrollHeight")
+        for _ in range(3)
+    ]
+    assert len(set(heights)) == 1
+    assert heights[0] <= 1500
+    assert 240 <= frame.locator(CANVAS).bounding_box()["height"] <= 600
+    # The tools are in sight, and so is what they open, and the picture stays beside it.
+    for name, seen in {
+        "photo": EXAMPLES,
+        "layer": "[role=combobox][aria-label=Model]",
+        "hide": f"{VIEWER} [data-action=hottest]",
+    }.items():
+        button = frame.locator(f".cam-phone [data-opens={name}]")
+        assert button.bounding_box()["y"] < 844 - 44
+        button.tap()
+        expect(frame.locator(seen).first).to_be_visible()
+        assert frame.locator(seen).first.bounding_box()["y"] < 844
+    frame.get_by_role("button", name="Hide the hottest").tap()
+    expect(frame.locator(TITLE)).to_contain_text("→")
+    frame.locator(".cam-phone [data-menu=save]").tap()
+    copies = frame.get_by_role("button", name="Copy as Python")
+    expect(copies).to_be_visible()
+    assert copies.bounding_box()["y"] < 844

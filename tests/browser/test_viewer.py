@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from gradio.media import get_image
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, Route, expect
 
 from camdemo import Explainer, Explanation, Settings, options
 from camdemo.question import Look
@@ -20,6 +20,7 @@ from camdemo.ui.page import build_demo
 from camdemo.ui.server.launching import launch_options
 from camdemo.viewer import bundle
 
+from .conftest import visit, visitors
 from .steps import (
     CANVAS,
     FACTS,
@@ -470,14 +471,19 @@ def deck_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     demo.close()
 
 
+@pytest.fixture(scope="module")
+def visits(browser: Browser, deck_server: str) -> Iterator[BrowserContext]:
+    with visitors(browser, deck_server, viewport={"width": 1280, "height": 800}) as context:
+        yield context
+
+
 @pytest.fixture
-def deck(browser: Browser, deck_server: str) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
-    page.goto(deck_server)
-    opened(page)
-    page.mouse.move(2, 2)
-    yield page
-    page.close()
+def deck(visits: BrowserContext, deck_server: str) -> Iterator[Page]:
+    with visit(visits) as page:
+        page.goto(deck_server)
+        opened(page)
+        page.mouse.move(2, 2)
+        yield page
 
 
 def agree(page: Page, place: int, expected: Explanation) -> None:
