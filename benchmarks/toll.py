@@ -30,8 +30,10 @@ def outcome(answer: Any) -> str:
     is_busy = answer.status_code == 503  # a full house; it says so
     if answer.status_code >= 500 and not is_busy:
         return f"{answer.status_code} {text[:80]}"
+    if answer.request.method == "HEAD":  # which has no words
+        return "answered" if answer.is_success else "refused"
     if answer.status_code >= 400:
-        return "refused" if answer.request.method == "HEAD" else _said(_words(text))
+        return _said(_words(text))
     if kind.startswith("text/event-stream"):  # the end of an event that curl waits for
         event, _, data = text.rpartition("event: ")[2].partition("data: ")
         return _said(_words(data)) if event.strip() == "error" else "answered"

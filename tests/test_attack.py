@@ -38,9 +38,11 @@ def toll(tmp_path: Path) -> Toll:
     return Toll(Watched(0, (tmp_path,), tmp_path / "log", samples=[(0.0, 100.0)]))
 
 
-def answer(status: int, content: Any = "", kind: str = "application/json") -> httpx.Response:
+def answer(
+    status: int, content: Any = "", kind: str = "application/json", method: str = "GET"
+) -> httpx.Response:
     text = content if isinstance(content, str) else json.dumps(content)
-    request = httpx.Request("GET", "http://here/")
+    request = httpx.Request(method, "http://here/")
     return httpx.Response(status, text=text, headers={"content-type": kind}, request=request)
 
 
@@ -57,6 +59,8 @@ async def given(outcome: Any) -> Any:
         (answer(200, {"data": []}), "answered"),
         (answer(200, "<html>", "text/html"), "answered"),
         (answer(200, {"error": "Send a photo."}), "refused"),
+        (answer(200, "", method="HEAD"), "answered"),
+        (answer(404, "", method="HEAD"), "refused"),
         (answer(404, {"detail": "There is nothing of that name."}), "refused"),
         (answer(400, "Invalid HTTP request received.", "text/plain"), "refused"),
         (answer(503, {"detail": "Many are asking at the moment."}), "refused"),

@@ -23,6 +23,7 @@ from . import hostile
 if sys.platform != "linux":
     pytest.skip("limits and shared memory are those of Linux", allow_module_level=True)
 
+from camdemo.engine import lanes
 from camdemo.photo import workers
 from camdemo.photo.workers import Workers
 
@@ -125,6 +126,13 @@ def test_who_does_nothing_is_not_waited_for(pool: Workers, monkeypatch: pytest.M
             pool.read(PHOTO)
     monkeypatch.undo()
     assert outcome(pool.read, PHOTO) == outcome(read, PHOTO)
+
+
+def test_decoders_do_not_go_before_those_who_compute(pool: Workers) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    pool.read(PHOTO)  # so that at least one is through with its start
+    nice = [os.getpriority(os.PRIO_PROCESS, process) for process in processes(pool)]
+    assert max(nice) == min(19, own + lanes._NICE)
 
 
 def test_who_has_died_is_replaced(pool: Workers) -> None:

@@ -22,10 +22,12 @@ from . import decoding
 from .memory import black
 
 LONGEST = 4096  # bytes of a question or an answer
+_NICE = 10  # as those who compute: a bomb's decoder must not go before others' maps
 
 
 def main() -> None:
     """Answer until whoever asks is gone."""
+    os.nice(_NICE)
     with suppress(ImageError):
         decoding.read(b"")  # which loads all formats
     gc.freeze()

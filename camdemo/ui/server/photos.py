@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 
 _KEPT = 4096  # addresses of uploads that are remembered
 _SIDE = 96  # pixels of a small copy: a button shows it in 48, a good screen in twice as many
@@ -69,7 +69,8 @@ class Photos:
             found = self._lasting.get(token) or self._passing.get(token)
         if isinstance(found, bytes):
             return Response(found, media_type="image/jpeg", headers=_CACHED)
-        return (found and shown(found)) or Response(status_code=404)
+        gone = JSONResponse({"detail": "There is no such photo here."}, 404)
+        return (found and shown(found)) or gone
 
     def _keep(self, photo: Path | bytes) -> str:
         token = secrets.token_urlsafe(16)
