@@ -165,7 +165,8 @@ def test_a_long_job_is_dropped_in_the_middle_when_who_asked_goes():
 
 @contextmanager
 def as_asker(name: str, left: threading.Event | None = None) -> Iterator[None]:
-    token = asker.set(Asker(name, left or threading.Event()))
+    """Somebody, such as "visitor" or "visitor@address"."""
+    token = asker.set(Asker(name, left or threading.Event(), name.partition("@")[2]))
     try:
         yield
     finally:
@@ -254,6 +255,14 @@ def test_who_has_used_least_goes_first_among_equal_ranks_only():
     assert order == ["much", "little", "much", "nobody yet"]
 
 
+def test_who_takes_a_new_name_for_each_question_is_known_by_the_address():
+    crowd = Crowd()
+    crowd.use("one@there", 9)
+    crowd.use("busy@here", 4)
+    asked = [(name, Rank.ANSWER) for name in ("two@there", "busy@here", "idle@here")]
+    assert crowd.serve(*asked) == ["idle@here", "busy@here", "two@there"]
+
+
 def test_what_was_long_ago_counts_less():
     crowd = Crowd()
     crowd.use("long ago", 8)
@@ -271,7 +280,7 @@ def test_who_has_used_nothing_of_late_is_forgotten():
         crowd.use(f"visitor {number}", 0.5)
     crowd.clock.now += 3600
     crowd.use("the last", 0.5)
-    assert list(crowd.lanes._used) == ["the last"]
+    assert crowd.lanes._used.keys() == {("name", "the last"), ("address", "")}
 
 
 def test_who_gives_way_does_not_pay_for_the_others():
@@ -293,7 +302,7 @@ def test_who_gives_way_does_not_pay_for_the_others():
     go.set()
     swept.result(10)
     mapped.result(10)
-    used = {name: seconds for name, (seconds, _) in crowd.lanes._used.items()}
+    used = {name: seconds for (_, name), (seconds, _) in crowd.lanes._used.items()}
     assert used["urgent"] == 6
     # A second before the six, of which those have taken a part as time does, and one after.
     assert used["patient"] == pytest.approx(1 * 0.5 ** (7 / 10) + 1)
@@ -397,6 +406,13 @@ def test_who_has_used_much_more_gives_way_within_a_rank():
     crowd.use("light", 0.1)
     asked = ("light", Rank.FIRST_MAP)
     assert order_amid(crowd, "heavy", asked, rank=Rank.FIRST_MAP) == ["light", "heavy"]
+
+
+def test_a_new_name_does_not_hide_that_an_address_has_used_much():
+    crowd = Crowd()
+    crowd.use("one@there", 5)
+    asked = ("light@here", Rank.FIRST_MAP)
+    assert order_amid(crowd, "two@there", asked, rank=Rank.FIRST_MAP) == ["light@here", "two@there"]
 
 
 @pytest.mark.parametrize(("mine", "theirs"), [(5, 4), (5, 2.4), (0.4, 0), (0, 5)])

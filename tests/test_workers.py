@@ -1,4 +1,4 @@
-"""Photos are decoded by processes that can be killed, as they are decoded here, and no slower."""
+"""Photos are decoded by processes that can be killed, as they are decoded here."""
 
 from __future__ import annotations
 
@@ -140,6 +140,24 @@ def test_who_has_died_is_replaced(pool: Workers) -> None:
         one._process.kill()
         one._process.wait()
     assert outcome(pool.read, PHOTO) == outcome(read, PHOTO)
+
+
+def test_where_no_process_can_be_started_the_place_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = Workers(1)
+    monkeypatch.setattr(workers, "_SECONDS", 0.3)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError("no more processes")
+
+    with monkeypatch.context() as full:
+        full.setattr(subprocess, "Popen", refuse)
+        with pytest.raises(ImageError):
+            pool.read(BOMBS["JPEG of 10,000 scans"])
+        with pytest.raises(BlockingIOError):
+            pool.read(PHOTO)
+    assert pool.read(PHOTO).size == read(PHOTO).size
 
 
 def test_a_worker_that_can_not_work_is_no_mistake_of_the_photo(

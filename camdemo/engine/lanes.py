@@ -68,12 +68,22 @@ class _Turn:
     depth: int = 0  # how many in this lane have given way to it
 
 
+_Key = tuple[str, str]
+
+
+def _keys(who: Asker) -> tuple[_Key, _Key]:
+    """By what it is counted how much somebody has used: a name is what a client calls itself, so
+    that where they come from counts first."""
+    return ("address", who.address), ("name", who.name)
+
+
 class Lanes:
     """Runs functions on threads of its own, as many at a time as there are lanes.
 
-    What is more urgent goes first (see `Rank`); of one rank, whoever has had a lane for the
-    shortest time of late; of those, who came first. Who has had one for a much longer time gives
-    way within one rank, too: nobody's giant is waited for by who asks for little.
+    What is more urgent goes first (see `Rank`); of one rank, the address and then the visitor that
+    has had a lane for the shortest time of late; of those, who came first. Who has had one for a
+    much longer time gives way within one rank, too: nobody's giant is waited for by who asks for
+    little.
 
     Args:
         count: how many lanes there are.
@@ -84,7 +94,7 @@ class Lanes:
         self.count = count
         self._clock = clock
         self._waiting: list[_Turn] = []
-        self._used: dict[str, tuple[float, float]] = {}  # by name: seconds, and when that was
+        self._used: dict[_Key | None, tuple[float, float]] = {}  # seconds, and when that was
         self._arrivals = itertools.count()
         self._changed = threading.Condition()
         self._started = False
@@ -145,12 +155,16 @@ class Lanes:
         if turn.depth == _DEEPEST:
             return []
         now = self._clock()
-        used = self._use(turn.who.name, now)
+
+        def has_used_much_more(other: Asker) -> bool:
+            both = zip(_keys(turn.who), _keys(other), strict=True)
+            mine, theirs = next((pair for pair in both if pair[0] != pair[1]), (None, None))
+            return self._use(mine, now) > 2 * self._use(theirs, now) + _MUCH
+
         return [
             each
             for each in self._waiting
-            if each.rank < turn.rank
-            or (each.rank == turn.rank and used > 2 * self._use(each.who.name, now) + _MUCH)
+            if each.rank < turn.rank or (each.rank == turn.rank and has_used_much_more(each.who))
         ]
 
     def _serve(self, turn: _Turn) -> None:
@@ -189,18 +203,24 @@ class Lanes:
     def _take(self, waiting: list[_Turn]) -> _Turn:
         """The first of those who wait, who then waits no more."""
         now = self._clock()
-        first = min(waiting, key=lambda one: (one.rank, self._use(one.who.name, now), one.arrival))
+
+        def order(one: _Turn) -> tuple[float, ...]:
+            used = (self._use(key, now) for key in _keys(one.who))
+            return (one.rank, *used, one.arrival)
+
+        first = min(waiting, key=order)
         self._waiting.remove(first)
         return first
 
-    def _use(self, name: str, now: float) -> float:
-        """Seconds for which somebody has had a lane; the longer ago, the less they count."""
-        seconds, when = self._used.get(name, (0.0, now))
+    def _use(self, key: _Key | None, now: float) -> float:
+        """Seconds for which a name or an address has had a lane; the longer ago, the less."""
+        seconds, when = self._used.get(key, (0.0, now))
         return seconds * 0.5 ** ((now - when) / _HALF)
 
     def _charge(self, turn: _Turn) -> None:
-        now, name = self._clock(), turn.who.name
-        self._used[name] = (self._use(name, now) + now - turn.charged, now)
+        now = self._clock()
+        for key in _keys(turn.who):
+            self._used[key] = (self._use(key, now) + now - turn.charged, now)
         turn.charged = now
 
     def _start(self) -> None:
@@ -244,8 +264,8 @@ class Lanes:
         with self._changed:  # before whoever asked can ask again
             self._charge(turn)
             now = self._clock()
-            for name in [name for name in self._used if self._use(name, now) < _FORGOTTEN]:
-                del self._used[name]
+            for key in [key for key in self._used if self._use(key, now) < _FORGOTTEN]:
+                del self._used[key]
         if failure is None:
             turn.future.set_result(result)
         else:

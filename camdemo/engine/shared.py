@@ -188,7 +188,7 @@ class SharedEngine:
         while True:
             with self._lock:
                 if key not in self._kept:
-                    self._begin(together, compute, me.name)
+                    self._begin(together, compute, me)
                 self._kept.move_to_end(key)
                 kept = self._kept[key]
                 kept.crowd.join(me)
@@ -205,14 +205,14 @@ class SharedEngine:
         self,
         keys: list[Any],
         compute: Callable[[list[Any]], Iterator[tuple[Any, Any]]],
-        name: str,
+        who: Asker,
     ) -> None:
         """Start to compute what of these is not there and not under way."""
         missing = [key for key in dict.fromkeys(keys) if key not in self._kept]
         crowd = _Crowd(self._clock)
         begun = {key: _Kept(Future(), crowd) for key in missing}
         self._kept |= begun
-        arguments = (begun, compute, Asker(name, crowd))
+        arguments = (begun, compute, replace(who, gone=crowd))
         threading.Thread(target=self._compute, args=arguments, daemon=True).start()
 
     def _compute(

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -81,8 +82,20 @@ class Workers:
                 one = one if one.is_there else _Worker()
                 size = one.read(photo, pixels, max_pixels)
             finally:
-                self._idle.append(one if one.is_there else _Worker())
+                self._idle.append(_replaced(one))
         return self._spares.picture(pixels, size)
+
+
+def _replaced(one: _Worker) -> _Worker:
+    """A worker, or another in its place if it is dead: the next photo does not wait for its start.
+
+    Where the system starts no process now, the dead one keeps the place, and is replaced by who
+    has it next.
+    """
+    if not one.is_there:
+        with suppress(OSError):
+            return _Worker()
+    return one
 
 
 def _end(workers: list[_Worker]) -> None:
