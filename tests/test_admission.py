@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from PIL import Image
 
+from benchmarks import bombs
 from camdemo import Settings
 from camdemo.engine.protocol import Asker, asker
 from camdemo.errors import Abandoned, Busy
@@ -297,7 +298,11 @@ def test_a_photo_counts_as_much_as_it_takes(kind: str, tmp_path) -> None:
     assert admitted.size_of(str(tmp_path / "photo")) == 300 * 200 * 6
 
 
-@pytest.mark.parametrize("content", [picture("GIF", (3, 2)), picture("TIFF", (3, 2)), b"", b"x"])
+@pytest.mark.parametrize(
+    "content",
+    [picture("GIF", (3, 2)), picture("TIFF", (3, 2)), b"", b"x", bombs.png_of_chunks(100_000)],
+    ids=["GIF", "TIFF", "nothing", "no photo", "PNG of chunks"],
+)
 def test_what_does_not_say_it_quickly_counts_as_the_largest(content: bytes) -> None:
-    """A GIF's comments and a TIFF's strips take seconds to open."""
+    """A GIF's comments, a TIFF's strips and a PNG's chunks take seconds to open."""
     assert Admission(Settings(max_megapixels=7)).size_of(content) == 7_000_000 * 6

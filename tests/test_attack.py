@@ -55,6 +55,7 @@ async def given(outcome: Any) -> Any:
         (answer(200, "<html>", "text/html"), "answered"),
         (answer(200, {"error": "Send a photo."}), "refused"),
         (answer(200, "", method="HEAD"), "answered"),
+        (answer(202), "answered"),
         (answer(404, "", method="HEAD"), "refused"),
         (answer(404, {"detail": "There is nothing of that name."}), "refused"),
         (answer(400, "Invalid HTTP request received.", "text/plain"), "refused"),

@@ -31,6 +31,7 @@ _SILENT = 50.0  # seconds that a request may wait: proxies end what says nothing
 _WATCHED = 600.0  # seconds that one may which is told how it goes
 _PIXEL = 6  # bytes: while a photo is turned or laid over white, there are two of it
 _QUICK = ("JPEG", "PNG", "WEBP")  # whose size is read in no time, whatever else is in the file
+_HEAD = 200_000  # so far it is looked for; a PNG or a JPEG may have a million parts before it
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
@@ -156,8 +157,11 @@ class Admission:
         """
         pixels = self._pixels
         with suppress(Exception):  # whoever decodes it says what is wrong
-            file = io.BytesIO(photo) if isinstance(photo, bytes) else photo
-            with Image.open(file, formats=_QUICK) as image:
+            with io.BytesIO(photo) if isinstance(photo, bytes) else open(photo, "rb") as file:
+                head = file.read(_HEAD)
+                if head.startswith(b"RIFF"):  # WebP, which is looked at as a whole, by libwebp
+                    head += file.read()
+            with Image.open(io.BytesIO(head), formats=_QUICK) as image:
                 pixels = min(pixels, image.width * image.height)
         return _PIXEL * pixels
 
