@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
@@ -239,6 +240,25 @@ def test_a_single_lane_has_all_cores_and_several_have_one_each(
     with ThreadPoolExecutor(1) as pool:
         usual = pool.submit(torch.get_num_threads).result()
     assert seen == [usual, 1]
+
+
+def test_what_is_large_lies_in_large_pages() -> None:
+    """PyTorch then lets it begin with a page: whether that is a large one is Linux's affair."""
+    code = (
+        "from camdemo.engine import LocalEngine; LocalEngine(); import torch\n"
+        "tensors = [torch.empty(3 << 20, dtype=torch.uint8) for _ in range(8)]\n"
+        "print(all(each.data_ptr() % 4096 == 0 for each in tensors))"
+    )
+    usual = {name: value for name, value in os.environ.items() if name != "THP_MEM_ALLOC_ENABLE"}
+    command = [sys.executable, "-c", code]
+    found = subprocess.run(command, env=usual, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == str(sys.platform == "linux")
+
+
+def test_the_environment_may_forbid_large_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "0")
+    LocalEngine()
+    assert os.environ["THP_MEM_ALLOC_ENABLE"] == "0"
 
 
 def test_a_sweep_gives_way_between_labels(

@@ -14,7 +14,7 @@ from ..models import CATALOGUE, Catalogue
 from ..records import Anatomy, LayerInfo, ModelSpec
 from ..settings import Settings
 from .lanes import Lanes, cores
-from .memory import Networks
+from .memory import Networks, use_large_pages
 from .protocol import (
     Answer,
     Examine,
@@ -51,6 +51,7 @@ class LocalEngine:
     """
 
     def __init__(self, catalogue: Catalogue = CATALOGUE, settings: Settings | None = None) -> None:
+        use_large_pages()
         settings = settings or Settings()
         self._catalogue = catalogue
         self._lanes = Lanes(settings.lanes or 1)

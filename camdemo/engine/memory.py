@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -32,6 +33,16 @@ class _Loaded:
 
     twins: list[nn.Module]
     places: tuple[str, ...]
+
+
+def use_large_pages() -> None:
+    """Let PyTorch take its memory in pages of 2 MB from Linux, unless the environment forbids it.
+
+    In pages of 4 KB the layers of a forward of four photos may touch ten thousand anew, each
+    time, and a quarter of the processor's time goes into clearing them. PyTorch looks for this
+    once, when it makes its first tensor: what comes later changes nothing.
+    """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 class Networks:
