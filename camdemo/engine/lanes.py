@@ -41,7 +41,7 @@ _HALF = 10.0  # seconds after which what somebody has used counts half
 _LAST_SECONDS = 2.0  # that the interpreter waits for what runs when it ends
 _FORGOTTEN = 1e-3  # seconds of use that no longer count
 _MUCH = 0.5  # seconds of use by which more than double is much more
-_DEEPEST = 4  # functions that wait in a lane for others, each with what it holds in memory
+_DEEPEST = 2  # functions that wait in a lane for others, each with what it holds in memory
 
 
 def cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
