@@ -24,6 +24,7 @@ from .steps import (
     TITLE,
     VIEWER,
     changed,
+    choose,
     choose_model,
     example,
     field,
@@ -144,6 +145,34 @@ def test_axe_finds_nothing_on_a_phone(phone: Page) -> None:
         phone.locator(f".cam-phone [data-opens={name}]").tap()
     phone.locator(".cam-phone [data-menu=save]").tap()
     expect(phone.locator("#cam-menu-save")).to_be_visible()
+    assert violations(phone) == []
+
+
+def test_axe_finds_nothing_about_a_map_of_pixels(themed: Page) -> None:
+    """Nor does it on stage."""
+    choose(themed, "Method", "Gradient SHAP")
+    expect(themed.locator(".cam-words")).to_contain_text("unexplained", timeout=60_000)
+    settled(themed)
+    assert violations(themed) == []
+    themed.locator(".cam-settings").click()
+    expect(themed.get_by_label("Samples", exact=True)).to_be_visible()
+    assert violations(themed) == []
+    themed.keyboard.press("Escape")
+    themed.keyboard.press("f")
+    themed.wait_for_timeout(400)
+    assert violations(themed) == []
+
+
+def test_axe_finds_nothing_about_a_map_of_pixels_on_a_phone(phone: Page) -> None:
+    phone.locator(".cam-phone [data-opens=layer]").tap()
+    choose(phone, "Method", "Occlusion")
+    expect(phone.locator(".cam-facts")).to_contain_text("Occlusion", timeout=60_000)
+    settled(phone)
+    if not phone.locator(".cam-settings").is_visible():
+        phone.locator(".cam-phone [data-opens=layer]").tap()
+    assert violations(phone) == []
+    phone.locator(".cam-settings").tap()
+    expect(phone.get_by_label("Window", exact=True)).to_be_visible()
     assert violations(phone) == []
 
 

@@ -286,6 +286,9 @@ function drawControls(viewer) {
   choices.layer.input.disabled = isPixel(state.method);
   find("[data-choice=layer]").title = isPixel(state.method) ? `${methodOf(state.method).title} explains the input itself, and no layer` : optionOf("layer").help;
   drawSettings(viewer);
+  const strip = find(".cam-strip");
+  if (isPixel(state.method)) strip.tabIndex = 0; // keys scroll it, where they reach none of its tiles
+  else strip.removeAttribute("tabindex");
   find("[data-control=smooth]").disabled = !isPixel(state.method);
   const methods = viewer.trust.inOrder(methodsHere(viewer)); // those of a group stand together
   choices.method.fill([...methods.filter(({ name }) => !isPixel(name)), ...methods.filter(({ name }) => isPixel(name))].map(methodEntry(state, viewer.trust.noteOf)));
