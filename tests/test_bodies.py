@@ -19,7 +19,7 @@ class Site:
     """Reads whole bodies, and answers when it is told to."""
 
     def __init__(self) -> None:
-        self.app = BoundedBodies(self.answer, largest=1_000_000)
+        self.app = BoundedBodies(self.answer, agents=1_000_000)
         self.free = asyncio.Event()
         self.read: list[int] = []
 
@@ -33,8 +33,9 @@ class Site:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://site")
+    def client(self, address: str = "127.0.0.1") -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(self.app, client=(address, 1))
+        return httpx.AsyncClient(transport=transport, base_url="http://site")
 
 
 def in_pieces(size: int) -> Iterator[bytes]:
@@ -45,7 +46,14 @@ def in_pieces(size: int) -> Iterator[bytes]:
 @pytest.mark.parametrize("says", [True, False])
 @pytest.mark.parametrize(
     ("path", "most"),
-    [(EVENT, 120_000), (QUESTION, 250_000), (QUESTION + "/", 250_000), ("/mcp", 1_000_000)],
+    [
+        (EVENT, 120_000),
+        ("/gradio_api/call/mcp", 120_000),  # an event of that name is no agent's question
+        ("/gradio_api/call/component_server", 120_000),
+        (QUESTION, 250_000),
+        (QUESTION + "/", 250_000),
+        ("/mcp", 1_000_000),
+    ],
 )
 def test_one_body(path: str, most: int, says: bool) -> None:
     async def visit() -> tuple[list[int], list[int]]:
@@ -63,6 +71,17 @@ def test_one_body(path: str, most: int, says: bool) -> None:
             yield piece
 
     assert asyncio.run(visit()) == ([200, 413, 413], [most])
+
+
+def test_where_agents_cannot_ask_their_questions_are_no_larger_than_others() -> None:
+    async def visit() -> int:
+        site = Site()
+        site.app = BoundedBodies(site.answer, agents=None)
+        site.free.set()
+        async with site.client() as client:
+            return (await client.post("/mcp", content=bytes(130_000))).status_code
+
+    assert asyncio.run(visit()) == 413
 
 
 def test_uploads_are_bounded_elsewhere() -> None:
@@ -99,6 +118,63 @@ def test_all_together(monkeypatch: pytest.MonkeyPatch) -> None:
             assert (await ask(EVENT, 120_000)).status_code == 200  # all is given back
 
     asyncio.run(visit())
+
+
+def test_slow_senders_keep_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the address that has most the one gives way that was silent longest."""
+    monkeypatch.setattr(bodies, "_TOGETHER", 3)
+
+    async def visit() -> list[int]:
+        site, never = Site(), asyncio.Event()
+        site.free.set()
+
+        async def dripping():
+            yield bytes(100_000)
+            await never.wait()
+            yield b""
+
+        async with site.client("10.0.0.1") as slow, site.client("10.0.0.2") as fair:
+            dripped = []
+            for client in (fair, slow, slow):
+                dripped.append(asyncio.create_task(client.post(EVENT, content=dripping())))
+                while len(site.app._there[""]) < len(dripped):
+                    await asyncio.sleep(0)
+                await asyncio.sleep(0.01)
+            answers = [await fair.post(EVENT, content=bytes(70_000))]
+            assert "Try again" in (await dripped[1]).json()["detail"]
+            answers += [await slow.post(EVENT, content=bytes(120_000)), await dripped[1]]
+            assert not dripped[0].done()
+            never.set()
+            answers += [await dripped[0], await dripped[2]]
+        return [one.status_code for one in answers]
+
+    assert asyncio.run(visit()) == [200, 200, 503, 200, 200]
+
+
+def test_who_has_most_there_displaces_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "_TOGETHER", 2)
+
+    async def visit() -> list[int]:
+        site, rest = Site(), asyncio.Event()
+
+        async def dripping():
+            yield bytes(100_000)
+            await rest.wait()
+            yield b""
+
+        async with site.client("10.0.0.1") as much, site.client("10.0.0.2") as slow:
+            whole = asyncio.create_task(much.post(EVENT, content=bytes(120_000)))
+            while not site.read:
+                await asyncio.sleep(0)
+            dripped = asyncio.create_task(slow.post(EVENT, content=dripping()))
+            await asyncio.sleep(0.01)
+            answers = [await much.post(EVENT, content=bytes(120_000))]
+            rest.set()
+            site.free.set()
+            answers += [await whole, await dripped]
+        return [one.status_code for one in answers]
+
+    assert asyncio.run(visit()) == [503, 200, 200]
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "9" * 5000, "１２", ""])

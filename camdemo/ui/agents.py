@@ -16,6 +16,7 @@ from ..engine.protocol import Asker, asker
 from ..errors import CamdemoError, SettingError, shorten
 from .downloads import fetched
 from .errors import told
+from .routes import AGENTS
 from .server import journal
 from .server.admission import PROGRAM, Admission
 from .tools import tools
@@ -23,7 +24,6 @@ from .tools import tools
 if TYPE_CHECKING:
     from ..explainer import Explainer
 
-PATH = "/mcp"
 _INSTRUCTIONS = (
     "What an image classifier saw in a photo, and where it looked. Begin with `explain`; then test "
     "the map with `hide`: a part that mattered takes the label's probability with it. All maps are "
@@ -106,7 +106,7 @@ class Agents:
             allowed_origins=[f"http://{name}" for name in names],
         )
         self._app = server.streamable_http_app(
-            streamable_http_path=PATH,
+            streamable_http_path=AGENTS,
             json_response=True,
             stateless_http=True,
             max_request_body_size=explainer.settings.max_upload * 10**6,
@@ -114,7 +114,7 @@ class Agents:
         )
         self._manager = server.session_manager
         endpoint = next(one.endpoint for one in self._app.routes if isinstance(one, Route))
-        self.route = Route(PATH, endpoint, methods=["POST"])
+        self.route = Route(AGENTS, endpoint, methods=["POST"])
 
     def running(self) -> Any:
         """A context within which the route answers."""

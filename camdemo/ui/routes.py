@@ -13,6 +13,7 @@ from starlette.types import Scope
 FILE = (
     "/gradio_api/file={path_or_url:path}"  # Gradio's name; the route is ours, see server/files.py
 )
+AGENTS = "/mcp"  # ours, where agents may ask
 # What the page and gradio_client ask for.
 OPEN: dict[str, tuple[str, ...]] = {
     "GET": (
@@ -45,7 +46,7 @@ OPEN: dict[str, tuple[str, ...]] = {
         "/gradio_api/reset",
         "/gradio_api/component_server",
         "/gradio_api/component_server/",
-        "/mcp",  # ours, where agents may ask
+        AGENTS,
     ),
 }
 # The others, which answer 404. The test knows a new Gradio's new routes by their absence here.

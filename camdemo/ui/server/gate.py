@@ -30,10 +30,14 @@ _HEADERS: Mapping[str, str] = {
     "referrer-policy": "no-referrer",
     "permissions-policy": "geolocation=(), microphone=(), payment=(), usb=()",
 }
-_HOST = re.compile(rb"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,4}|:[1-5]\d{4})?", re.IGNORECASE)
+_HOST = re.compile(rb"(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?", re.IGNORECASE)
+_LAST_PORT = 65535
+_NO_HOST = b"localhost"  # where none is named, as by probes of HTTP/1.0
 # Where in a body there can be what JSON has no number or no letter for, and what is not UTF-8:
 # the text of a body is looked through, and only where one of these stands, it is read.
 _SUSPICIOUS = re.compile(rb"NaN|Infinity|\\u[dD][89a-fA-F]|\d[eE]\+?\d{3}|\xed[\xa0-\xbf]|\0")
+_VALUES = b",[{"  # one of these stands before each value of JSON but the first
+_MOST_VALUES = 10_000  # of an agent's question, which has a photo, but that is one text
 
 
 class SecurityHeaders:
@@ -74,6 +78,8 @@ class Gate:
             receive = _again({**last, "body": body}, receive)
             if dict(scope["headers"]).get(b"content-type", b"").startswith(b"multipart"):
                 refusal = _wrong("Files are taken by /gradio_api/upload alone.")
+            elif path == routes.AGENTS and _has_many_values(body):
+                refusal = _wrong("The body has more values than any question needs.")
             elif not _is_plain(body):
                 refusal = _wrong("The body has what is no number or no text.")
         await (refusal or self.app)(scope, receive, send)
@@ -89,15 +95,21 @@ def _plain(headers: list[tuple[bytes, bytes]]) -> tuple[list[tuple[bytes, bytes]
     From these Gradio makes the address of the page; what is none it can't read. Of what proxies
     say it knows one more that none of them says.
     """
-    kept, is_host = [], False
+    kept = []
     for name, value in headers:
-        if name == b"host":
-            is_host = _HOST.fullmatch(value) is not None
-        if name == b"x-forwarded-host" and not _HOST.fullmatch(value.partition(b",")[0].strip()):
+        if name == b"x-forwarded-host" and not _is_host(value.partition(b",")[0].strip()):
             continue
         if name != b"x-gradio-server":
             kept.append((name, value))
-    return kept, is_host
+    hosts = [value for name, value in headers if name == b"host"]
+    if not hosts:
+        kept.append((b"host", _NO_HOST))
+    return kept, all(map(_is_host, hosts))
+
+
+def _is_host(value: bytes) -> bool:
+    found = _HOST.fullmatch(value)
+    return found is not None and int(found[1] or 0) <= _LAST_PORT
 
 
 async def _whole(receive: Receive) -> tuple[bytes, Message]:
@@ -117,6 +129,11 @@ def _again(message: Message, receive: Receive) -> Receive:
         return left.pop() if left else await receive()
 
     return received
+
+
+def _has_many_values(body: bytes) -> bool:
+    """Whether it would take a hundred times its bytes of memory, once it is read."""
+    return sum(body.count(one) for one in _VALUES) > _MOST_VALUES
 
 
 def _is_plain(body: bytes) -> bool:

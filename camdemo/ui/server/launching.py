@@ -72,7 +72,7 @@ def launch_options(explainer: Explainer, agents: Agents | None = None) -> dict[s
             "middleware": [
                 Middleware(SecurityHeaders),
                 Middleware(Failsafe),
-                Middleware(BoundedBodies, largest=most + _FORM),
+                Middleware(BoundedBodies, agents=most + _FORM if agents else None),
                 Middleware(Gate),
                 Middleware(Runs),
                 Middleware(Presence, visitors=lambda scope: seams.page_of(scope).visitors),
