@@ -92,7 +92,7 @@ def requests(
     """So many requests, each route as often as any other.
 
     Args:
-        templates: the routes by method, with {parameters}, as in `seams.OPEN`.
+        templates: the routes by method, with {parameters}, as in `routes.OPEN`.
         viewer: the number of the viewer's component.
     """
     dice = random.Random(seed)

@@ -21,6 +21,9 @@ from .served import APP, run, served
 BODY = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
 
 
+WHOLE = 20_000_000
+
+
 class Hasty(Connection):
     """One without patience."""
 
@@ -34,6 +37,9 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     if scope["path"] == "/slow":
         await asyncio.sleep(0.6)
     await send({"type": "http.response.start", "status": 200, "headers": []})
+    if scope["path"] == "/whole":
+        await send({"type": "http.response.body", "body": bytes(WHOLE)})
+        return
     chunks = 400 if scope["path"] == "/large" else 1
     for left in reversed(range(chunks)):
         await send({"type": "http.response.body", "body": b"x" * 99_000, "more_body": left > 0})
@@ -111,6 +117,23 @@ def test_who_waits_for_the_server_is_not() -> None:
             return len((await http.get("/large")).content)
 
     assert hosted(visit) == 400 * 99_000
+
+
+def test_an_answer_that_is_taken_slowly_is_not_cut_off() -> None:
+    """To uvicorn it is complete long before it is sent."""
+
+    async def visit(port: int, _state: ServerState) -> int:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1000)
+        writer.write(b"GET /whole HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        taken = 0
+        for _ in range(20):  # in all longer than any patience
+            taken += len(await reader.readexactly(WHOLE // 20))
+            await asyncio.sleep(0.1)
+        writer.close()
+        return taken
+
+    assert hosted(visit) == WHOLE
 
 
 def test_of_too_many_the_one_goes_that_was_heard_of_least_lately() -> None:

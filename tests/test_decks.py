@@ -60,7 +60,9 @@ def test_the_python_of_a_decks_photo_names_its_file_and_not_where_it_lies() -> N
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs links and pipes")
-def test_what_can_not_be_read_is_left_out_by_its_name(tmp_path: Path) -> None:
+def test_what_can_not_be_read_is_left_out_by_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "lion.jpg").write_bytes(Path(get_image("lion.jpg")).read_bytes())
     (tmp_path / "._lion.jpg").write_bytes(b"\0\5\x16\7 of a Mac")
     (tmp_path / "album.jpg").mkdir()
@@ -76,6 +78,7 @@ def test_what_can_not_be_read_is_left_out_by_its_name(tmp_path: Path) -> None:
 
     prepare(SimpleNamespace(offers=offers, add_to_deck=add), deck)  # type: ignore[arg-type]
     assert added == ["lion"]
+    assert capsys.readouterr().err == ""  # a bar is for terminals; a log has lines of JSON only
     assert offers.skipped() == (
         "Left out, since it can't be read as a photo: "
         "._lion.jpg, album.jpg, circle.jpg, gone.jpg, pipe.jpg."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from camdemo.ui.server import folders
 from camdemo.ui.server.folders import own_folder
 
 from .served import ROOT
@@ -53,6 +55,21 @@ def test_what_a_killed_process_left_goes_with_the_next_start(tmp_path: Path, how
         assert len(list(tmp_path.iterdir())) == 4  # two folders, two locks
         assert os.stat(mine).st_mode & 0o077 == 0  # nobody else looks into it
     living.communicate("\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_without_locks_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some network's: there nobody can tell whether what lies there is another's who lives."""
+
+    def flock(*_: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    with own_folder(tmp_path) as other:
+        monkeypatch.setattr(folders.fcntl, "flock", flock)
+        with own_folder(tmp_path) as mine:
+            assert mine.exists()
+            assert other.exists()
+        assert not mine.exists()
     assert list(tmp_path.iterdir()) == []
 
 

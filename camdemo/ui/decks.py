@@ -45,7 +45,9 @@ def photos_in(folder: Path) -> dict[str, str]:
 
 
 def prepare(answers: Answers, photos: Iterable[str]) -> None:
-    """Explain the photos of a deck completely, by their names, with a progress bar on the terminal.
+    """Explain the photos of a deck completely, by their names.
+
+    There is a progress bar if the error output is a terminal; else it has lines of JSON only.
 
     What can't be read as a photo is left out; the log and the page say so.
 
@@ -53,7 +55,7 @@ def prepare(answers: Answers, photos: Iterable[str]) -> None:
         CamdemoError: none of them can be read.
     """
     offers = answers.offers
-    for name in tqdm(list(photos), "Deck", unit=" photos"):
+    for name in tqdm(list(photos), "Deck", unit=" photos", disable=None):
         try:
             if not os.path.isfile(offers.paths[name]):  # to open a pipe would never end
                 raise ImageError("This is no file.")

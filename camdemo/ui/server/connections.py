@@ -19,8 +19,8 @@ _SHARE = 3  # of the files that a process may have open, a third may be connecti
 class Connection(H11Protocol):
     """One that is closed when it is the client's turn for too long, or when there are too many.
 
-    Of too many, the one goes of which nothing was heard for longest, of those of the address that
-    has most: behind a proxy all have one, and who opens a thousand by himself is left with fewer.
+    When there are too many, the address that has most loses one: the one that has been silent
+    longest. Behind a proxy all have the same address.
     """
 
     most = _MOST
@@ -33,10 +33,11 @@ class Connection(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._heard = self._since = self.loop.time()
+        self._unsent = 0  # bytes of answers that the client had not taken at the last look
         self._timer = self.loop.call_later(self.glance, self._look)
         there = [one for one in self.connections if isinstance(one, Connection) and one.is_there()]
         if len(there) > self.most:
-            _least_missed(there).close()
+            _to_give_up(there).close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
@@ -63,7 +64,11 @@ class Connection(H11Protocol):
         self.transport.abort()
 
     def _look(self) -> None:
-        now, patience = self.loop.time(), self._patience()
+        now, unsent = self.loop.time(), self.transport.get_write_buffer_size()
+        if unsent < self._unsent:  # some of the answer was taken
+            self._since = now
+        self._unsent = unsent
+        patience = self._patience()
         if patience is None:  # it is the server's turn
             self._since = now
         elif now - self._since > patience or self._is_silent(now):
@@ -73,10 +78,11 @@ class Connection(H11Protocol):
 
     def _patience(self) -> float | None:
         """How long the client may take for what is awaited of it; None where nothing is."""
+        # To uvicorn an answer is complete once its end is in the buffer, long before it is sent.
+        if self.transport.get_write_buffer_size() or self.flow.write_paused:
+            return self.reading
         if self.cycle is None or self.cycle.response_complete:
             return self.asking
-        if self.flow.write_paused:
-            return self.reading
         return self.sending if self._is_sending() else None
 
     def _is_sending(self) -> bool:
@@ -90,7 +96,7 @@ class Connection(H11Protocol):
         """Nothing: what a stranger would rather speak is no news for the log."""
 
 
-def _least_missed(connections: list[Connection]) -> Connection:
+def _to_give_up(connections: list[Connection]) -> Connection:
     hosts = Counter(one.client and one.client[0] for one in connections)
     (host, _count), *_ = hosts.most_common(1)
     those = [one for one in connections if (one.client and one.client[0]) == host]

@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 if sys.platform != "win32":
@@ -24,7 +24,7 @@ _PREFIX, _LOCK = "camdemo-", ".lock"
 def own_folder(parent: Path | None = None) -> Iterator[Path]:
     """A new folder, deleted at the end; those go first whose processes were killed.
 
-    Where the system knows no such locks (Windows), they stay.
+    Where the system (Windows) or the folder (some networks') knows no such locks, they stay.
 
     Args:
         parent: where it lies, which is made if need be; None for the system's temporary folder.
@@ -54,7 +54,8 @@ def _locked(parent: Path) -> tuple[int, Path]:
     """A new file that this process has locked: its handle and its path."""
     while True:
         handle, name = tempfile.mkstemp(_LOCK, _PREFIX, parent)
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        with suppress(OSError):  # some network's folders have no locks: then it is held by none
+            fcntl.flock(handle, fcntl.LOCK_EX)
         if os.fstat(handle).st_nlink:  # nobody took it for abandoned before it was locked
             return handle, Path(name)
         os.close(handle)
@@ -70,7 +71,7 @@ def _delete_abandoned(lock: Path) -> None:
         if os.fstat(handle).st_uid == os.getuid():
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _delete(lock)
-    except BlockingIOError:
+    except OSError:  # somebody holds it, or there are no locks here
         pass
     finally:
         os.close(handle)

@@ -54,6 +54,11 @@ def failed(kind: str, error: Exception) -> None:
     _write({"request": kind} | where(error) | {"outcome": "failed"})
 
 
+def unknown(kind: str) -> None:
+    """Log a request for what there is not: a client's mistake, and none of ours."""
+    _write({"request": kind, "outcome": "unknown"})
+
+
 def refused(kind: str, error: CamdemoError) -> None:
     """Log a request for which there was no place, or nobody waits any more."""
     _write({"request": kind, "outcome": type(error).__name__})

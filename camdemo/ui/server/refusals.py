@@ -40,7 +40,7 @@ def _unnamed(_request: Request, _error: Exception) -> JSONResponse:
 def _not_found(_request: Request, error: Exception) -> JSONResponse:
     """What a client names and Gradio does not find is not there; all else is our own mistake."""
     if seams.found_nothing(error):
-        journal.failed("lookup", error)
+        journal.unknown("lookup")
         return nothing()
     journal.failed("request", error)
     return _sorry()
