@@ -21,10 +21,10 @@ class Sessions:
         self.forgotten.append(session)
         self.waiting.discard(session)
 
-    def answer(self, session: str, size: int = 10) -> None:
+    def answer(self, session: str, size: int = 10, address: str = "") -> None:
         """A while after the one before."""
         self.now += 10
-        self.unread.add(session, size)
+        self.unread.add(session, size, address)
         self.waiting.add(session)
 
 
@@ -49,6 +49,17 @@ def test_the_oldest_are_forgotten_when_they_are_too_large(
     for name, size in (("a", 40), ("b", 40), ("c", 90)):
         sessions.answer(name, size)
     assert sessions.forgotten == ["a", "b"]
+
+
+def test_who_leaves_many_loses_no_others_answer(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor by a new session for each."""
+    monkeypatch.setattr(unread, "_MOST", 2)
+    sessions.answer("fair", address="10.0.0.1")
+    for name in "abcd":
+        sessions.answer(name, address="10.0.0.2")
+    assert sessions.forgotten == ["a", "b", "c"]
 
 
 def test_what_is_old_is_forgotten_and_what_was_fetched_counts_no_more(sessions: Sessions) -> None:

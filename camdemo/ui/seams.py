@@ -70,9 +70,10 @@ class Page(gr.Blocks):
     async def process_api(self, *given: Any, **named: Any) -> dict[str, Any]:
         refuse_addresses([given, named.get("inputs")])
         session, is_queued = named.get("session_hash") or "", bool(named.get("event_id"))
-        if is_queued:
-            self.unread.add(session, 0)  # that it has begun is told, too; and maybe that it failed
-        with self.visitors.asking(session, _address(named.get("request"))):
+        address = _address(named.get("request"))
+        if is_queued:  # that it has begun is told, too; and maybe that it failed
+            self.unread.add(session, 0, address)
+        with self.visitors.asking(session, address):
             try:
                 answer = await super().process_api(*given, **named)
             except gr.Error:
@@ -80,7 +81,8 @@ class Page(gr.Blocks):
             except Exception as error:
                 raise await self._failed(error) from error
         if is_queued:
-            self.unread.add(session, _IN_MEMORY * len(orjson.dumps(answer["data"], default=str)))
+            size = _IN_MEMORY * len(orjson.dumps(answer["data"], default=str))
+            self.unread.add(session, size, address)
         written = [one["path"] for one in answer["data"] if isinstance(one, dict) and "path" in one]
         await self.disk.written(written)
         return answer

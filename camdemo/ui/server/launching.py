@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from .. import routes, seams
-from . import files, trimming
+from . import files, journal, trimming
 from .admission import Admission
 from .bodies import BoundedBodies
 from .gate import Gate, SecurityHeaders
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _STATIC = Path(__file__).parent.parent / "static"
 _THREADS = 256
+_PAUSE = 1.0  # seconds until a watch that failed begins again
 _FORM = 100_000  # bytes that a form adds to the file in it
 
 
@@ -94,7 +95,8 @@ async def _lifespan(agents: Agents | None, app: Any) -> AsyncIterator[None]:
     """While the server runs, what is old is deleted, and agents are answered."""
     seams.keep_no_sessions(app)
     page = seams.page_of({"app": app})
-    watching = asyncio.gather(page.disk.watch(), page.unread.watch(), trimming.watch())
+    watches = page.disk.watch, page.unread.watch, trimming.watch
+    watching = asyncio.gather(*map(_kept_up, watches))
     try:
         async with agents.running() if agents else nullcontext():
             yield
@@ -102,6 +104,17 @@ async def _lifespan(agents: Agents | None, app: Any) -> AsyncIterator[None]:
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
+
+
+async def _kept_up(watch: Callable[[], Awaitable[None]]) -> None:
+    """Watch, and begin again after what went wrong: else what is old would stay, unseen."""
+    while True:
+        try:
+            await watch()
+            return
+        except Exception as error:
+            journal.failed("watch", error)
+            await asyncio.sleep(_PAUSE)
 
 
 def _theme() -> gr.themes.Base:

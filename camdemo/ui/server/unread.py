@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ _NEW = 2.0  # seconds within which an answer is on its way to where it waits
 
 class _Answer(NamedTuple):
     session: str
+    address: str  # a session's name is the client's, who may have as many as he likes
     size: int
     when: float
 
@@ -42,9 +44,9 @@ class Unread:
         self._clock = clock
         self._answers: list[_Answer] = []
 
-    def add(self, session: str, size: int) -> None:
-        """An answer of so many bytes is about to wait for its session."""
-        self._answers.append(_Answer(session, size, self._clock()))
+    def add(self, session: str, size: int, address: str = "") -> None:
+        """An answer of so many bytes is about to wait for its session, asked from this address."""
+        self._answers.append(_Answer(session, address, size, self._clock()))
         self.tidy()
 
     async def watch(self) -> None:
@@ -54,14 +56,27 @@ class Unread:
             self.tidy()
 
     def tidy(self) -> None:
-        """Forget what is old, and the oldest of what is too much."""
+        """Forget what is old, and of what is too much the oldest of the address that has most."""
         now = self._clock()
         left = [one for one in self._answers if now - one.when <= _NEW or self._waits(one.session)]
         total = sum(one.size for one in left)
-        while left and now - left[0].when > _NEW:
-            if len(left) <= _MOST and total <= _BYTES and now - left[0].when <= _OLD:
-                break
-            oldest = left.pop(0)
-            total -= oldest.size
-            self._forget(oldest.session)
+        while left:
+            gone = left[0]
+            if now - gone.when <= _OLD:
+                if len(left) <= _MOST and total <= _BYTES:
+                    break
+                gone = _oldest_of_most(left)
+                if now - gone.when <= _NEW:
+                    break
+            left.remove(gone)
+            total -= gone.size
+            self._forget(gone.session)
         self._answers = left
+
+
+def _oldest_of_most(answers: list[_Answer]) -> _Answer:
+    """The oldest of the address that has most, in bytes and in number."""
+    held: Counter[str] = Counter()
+    for one in answers:
+        held[one.address] += one.size + _BYTES // _MOST
+    return max(answers, key=lambda one: held[one.address])
