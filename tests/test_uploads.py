@@ -18,6 +18,7 @@ import pytest
 from gradio.media import get_image
 from gradio.route_utils import GradioUploadFile
 from PIL import Image
+from python_multipart.exceptions import MultipartParseError
 
 from benchmarks.visitor import Client
 from camdemo import Explainer, Settings
@@ -109,6 +110,33 @@ def upload(disk: Disk, path: str, *chunks: bytes, length: int | None = None) -> 
     said = [] if length is None else [(b"content-length", b"%d" % length)]
     scope = {"type": "http", "path": path, "headers": said}
     run(BoundedUploads(app, lambda _scope: disk)(scope, receive, None))
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "logged"),
+    [
+        (MultipartParseError("a boundary"), 400, []),
+        (UnicodeError("a charset"), 400, []),
+        (KeyError("a mistake"), 500, ["KeyError"]),
+        (OSError("a folder"), 507, ["OSError"]),
+    ],
+)
+def test_only_what_is_wrong_with_a_form_is_its_senders_mistake(
+    tmp_path: Path, error: Exception, status: int, logged: list[str], caplog: Any
+) -> None:
+    caplog.set_level("INFO", "camdemo")
+    told: list[dict] = []
+
+    async def app(*_: Any) -> None:
+        raise error
+
+    async def send(message: dict) -> None:
+        told.append(message)
+
+    scope = {"type": "http", "path": "/gradio_api/upload", "headers": []}
+    run(BoundedUploads(app, lambda _scope: Disk(tmp_path, SIZE))(scope, None, send))  # type: ignore[arg-type]
+    assert told[0]["status"] == status
+    assert [record.facts["error"] for record in caplog.records] == logged
 
 
 def test_room_is_made_by_uploads_and_by_nothing_else(tmp_path: Path) -> None:

@@ -193,4 +193,9 @@ async def _refusal(error: Exception, disk: Disk) -> Response:
     if isinstance(error, OSError):
         journal.failed("upload", error)
         return PlainTextResponse(_NOT_KEPT, 507)
-    return PlainTextResponse(_NO_FILES, 400)
+    # The form parser's errors are ValueErrors, and so are those of letters and of names; what
+    # should have been a file and is a text is a TypeError of Gradio's.
+    if isinstance(error, ValueError | TypeError):
+        return PlainTextResponse(_NO_FILES, 400)
+    journal.failed("upload", error)
+    return PlainTextResponse(journal.SORRY, 500)
