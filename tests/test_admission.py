@@ -17,7 +17,7 @@ from camdemo import Settings
 from camdemo.engine.protocol import Asker, asker
 from camdemo.errors import Abandoned, Busy
 from camdemo.ui.server import admission
-from camdemo.ui.server.admission import ANSWER, MAPS, PHOTO, TEST, Admission, Kind
+from camdemo.ui.server.admission import ANSWER, MAPS, PHOTO, PROGRAM, TEST, Admission, Kind
 
 from .served import run
 
@@ -147,7 +147,11 @@ def test_everybodys_first_comes_before_anybodys_second(visitors: Visitors) -> No
     assert [visitors.before(name) for name in ("c", "d", "a.2")] == [0, 1, 2]
     visitors.done("a.1")
     until(lambda: len(visitors.came) == 3)
-    assert visitors.came == ["a.1", "b", "a.2"] or visitors.came == ["a.1", "b", "c"]
+    assert visitors.came == [
+        "a.1",
+        "b",
+        "a.2",
+    ]  # which came before c, and nothing of a's is at work
 
 
 def test_one_visitor_can_keep_nobody_out(visitors: Visitors) -> None:
@@ -184,6 +188,15 @@ def test_photos_are_bounded_in_bytes_and_one_that_is_larger_comes_alone(visitors
     assert "c" not in visitors.came
     visitors.done("b")
     until(lambda: "c" in visitors.came)
+
+
+def test_photos_of_visitors_have_bytes_before_those_of_programs(visitors: Visitors) -> None:
+    visitors.ask("p", "q", kind=PROGRAM, size=500_000_000)
+    visitors.ask("a", size=300_000_000)
+    assert visitors.came == ["p"]
+    visitors.done("p")
+    until(lambda: len(visitors.came) == 2)
+    assert visitors.came == ["p", "a"]
 
 
 def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,6 +290,21 @@ def test_without_a_thread_one_is_refused_and_leaves_as_with_one(
                 await waits
 
     run(crowd())
+    assert admitted._waiting == admitted._working == []
+
+
+def test_where_no_thread_can_be_had_the_place_is_free_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    admitted = Admission(Settings(lanes=1, max_queue=1))
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(admission.to_thread, "run_sync", refuse)
+    for _ in range(5):  # more than there are places
+        with pytest.raises(RuntimeError, match="thread"):
+            run(admitted.run(MAPS, 0, int))
     assert admitted._waiting == admitted._working == []
 
 

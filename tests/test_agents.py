@@ -17,11 +17,12 @@ from mcp import Client
 from PIL import Image
 
 from camdemo import Box, Explainer, Settings
+from camdemo.engine.protocol import NOBODY, asker
 from camdemo.options import of
 from camdemo.question import Hiding, Look, Question
 from camdemo.ui.agents import Agents
 from camdemo.ui.page import build_demo
-from camdemo.ui.server.admission import Admission
+from camdemo.ui.server.admission import PROGRAM, Admission, Kind
 from camdemo.ui.server.launching import launch_options
 from tests.served import run
 
@@ -111,6 +112,23 @@ def test_what_was_sent_once_is_hidden_without_being_sent_again(
     assert numbers["after"]["probability"] == pytest.approx(expected.after.probability, abs=1e-5)
     assert picture.size == (224, 224)
     assert np.asarray(picture, int)[60:140, 80:150].std(axis=(0, 1)).max() < 4  # a flat colour
+
+
+def test_who_asks_is_known_by_the_address_and_a_photo_is_counted(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, join = [], Admission._join
+
+    def noted(self: Admission, kind: Kind, size: int) -> Any:
+        asked.append((kind, size, (asker.get() or NOBODY).address))
+        return join(self, kind, size)
+
+    monkeypatch.setattr(Admission, "_join", noted)
+    call("layers", model="efficientnet_lite0")
+    call("explain", photo="Lion")
+    call("explain", photo=AS_TEXT)
+    sizes = [0, 0, Admission(Settings()).largest]
+    assert asked == [(PROGRAM, size, "127.0.0.1") for size in sizes]
 
 
 def test_a_duel_of_an_example(call: Call) -> None:

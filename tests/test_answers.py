@@ -8,6 +8,7 @@ import math
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from camdemo.ui import answers as module
 from camdemo.ui.answers import EXPIRED, Answers
 from camdemo.ui.decks import photos_in, prepare
 from camdemo.ui.offers import Offers
+from camdemo.ui.server.admission import PHOTO
 
 from .test_bundle import scene_in
 from .test_questions import OF_ANOTHER_TYPE, text_of
@@ -578,6 +580,27 @@ EXAMPLE = {"source": {"example": "Lion"}}
 def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     return tmp_path
+
+
+def test_who_waits_for_a_turn_has_not_read_the_photo_yet(fresh: Answers, monkeypatch) -> None:
+    read = []
+
+    def content_of(path: str) -> bytes:
+        read.append(path)
+        return Path(path).read_bytes()
+
+    monkeypatch.setattr(module, "content_of", content_of)
+    with ExitStack() as places, ThreadPoolExecutor(1) as pool:
+        for _ in range(PHOTO.places * (fresh.explainer.settings.lanes or 1)):
+            places.enter_context(fresh.admission.place(PHOTO))
+        opened = pool.submit(fresh.answer, LION, None, {})
+        while not fresh.admission._waiting:
+            assert not opened.done()
+            time.sleep(0.01)
+        assert read == []
+        places.close()
+        assert opened.result(60).target.label == "lion"
+    assert read == [LION]
 
 
 def test_an_example_is_opened_as_python_explains_it(answers, explainer, lion):

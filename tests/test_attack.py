@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 from pathlib import Path
@@ -17,6 +16,8 @@ from benchmarks.light import Visit, p95
 from benchmarks.toll import Toll
 from benchmarks.visitor import Refused
 from benchmarks.watched import Watched
+
+from .served import run
 
 SMALL = {
     "a comment": bombs.gif_of_one_comment(3),
@@ -79,14 +80,14 @@ async def given(outcome: Any) -> Any:
     ],
 )
 def test_what_an_answer_counts_as(toll: Toll, outcome: Any, counted: str) -> None:
-    asyncio.run(toll.put("it", given(outcome)))
+    run(toll.put("it", given(outcome)))
     counts = {name: getattr(toll, name) for name in ("answered", "refused", "crashed")}
     assert counts == dict.fromkeys(counts, 0) | {counted: 1}
     assert bool(toll.wrong) == (counted == "crashed")
 
 
 def test_who_is_honest_must_be_answered(toll: Toll) -> None:
-    asyncio.run(toll.put("a photo", given(Refused("Send another.")), honest=True))
+    run(toll.put("a photo", given(Refused("Send another.")), honest=True))
     assert (toll.refused, toll.crashed) == (0, 1)
 
 

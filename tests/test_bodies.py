@@ -12,6 +12,8 @@ from starlette.types import Receive, Scope, Send
 from camdemo.ui.server import bodies
 from camdemo.ui.server.bodies import BoundedBodies
 
+from .served import run
+
 EVENT, QUESTION = "/gradio_api/queue/join", "/gradio_api/component_server"
 
 
@@ -70,7 +72,7 @@ def test_one_body(path: str, most: int, says: bool) -> None:
         for piece in in_pieces(size):
             yield piece
 
-    assert asyncio.run(visit()) == ([200, 413, 413], [most])
+    assert run(visit()) == ([200, 413, 413], [most])
 
 
 def test_where_agents_cannot_ask_their_questions_are_no_larger_than_others() -> None:
@@ -81,7 +83,7 @@ def test_where_agents_cannot_ask_their_questions_are_no_larger_than_others() -> 
         async with site.client() as client:
             return (await client.post("/mcp", content=bytes(130_000))).status_code
 
-    assert asyncio.run(visit()) == 413
+    assert run(visit()) == 413
 
 
 def test_uploads_are_bounded_elsewhere() -> None:
@@ -91,7 +93,7 @@ def test_uploads_are_bounded_elsewhere() -> None:
         async with site.client() as client:
             return (await client.post("/gradio_api/upload", content=bytes(2_000_000))).status_code
 
-    assert asyncio.run(visit()) == 200
+    assert run(visit()) == 200
 
 
 def test_all_together(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +119,7 @@ def test_all_together(monkeypatch: pytest.MonkeyPatch) -> None:
             assert {(await one).status_code for one in [*held, question]} == {200}
             assert (await ask(EVENT, 120_000)).status_code == 200  # all is given back
 
-    asyncio.run(visit())
+    run(visit())
 
 
 def test_slow_senders_keep_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +150,7 @@ def test_slow_senders_keep_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
             answers += [await dripped[0], await dripped[2]]
         return [one.status_code for one in answers]
 
-    assert asyncio.run(visit()) == [200, 200, 503, 200, 200]
+    assert run(visit()) == [200, 200, 503, 200, 200]
 
 
 def test_who_has_most_there_displaces_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +176,7 @@ def test_who_has_most_there_displaces_nobody(monkeypatch: pytest.MonkeyPatch) ->
             answers += [await whole, await dripped]
         return [one.status_code for one in answers]
 
-    assert asyncio.run(visit()) == [503, 200, 200]
+    assert run(visit()) == [503, 200, 200]
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "9" * 5000, "１２", ""])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from camdemo.ui.server.gate import Gate
+
+from .served import run
 
 
 def passed(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> dict | int:
@@ -28,7 +29,7 @@ def passed(method: str, path: str, headers: dict[str, str], body: bytes = b"") -
 
     scope = {"type": "http", "method": method, "path": path, "query_string": b""}
     scope["headers"] = [(name.encode(), value.encode()) for name, value in headers.items()]
-    asyncio.run(Gate(app)(scope, receive, send))
+    run(Gate(app)(scope, receive, send))
     status = told[0]["status"]
     return found if status == 200 else status
 

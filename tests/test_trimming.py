@@ -13,6 +13,8 @@ import pytest
 
 from camdemo.ui.server import trimming
 
+from .served import run
+
 
 def resident() -> float:
     """MB of memory that this process has now."""
@@ -41,6 +43,6 @@ def test_what_many_threads_have_freed_goes_back(monkeypatch: pytest.MonkeyPatch)
                         await asyncio.sleep(0.01)
                     task.cancel()
 
-        asyncio.run(watch())
+        run(watch())
         assert resident() < before + 50
     assert len(last) == 4

@@ -6,13 +6,13 @@ Needs the extra `mcp`.
 from __future__ import annotations
 
 import inspect
-import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
 
-from ..engine.protocol import Asker, asker
+from ..engine.protocol import NOBODY, asker
 from ..errors import CamdemoError, SettingError, shorten
 from .downloads import fetched
 from .errors import told
@@ -24,6 +24,7 @@ from .tools import tools
 if TYPE_CHECKING:
     from ..explainer import Explainer
 
+_NAMED = 100  # characters: what is longer than a photo's name is a photo
 _INSTRUCTIONS = (
     "What an image classifier saw in a photo, and where it looked. Begin with `explain`; then test "
     "the map with `hide`: a part that mattered takes the label's probability with it. All maps are "
@@ -41,11 +42,13 @@ def _admitted(
     from mcp.server.mcpserver.exceptions import ToolError
 
     async def tool(**given: Any) -> Any:
-        token = asker.set(Asker("agents", threading.Event()))
+        who = asker.get() or NOBODY  # of a program nothing is known but from where it asks
+        token = asker.set(replace(who, name=f"agent at {who.address}"))
+        brings = len(str(given.get("photo", ""))) > _NAMED
         try:
             with journal.request(f"agent {answer.__name__}"):
                 await fetched(explainer, admission, given.get("model"))
-                return await admission.run(PROGRAM, 0, answer, **given)
+                return await admission.run(PROGRAM, brings * admission.largest, answer, **given)
         except CamdemoError as error:
             raise ToolError(told(error)) from error
         finally:

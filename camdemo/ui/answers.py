@@ -6,7 +6,6 @@ the photo is neither sent nor read again, and nobody gets another's.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import threading
 from collections import Counter, OrderedDict
@@ -25,7 +24,7 @@ from ..viewer import bundle
 from ..viewer.scene import Scene, base64_of, labels, packets
 from . import questions, saved
 from .downloads import lacks
-from .offers import Offers, content_of
+from .offers import Offers, content_of, digest_of
 from .server.admission import DOWNLOAD, PHOTO, Admission
 from .server.journal import answers, facts_of, note
 
@@ -130,17 +129,17 @@ class Answers:
             ImageError: the file is gone.
             CamdemoError: whatever `Explainer.explain` raises.
         """
-        content = content_of(path)
+        digest, size = digest_of(path)  # it is read when its turn has come: many may wait
         model = self.explainer.default_model() if model is None else model
-        key = (hashlib.sha256(content).digest(), check(Question, model=model, **question))
-        note(bytes=len(content), remembered=True)
+        key = (digest, check(Question, model=model, **question))
+        note(bytes=size, remembered=True)
         found = self._remembered(key)
         if found is None:
             if lacks(self.explainer, model):  # whoever waits for a download has no other's place
                 with self.admission.place(DOWNLOAD):
                     self.explainer.fetch(model)
-            with self.admission.place(PHOTO, self.admission.size_of(content)):
-                found = self._remembered(key) or self._explained(content, key)
+            with self.admission.place(PHOTO, self.admission.size_of(path)):
+                found = self._remembered(key) or self._explained(content_of(path), key)
         finding, scene = found
         opened = _opened(finding, replace(scene, **facts))
         with self._lock:

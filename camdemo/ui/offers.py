@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,6 +118,19 @@ def _uploaded(path: str) -> str:
     except (OSError, ValueError):
         pass
     raise ImageError(GONE)
+
+
+def digest_of(path: str) -> tuple[bytes, int]:
+    """The SHA-256 of a photo's bytes, and how many there are; they are not all read at once.
+
+    Raises:
+        ImageError: the file is not there any more.
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").digest(), file.tell()
+    except OSError as error:
+        raise ImageError(GONE) from error
 
 
 def content_of(path: str) -> bytes:

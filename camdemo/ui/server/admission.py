@@ -60,6 +60,7 @@ FRAME = Kind(2, 1, _SILENT)  # of a camera
 PIXELS = Kind(2, 0.25, _WATCHED)  # who waits for one has a thread
 TEST = Kind(2, 0.25, _WATCHED)  # the same
 DOWNLOAD = Kind(16, 0, _SILENT)  # nothing is computed, but each has a thread
+_IN_TURN = (PHOTO, ANSWER, MAPS, FRAME, DOWNLOAD, TEST, PIXELS, PROGRAM)  # who has bytes first
 
 
 @dataclass(eq=False)
@@ -141,13 +142,19 @@ class Admission:
                 self._leave(mine)
 
         # Whoever cancels the question does not end the thread, which has its place to the end.
-        working = to_thread.run_sync(work, limiter=self._threads)
-        return await asyncio.shield(asyncio.ensure_future(working))
+        working = asyncio.ensure_future(to_thread.run_sync(work, limiter=self._threads))
+        working.add_done_callback(lambda _: self._leave(mine))  # if there was no thread to be had
+        return await asyncio.shield(working)
 
     @property
     def threads(self) -> int:
         """How many threads of others may wait here for their place, or have one."""
         return int(PHOTO.line * self._most) + self._lanes * (PHOTO.places + DOWNLOAD.places)
+
+    @property
+    def largest(self) -> int:
+        """The bytes that the largest photo takes while it is decoded."""
+        return _PIXEL * self._pixels
 
     def size_of(self, photo: bytes | str) -> int:
         """The bytes that a photo takes while it is decoded, at most.
@@ -208,7 +215,7 @@ class Admission:
 
     def _admit(self) -> None:
         """Give the places that are free to those who are next."""
-        for kind in {one.kind for one in self._waiting}:
+        for kind in _IN_TURN:
             working = [one for one in self._working if one.kind is kind]
             places = kind.places * self._lanes
             for one in self._line(kind) if len(working) < places else ():

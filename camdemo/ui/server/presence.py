@@ -95,13 +95,16 @@ class Presence:
             await self._question(scope, receive, send)
         elif path.endswith("/queue/data"):
             await self._events(scope, receive, send)
+        elif path.endswith("/mcp"):
+            with self._visitors(scope).asking("", _address(scope)):
+                await self.app(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
     async def _question(self, scope: Scope, receive: Receive, send: Send) -> None:
         left, arrived = threading.Event(), asyncio.Event()
         body, visitors, session = bytearray(), self._visitors(scope), ""
-        address = (scope.get("client") or [""])[0]
+        address = _address(scope)
         token = asker.set(Asker("", left, address))
 
         async def receive_body() -> Message:
@@ -149,6 +152,11 @@ class Presence:
             await send(message)
 
         await self.app(scope, notice, send_on)
+
+
+def _address(scope: Scope) -> str:
+    """From where a request comes, as far as that is known."""
+    return (scope.get("client") or [""])[0]
 
 
 def _session_and_scenes(body: bytes | bytearray) -> tuple[str, str, str]:
