@@ -199,6 +199,12 @@ def test_photos_of_visitors_have_bytes_before_those_of_programs(visitors: Visito
     assert visitors.came == ["p", "a"]
 
 
+def test_programs_leave_half_of_the_decoders_to_visitors(visitors: Visitors) -> None:
+    """Of which there are two for a lane."""
+    visitors.ask("p", "q", kind=PROGRAM)
+    assert visitors.came == ["p"]
+
+
 def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     found = Visitors(Admission(Settings(lanes=1, max_queue=4), clock=lambda: now[0]))

@@ -53,7 +53,7 @@ class Kind:
 
 
 PHOTO = Kind(2, 1, _SILENT)  # while one is computed, another is read
-PROGRAM = Kind(2, 1, _WATCHED)  # the API and agents, which don't take the places of visitors
+PROGRAM = Kind(1, 1, _WATCHED)  # the API and agents, which have half of the decoders at most
 ANSWER = Kind(4, 4, _SILENT)
 MAPS = Kind(4, 4, _SILENT)  # a page asks for those of two labels at once, of a comparison for four
 FRAME = Kind(2, 1, _SILENT)  # of a camera
