@@ -199,6 +199,20 @@ def test_photos_of_visitors_have_bytes_before_those_of_programs(visitors: Visito
     assert visitors.came == ["p", "a"]
 
 
+def test_programs_leave_half_of_the_bytes_to_visitors() -> None:
+    found = Visitors(Admission(Settings(lanes=2, max_queue=4)))
+    try:
+        found.ask("p", "q", kind=PROGRAM, size=300_000_000)
+        found.ask("a", size=300_000_000)
+        found.ask("r", kind=PROGRAM)  # after q
+        assert found.came == ["p", "a"]
+        found.done("p")
+        until(lambda: len(found.came) == 4)
+        assert found.came == ["p", "a", "q", "r"]
+    finally:
+        found.close()
+
+
 def test_programs_leave_half_of_the_decoders_to_visitors(visitors: Visitors) -> None:
     """Of which there are two for a lane."""
     visitors.ask("p", "q", kind=PROGRAM)

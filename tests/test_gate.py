@@ -49,6 +49,12 @@ def test_a_probe_that_names_no_host_is_answered() -> None:
     assert passed("GET", "/health", {}) == {"host": "localhost"}
 
 
+def test_a_session_has_a_name() -> None:
+    """Gradio answered 500 to what has none."""
+    assert passed("POST", "/gradio_api/queue/join", {}, b'{"session_hash": ""}') == 400
+    assert passed("POST", "/gradio_api/queue/join", {}, b'{"session_hash": "a"}') != 400
+
+
 def test_of_agents_nothing_is_read_that_would_fill_the_memory() -> None:
     """A photo is one text, however large; a million of brackets are a million of lists."""
     photo = json.dumps({"params": {"image": "data:image/jpeg;base64," + "+/A=" * 10**6}})

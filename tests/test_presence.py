@@ -291,3 +291,12 @@ def test_who_compares_two_scenes_waits_for_both() -> None:
     assert not of_a.is_set()
     visitors.looks_at("somebody", presence._ANOTHER, threading.Event())  # another photo: no A, no B
     assert all(left.is_set() for left in (of_a, opening, of_both, of_c))
+
+
+def test_nobodys_leaving_ends_what_others_without_a_name_asked() -> None:
+    visitors = presence.Visitors()
+    with visitors.asking(""):
+        one = asker.get()
+        visitors.left("")
+        assert one is not None
+        assert not one.gone.is_set()

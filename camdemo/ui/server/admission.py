@@ -219,14 +219,21 @@ class Admission:
             working = [one for one in self._working if one.kind is kind]
             places = kind.places * self._lanes
             for one in self._line(kind) if len(working) < places else ():
-                taken = sum(other.size for other in self._working)
-                if len(working) >= places or (one.size and taken and taken + one.size > _MEMORY):
+                if len(working) >= places or not self._has_room(one):
                     break
                 if self._has(one.who, working) < _half(places):
                     self._waiting.remove(one)
                     for those in (self._working, working):
                         those.append(one)
                     one.came.set_result(True)
+
+    def _has_room(self, one: _Place) -> bool:
+        """Whether its bytes have room beside those of others: half of it is for visitors alone."""
+        programs = sum(other.size for other in self._working if other.kind is PROGRAM)
+        taken = sum(other.size for other in self._working)
+        if one.kind is PROGRAM and programs and programs + one.size > _MEMORY // 2:
+            return not one.size
+        return not one.size or not taken or taken + one.size <= _MEMORY
 
     def _line(self, kind: Kind) -> list[_Place]:
         """Those who wait, in the order in which their turn comes.

@@ -38,6 +38,7 @@ _NO_HOST = b"localhost"  # where none is named, as by probes of HTTP/1.0
 _SUSPICIOUS = re.compile(rb"NaN|Infinity|\\u[dD][89a-fA-F]|\d[eE]\+?\d{3}|\xed[\xa0-\xbf]|\0")
 _VALUES = b",[{"  # one of these stands before each value of JSON but the first
 _MOST_VALUES = 10_000  # of an agent's question, which has a photo, but that is one text
+_NAMELESS = re.compile(rb'"session_hash"\s*:\s*""')  # Gradio fails over it after it has begun
 
 
 class SecurityHeaders:
@@ -80,6 +81,8 @@ class Gate:
                 refusal = _wrong("Files are taken by /gradio_api/upload alone.")
             elif path == routes.AGENTS and _has_many_values(body):
                 refusal = _wrong("The body has more values than any question needs.")
+            elif _NAMELESS.search(body):
+                refusal = _wrong("session_hash is empty. Give it any name, the same each time.")
             elif not _is_plain(body):
                 refusal = _wrong("The body has what is no number or no text.")
         await (refusal or self.app)(scope, receive, send)

@@ -74,7 +74,7 @@ class Visitors:
 
     def left(self, session: str) -> None:
         """A visitor has gone, with all that they asked."""
-        for event in self._events.get(session, ()):
+        for event in self._events.get(session, ()) if session else ():
             event.set()
 
 
@@ -96,8 +96,11 @@ class Presence:
         elif path.endswith("/queue/data"):
             await self._events(scope, receive, send)
         elif path.endswith("/mcp"):
-            with self._visitors(scope).asking("", _address(scope)):
+            token = asker.set(Asker("", threading.Event(), _address(scope)))
+            try:
                 await self.app(scope, receive, send)
+            finally:
+                asker.reset(token)
         else:
             await self.app(scope, receive, send)
 
