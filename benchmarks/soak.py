@@ -66,7 +66,7 @@ def visits(answers: Answers, folder: Path, visitor: int) -> Iterator[None]:
 def _visit(answers: Answers, photo: str, number: int) -> None:
     question = {"framing": ("crop", "whole")[number % 2]}
     scene = answers.answer(photo, MODELS[number // 50 % len(MODELS)], question)
-    mask = np.zeros((scene.side, scene.side), bool)
+    mask = np.zeros(scene.input_size[::-1], bool)
     mask[number % 100 : number % 100 + 40] = True
     hidden = {"mask": base64.b64encode(np.packbits(mask)).decode(), "fill": "blur"}
     questions: list[tuple[Callable[[Any], dict], dict]] = [

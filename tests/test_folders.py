@@ -19,8 +19,9 @@ from .served import ROOT
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no such locks")
 
 HOLD = """
-import sys
+import signal, sys
 from pathlib import Path
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which whoever runs the tests may have ignored
 from camdemo.ui.server.folders import own_folder
 with own_folder(Path(sys.argv[1])) as folder:
     (folder / "photo.jpg").write_bytes(b"a photo")

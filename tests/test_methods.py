@@ -31,6 +31,8 @@ CNNS = [spec for spec in catalogue.CATALOGUE if spec.name not in TRANSFORMERS]
 
 # -- the registry
 
+_LIKE = 1e-5  # of a map's range: as near as two ways of adding up float32 come
+
 
 def test_all_in_the_order_of_the_page() -> None:
     assert [method.name for method in methods.all("layer")] == NAMES
@@ -255,18 +257,18 @@ def test_finer_layers_of_transformers(name: str, method: str) -> None:
         cam, _ = methods.explain(network, layer, inputs, method, 7)
         expected = oracles.METHODS[method](*seen).numpy()
         if cam.any():
-            assert_agree(cam, expected)
+            assert_agree(cam, expected, 1e-4 if method == "xgradcam" else _LIKE)  # its sums cancel
         else:  # what only layer normalisation reads: see test_sweep.py
             cancelled.append(layer.name)
             assert np.abs(expected).max() < 1e-3 * (seen[0] * seen[1]).abs().max().item()
     assert len(cancelled) == (1 if (name, method) == ("swin_t", "hirescam") else 0), cancelled
 
 
-def assert_agree(ours: np.ndarray, theirs: np.ndarray) -> None:
+def assert_agree(ours: np.ndarray, theirs: np.ndarray, like: float = _LIKE) -> None:
     span = float(np.ptp(theirs))
     assert ours.shape == theirs.shape
     assert span > 1e-3 * np.abs(theirs).max() > 0, "a map without contrast proves nothing"
-    assert np.abs(ours - theirs).max() <= 1e-5 * span
+    assert np.abs(ours - theirs).max() <= like * span
 
 
 # -- what a method is said to be
