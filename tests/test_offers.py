@@ -132,7 +132,7 @@ class Starting(Explainer):
 
 def test_what_a_page_is_told_that_opens(offers: Offers) -> None:
     answer = offers.start(None)
-    assert set(answer) == {"models", "examples", "opening", "skipped", "state", "note"}
+    assert set(answer) == {"models", "examples", "opening", "skipped", "largest", "state", "note"}
     assert [one["name"] for one in answer["examples"]] == list(examples.photos())
     assert answer["opening"] in examples.photos()
     assert all(one["icon"].startswith("photo/") for one in answer["examples"])

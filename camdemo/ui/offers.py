@@ -65,8 +65,9 @@ class Offers:
 
         {"models": name, title, megabytes, ready and vocabulary of each, "examples": name, small
         copy's address, what to hide first and what else to ask, "opening": the one to begin with,
-        "skipped": what of a deck was left out, in a sentence, or empty, "state": "starting",
-        "ready" or "failed", "note": why this model answers, or empty}.
+        "skipped": what of a deck was left out, in a sentence, or empty, "largest": MB that a photo
+        may have, "state": "starting", "ready" or "failed", "note": why this model answers, or
+        empty}.
         """
         told = ("name", "title", "megabytes", "ready", "vocabulary")
         models = [{name: getattr(spec, name) for name in told} for spec in self.explainer.models()]
@@ -80,6 +81,7 @@ class Offers:
             "examples": list(self._examples.values()),
             "opening": opening,
             "skipped": self.skipped(),
+            "largest": self.explainer.settings.max_upload,
             "state": state,
             "note": note,
         }

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .answers import Answers
 
 _EACH = 2  # at once for one visitor: the two halves of a comparison
-_SILENT = 20.0  # seconds; whoever waits asks three times a second, once in the background
+_SILENT = 8.0  # seconds; whoever waits asks three times a second, once in the background
 _KEPT = 256  # answers that nobody has come for yet, or won't
 
 _Key = tuple[Any, ...]  # who asks for what

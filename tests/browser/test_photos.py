@@ -166,6 +166,17 @@ def check_sentence(text: str) -> None:
     assert not INTERNAL.search(text), text
 
 
+def test_a_file_that_is_too_large_is_not_sent(page: Page, tmp_path: Path) -> None:
+    large = tmp_path / "large.jpg"
+    large.write_bytes(bytes(21_000_000))
+    before = page.locator(TITLE).inner_text()
+    upload(page, large)
+    expect(said(page, "photo")).to_have_text(
+        "The photo has 21.0 MB, more than 20. Send a smaller one."
+    )
+    assert page.locator(TITLE).inner_text() == before
+
+
 @pytest.mark.parametrize("way", ["Upload", "drop"])
 def test_a_broken_file_is_told_beside_its_cause_and_loses_nothing(
     page: Page, broken: Path, way: str

@@ -102,6 +102,12 @@ def test_settings_gap_link_and_python(page: Page, explainer: Explainer) -> None:
     steps = page.get_by_label("Steps", exact=True)
     steps.fill("5")
     steps.press("Enter")
+    assert steps.input_value() == "5"
+    steps.fill("1")  # the nearest that there is
+    steps.press("Enter")
+    expect(steps).to_have_value("2")
+    steps.fill("5")
+    steps.press("Enter")
     page.get_by_label("Baseline", exact=True).select_option("black")
     expect(page.locator(WORDS)).to_contain_text("is left unexplained", timeout=60_000)
     settled(page)

@@ -161,6 +161,8 @@ def test_the_percentages_are_read_to_their_end(page: Page, size: tuple[int, int]
     fit(page, size)
     title = page.locator(TITLE)
     assert (title.text_content() or "").startswith("lion · 90 % → ")
+    label = title.locator("span > span").first
+    assert label.evaluate("one => one.scrollWidth <= one.clientWidth + 1")  # "lion", and not "l…"
     assert title.evaluate(
         """one => [one, ...one.querySelectorAll("span > span:last-child")].every((each) =>
           each.scrollWidth <= each.clientWidth + 1 &&

@@ -290,6 +290,7 @@ def test_a_key_and_a_click_change_the_look(viewer: Page) -> None:
 def keys_listed(page: Page) -> list[str]:
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Help")).to_be_visible()
+    assert page.locator(".cam-help").evaluate("one => one.scrollTop") == 0  # its beginning
     listed = page.locator(".cam-help dt").all_inner_texts()
     assert page.locator(".cam-help dd").count() == len(listed)
     page.keyboard.press("Escape")

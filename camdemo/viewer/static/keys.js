@@ -178,12 +178,19 @@ const KEYS = [
     needs: "open",
     keys: { PageUp: (viewer) => stepExample(viewer, -1), PageDown: (viewer) => stepExample(viewer, 1) },
   },
-  { name: "?", words: "this list", keys: { "?": (viewer) => viewer.find(".cam-help").showModal() } },
+  { name: "?", words: "this list", keys: { "?": (viewer) => showHelp(viewer) } },
 ];
 
 /** The keys that do something here. */
 function keysHere({ host }) {
   return KEYS.filter(({ needs }) => !needs || host[needs]);
+}
+
+/** Open the list behind "?", at its beginning. */
+function showHelp({ find }) {
+  const help = find(".cam-help");
+  help.showModal(); // which brings its one button into sight, at its foot
+  help.scrollTop = 0;
 }
 
 /** The list behind "?". */

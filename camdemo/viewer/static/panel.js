@@ -198,6 +198,7 @@ function writeTitle({ find }, parts) {
   if (title.textContent === parts.flat().join("")) return;
   const span = (textContent) => make("span", { textContent });
   title.replaceChildren(...parts.map((part) => make("span", {}, ...part.map(span))));
+  title.classList.toggle("cam-then", title.textContent.includes("→"));
 }
 
 /** Title, description, read-out: what is said must be what is seen. */

@@ -24,6 +24,11 @@ function openExample(viewer, { name, asks }, how) {
 
 /** Send a file; gives its path on the server, or null where that failed or `isStale`. What went wrong is said. */
 async function sendFile(viewer, file, at, isStale = () => false) {
+  const [size, largest] = [file.size / 1e6, viewer.state.largest];
+  if (size > largest) {
+    viewer.say(`The photo has ${size.toFixed(1)} MB, more than ${largest}. Send a smaller one.`, at);
+    return null;
+  }
   viewer.wait(1);
   try {
     const { path, error } = await viewer.host.upload(file);

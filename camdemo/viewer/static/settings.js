@@ -43,7 +43,8 @@ function listenToSettings(viewer) {
     const number = Number(target.value);
     const { low, high, step, default: usual } = setting;
     const isRight = setting.values || (target.value !== "" && number >= low && number <= high && (step < 1 || Number.isInteger(number)));
-    const value = setting.values ? target.value : isRight ? number : usual;
+    const nearest = Math.min(Math.max(step < 1 ? number : Math.round(number), low), high);
+    const value = setting.values ? target.value : isRight ? number : target.value ? nearest : usual;
     if (!isRight) target.value = value;
     viewer.set({ settings: { ...state.settings, [state.method]: { ...settingsOf(state, state.method), [setting.name]: value } } });
   });

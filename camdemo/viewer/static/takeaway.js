@@ -218,7 +218,7 @@ function actionsOf(viewer) {
   return {
     stage: () => stageMode(viewer, true),
     leave: () => stageMode(viewer, false),
-    help: () => find(".cam-help").showModal(),
+    help: () => showHelp(viewer),
     upload: () => find(".cam-file").click(),
     camera: () => viewer.open({ source: { camera: true } }, { at: "photo" }),
     freeze: () => viewer.live.freeze(),

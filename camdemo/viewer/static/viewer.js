@@ -302,7 +302,7 @@ async function openPage(viewer) {
   viewer.doing("");
   viewer.wait(-1);
   if (answer.error) return viewer.say(answer.error);
-  Object.assign(state, { models: answer.models, examples: answer.examples, server: answer.state });
+  Object.assign(state, { models: answer.models, examples: answer.examples, largest: answer.largest, server: answer.state });
   sayWhy(viewer, answer.note);
   buildModels(viewer);
   buildExamples(viewer);
