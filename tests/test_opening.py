@@ -178,17 +178,20 @@ def test_programs_pass_the_same_admission_and_have_no_visitors_place(slow: Slow)
             given = arguments(one.config, file, target=str(number))
             return await client().run(event["id"], given)
 
-        flooding = [asyncio.create_task(ask(number)) for number in range(30)]
-        await until(lambda: sum(one.done() for one in flooding) == 12)
-        assert slow.now == 6
+        flooding = []
+        for number in range(30):  # Gradio's own queue refuses what comes faster than it passes on
+            flooding.append(asyncio.create_task(ask(number)))
+            await asyncio.sleep(0.1)
+        await until(lambda: sum(one.done() for one in flooding) == 15)
+        assert slow.now == 3
         mine = asyncio.create_task(client().open(LION))
-        await until(lambda: slow.now == 7)
+        await until(lambda: slow.now == 4)
         slow.explaining.set()
         await mine
         return await asyncio.gather(*flooding, return_exceptions=True)
 
     answers = visit(slow, flood)
-    assert sum(isinstance(one, list) for one in answers) == 18
+    assert sum(isinstance(one, list) for one in answers) == 15
     refused = {str(one) for one in answers if isinstance(one, Refused)}
     assert refused == {"Many are asking at the moment. Try again in a minute."}
 
