@@ -14,19 +14,17 @@ import multiprocessing
 import os
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
 
 from tests import hostile
-from tests.served import ROOT, Served, served
+from tests.served import ROOT, Served, canary, served
 
 from . import bombs, floods, tricks
 from .light import Visit, p95, visit_now_and_then
@@ -87,28 +85,6 @@ GROUPS: dict[str, Group] = {
     "agents": floods.agents,
     "idle connections": floods.idle,
 }
-
-
-@contextmanager
-def canary() -> Iterator[tuple[str, list[str]]]:
-    """A server on this machine that must never be asked: an address there, and who asked."""
-    asked: list[str] = []
-
-    class Canary(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_error(404)
-
-        do_HEAD = do_POST = do_GET
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Canary)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/photo.jpg", asked
-    server.shutdown()
-    server.server_close()
 
 
 @contextmanager
@@ -230,7 +206,7 @@ def main() -> int:
             began, before = time.monotonic(), server.megabytes()
             time.sleep(ALONE)
             quiet = time.monotonic()
-            rows = list(besiege(page, server, trap, groups))
+            rows = list(besiege(page, server, f"{trap}/photo.jpg", groups))
             rest(server)
             back = server.megabytes() - before
         finally:

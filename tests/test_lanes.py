@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
@@ -199,6 +199,14 @@ class Crowd:
     def _pass(self, seconds: float) -> None:
         self.clock.now += seconds
 
+    def ask(self, job: Callable[[str], None], *those: tuple[str, Rank]) -> list[Future]:
+        """Each of them asks for a job."""
+        futures = []
+        for name, rank in those:
+            with as_asker(name):
+                futures.append(self.lanes.submit(rank, partial(job, name)))
+        return futures
+
     def serve(self, *waiting: tuple[str, Rank], seconds: float = 1) -> list[str]:
         """In which order those are served who all wait, each for so long."""
         self.order.clear()
@@ -214,9 +222,7 @@ class Crowd:
 
         futures = [self.lanes.submit(Rank.FIRST_MAP, hold)]
         assert begun.wait(10)
-        for name, rank in waiting:
-            with as_asker(name):
-                futures.append(self.lanes.submit(rank, partial(job, name)))
+        futures += self.ask(job, *waiting)
         go.set()
         for future in futures:
             future.result(10)
@@ -386,15 +392,11 @@ def order_amid(crowd: Crowd, who: str, *waiting: tuple[str, Rank], rank: Rank) -
     futures = []
 
     def long() -> None:
-        for name, urgency in waiting:
-            with as_asker(name):
-                futures.append(crowd.lanes.submit(urgency, partial(job, name)))
+        futures.extend(crowd.ask(job, *waiting))
         job(who)
 
     with as_asker(who):
-        futures.append(crowd.lanes.submit(rank, long))
-    for future in list(futures):
-        future.result(10)
+        crowd.lanes.submit(rank, long).result(10)
     for future in futures:
         future.result(10)
     return crowd.order

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ from camdemo import options
 from camdemo.question import Look, Question
 
 from . import hostile
-from .served import ROOT, SECRET, Served, arguments, run, served
+from .served import ROOT, SECRET, Served, arguments, canary, run, served
 
 LION = get_image("lion.jpg")
 FILE = {"_type": "gradio.FileData"}
@@ -72,23 +70,8 @@ def lion(running: Served) -> dict:
 
 @pytest.fixture(scope="module")
 def trap() -> Iterator[tuple[str, list[str]]]:
-    """A web server on this machine that must never be asked: its address, and who asked."""
-    asked: list[str] = []
-
-    class Trap(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_error(404)
-
-        do_HEAD = do_GET
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Trap)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
-    server.shutdown()
+    with canary() as one:
+        yield one
 
 
 def call(running: Served, config: dict, event: int, *questions: list) -> list[tuple[str, Any]]:
