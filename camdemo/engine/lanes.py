@@ -94,7 +94,7 @@ class Lanes:
         self.count = count
         self._clock = clock
         self._waiting: list[_Turn] = []
-        self._used: dict[_Key | None, tuple[float, float]] = {}  # seconds, and when that was
+        self._used: dict[_Key, tuple[float, float]] = {}  # seconds, and when that was
         self._arrivals = itertools.count()
         self._changed = threading.Condition()
         self._started = False
@@ -157,9 +157,10 @@ class Lanes:
         now = self._clock()
 
         def has_used_much_more(other: Asker) -> bool:
-            both = zip(_keys(turn.who), _keys(other), strict=True)
-            mine, theirs = next((pair for pair in both if pair[0] != pair[1]), (None, None))
-            return self._use(mine, now) > 2 * self._use(theirs, now) + _MUCH
+            for mine, theirs in zip(_keys(turn.who), _keys(other), strict=True):
+                if mine != theirs:
+                    return self._use(mine, now) > 2 * self._use(theirs, now) + _MUCH
+            return False
 
         return [
             each
@@ -212,7 +213,7 @@ class Lanes:
         self._waiting.remove(first)
         return first
 
-    def _use(self, key: _Key | None, now: float) -> float:
+    def _use(self, key: _Key, now: float) -> float:
         """Seconds for which a name or an address has had a lane; the longer ago, the less."""
         seconds, when = self._used.get(key, (0.0, now))
         return seconds * 0.5 ** ((now - when) / _HALF)

@@ -14,6 +14,7 @@ FILE = (
     "/gradio_api/file={path_or_url:path}"  # Gradio's name; the route is ours, see server/files.py
 )
 AGENTS = "/mcp"  # ours, where agents may ask
+QUESTIONS = "/gradio_api/component_server"  # the viewer's
 # What the page and gradio_client ask for.
 OPEN: dict[str, tuple[str, ...]] = {
     "GET": (
@@ -44,8 +45,8 @@ OPEN: dict[str, tuple[str, ...]] = {
         "/gradio_api/call/{api_name}",
         "/gradio_api/cancel",
         "/gradio_api/reset",
-        "/gradio_api/component_server",
-        "/gradio_api/component_server/",
+        QUESTIONS,
+        f"{QUESTIONS}/",
         AGENTS,
     ),
 }
@@ -127,6 +128,11 @@ def route_of(scope: Scope) -> str:
     path, root = scope["path"], scope.get("root_path", "")
     below = path.removeprefix(root) if path.startswith(root + "/") or path == root else path
     return below or "/"
+
+
+def address_of(scope: Scope) -> str:
+    """From where a request comes, as far as that is known."""
+    return (scope.get("client") or [""])[0]
 
 
 def is_open(method: str, path: str) -> bool:

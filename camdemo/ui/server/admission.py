@@ -147,24 +147,15 @@ class Admission:
         return await asyncio.shield(working)
 
     @property
-    def threads(self) -> int:
-        """How many threads of others may wait here for their place, or have one."""
-        return int(PHOTO.line * self._most) + self._lanes * (PHOTO.places + DOWNLOAD.places)
-
-    @property
     def largest(self) -> int:
         """The bytes that the largest photo takes while it is decoded."""
         return _PIXEL * self._pixels
 
-    def size_of(self, photo: bytes | str) -> int:
-        """The bytes that a photo takes while it is decoded, at most.
-
-        Args:
-            photo: the content of its file, or its path.
-        """
+    def size_of(self, path: str) -> int:
+        """The bytes that the photo of a file takes while it is decoded, at most."""
         pixels = self._pixels
         with suppress(Exception):  # whoever decodes it says what is wrong
-            with io.BytesIO(photo) if isinstance(photo, bytes) else open(photo, "rb") as file:
+            with open(path, "rb") as file:
                 head = file.read(_HEAD)
                 if head.startswith(b"RIFF"):  # WebP, which is looked at as a whole, by libwebp
                     head += file.read()
@@ -229,11 +220,15 @@ class Admission:
 
     def _has_room(self, one: _Place) -> bool:
         """Whether its bytes have room beside those of others: half of it is for visitors alone."""
-        programs = sum(other.size for other in self._working if other.kind is PROGRAM)
-        taken = sum(other.size for other in self._working)
-        if one.kind is PROGRAM and programs and programs + one.size > _MEMORY // 2:
-            return not one.size
-        return not one.size or not taken or taken + one.size <= _MEMORY
+
+        def fits(others: list[_Place], most: int) -> bool:
+            taken = sum(other.size for other in others)
+            return not (one.size and taken) or taken + one.size <= most
+
+        programs = [other for other in self._working if other.kind is PROGRAM]
+        return fits(self._working, _MEMORY) and (
+            one.kind is not PROGRAM or fits(programs, _MEMORY // 2)
+        )
 
     def _line(self, kind: Kind) -> list[_Place]:
         """Those who wait, in the order in which their turn comes.
@@ -244,6 +239,12 @@ class Admission:
         working = [one for one in self._working if one.kind is kind]
         by_visitor = _by_rounds(waiting, working, lambda one: one.who.name)
         return _by_rounds(by_visitor, working, lambda one: one.who.address)
+
+
+def threads(settings: Settings) -> int:
+    """How many threads of others may wait for their place, or have one."""
+    places = (settings.lanes or 1) * (PHOTO.places + DOWNLOAD.places)
+    return int(PHOTO.line * settings.max_queue) + places
 
 
 def _by_rounds(

@@ -47,20 +47,21 @@ class BoundedBodies:
         self.app = app
         self._others = (_EVENT, _TOGETHER * _EVENT)
         self._limits = {  # by path: of one, and of all together
-            "/gradio_api/component_server": (_QUESTION, _TOGETHER * _QUESTION)
+            routes.QUESTIONS: (_QUESTION, _TOGETHER * _QUESTION)
         }
         if agents is not None:
             self._limits[routes.AGENTS] = (agents, _PHOTOS * agents)
         self._there: defaultdict[str, set[_Body]] = defaultdict(set)  # by the path of the limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or routes.is_upload(routes.route_of(scope)):
+        route = routes.route_of(scope) if scope["type"] == "http" else None
+        if route is None or routes.is_upload(route):
             await self.app(scope, receive, send)
             return
-        path = routes.route_of(scope).rstrip("/")
+        path = route.rstrip("/")
         most, together = self._limits.get(path, self._others)
         there = self._there[path if path in self._limits else ""]
-        mine, is_whole = _Body((scope.get("client") or [""])[0]), False
+        mine, is_whole = _Body(routes.address_of(scope)), False
 
         def check(size: int) -> None:
             if size > most:

@@ -65,7 +65,7 @@ def refused(kind: str, error: CamdemoError) -> None:
 
 
 def _write(facts: dict[str, Any]) -> None:
-    log.info(json.dumps(facts), extra={"facts": facts})
+    log.info(json.dumps(facts), extra={"is_line": True})
 
 
 def note(**facts: Any) -> None:

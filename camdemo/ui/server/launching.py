@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from .. import routes, seams
 from . import files, journal, trimming
-from .admission import Admission
+from .admission import threads
 from .bodies import BoundedBodies
 from .gate import Gate, SecurityHeaders
 from .presence import Presence
@@ -56,7 +56,7 @@ def launch_options(explainer: Explainer, agents: Agents | None = None) -> dict[s
         "footer_links": ["api"],
         "max_file_size": most,
         # If those who wait had all threads, no page could open.
-        "max_threads": _THREADS + Admission(settings).threads,
+        "max_threads": _THREADS + threads(settings),
         "server_name": settings.host or None,
         "server_port": settings.port or None,
         "root_path": settings.root_path or None,

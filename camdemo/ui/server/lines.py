@@ -54,12 +54,12 @@ class Lines(logging.Formatter):
     """An entry of a log as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        facts: dict[str, Any] | None = getattr(record, "facts", None)  # the journal's
-        if facts is None:
-            facts = {"log": record.name, "level": record.levelname.lower(), "text": _text(record)}
-            facts["at"] = f"{record.pathname}:{record.lineno}"
-            if record.exc_info and record.exc_info[1]:
-                facts |= where(record.exc_info[1])
+        if getattr(record, "is_line", False):  # the journal's
+            return record.getMessage()
+        facts = {"log": record.name, "level": record.levelname.lower(), "text": _text(record)}
+        facts["at"] = f"{record.pathname}:{record.lineno}"
+        if record.exc_info and record.exc_info[1]:
+            facts |= where(record.exc_info[1])
         return json.dumps(facts)
 
 
@@ -95,4 +95,4 @@ def _failed(name: str, error: BaseException | None) -> None:
 def _warned(_message: Any, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
     facts = {"log": "python", "level": "warning", "text": category.__name__}
     facts["at"] = f"{filename}:{lineno}"
-    logging.getLogger(_OURS).warning(category.__name__, extra={"facts": facts})
+    logging.getLogger(_OURS).warning(json.dumps(facts), extra={"is_line": True})

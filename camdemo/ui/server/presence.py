@@ -17,6 +17,7 @@ from urllib.parse import parse_qs
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...engine.protocol import Asker, asker
+from .. import routes
 from ..live import LONGEST as FRAME
 
 _LONGEST_NAME = 64  # characters of a visitor's name that are kept
@@ -90,13 +91,13 @@ class Presence:
         self._visitors = visitors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"].rstrip("/") if scope["type"] == "http" else ""
-        if path.endswith("/component_server"):
+        path = routes.route_of(scope).rstrip("/") if scope["type"] == "http" else ""
+        if path == routes.QUESTIONS:
             await self._question(scope, receive, send)
-        elif path.endswith("/queue/data"):
+        elif path == "/gradio_api/queue/data":
             await self._events(scope, receive, send)
-        elif path.endswith("/mcp"):
-            token = asker.set(Asker("", threading.Event(), _address(scope)))
+        elif path == routes.AGENTS:
+            token = asker.set(Asker("", threading.Event(), routes.address_of(scope)))
             try:
                 await self.app(scope, receive, send)
             finally:
@@ -107,7 +108,7 @@ class Presence:
     async def _question(self, scope: Scope, receive: Receive, send: Send) -> None:
         left, arrived = threading.Event(), asyncio.Event()
         body, visitors, session = bytearray(), self._visitors(scope), ""
-        address = _address(scope)
+        address = routes.address_of(scope)
         token = asker.set(Asker("", left, address))
 
         async def receive_body() -> Message:
@@ -155,11 +156,6 @@ class Presence:
             await send(message)
 
         await self.app(scope, notice, send_on)
-
-
-def _address(scope: Scope) -> str:
-    """From where a request comes, as far as that is known."""
-    return (scope.get("client") or [""])[0]
 
 
 def _session_and_scenes(body: bytes | bytearray) -> tuple[str, str, str]:
