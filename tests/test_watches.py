@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
+import json
 
 import pytest
 
 from camdemo.ui.server import launching
+from tests.served import run
 
 
 def test_a_watch_that_fails_is_told_and_begins_again(
@@ -21,7 +22,10 @@ def test_a_watch_that_fails_is_told_and_begins_again(
         if len(begun) < 3:
             raise ValueError("a stranger wrote this")
 
-    asyncio.run(launching._kept_up(watch))
+    run(launching._kept_up(watch))
     assert len(begun) == 3
-    assert [record.facts["request"] for record in caplog.records] == ["watch", "watch"]
+    assert [json.loads(record.message)["request"] for record in caplog.records] == [
+        "watch",
+        "watch",
+    ]
     assert "stranger" not in caplog.text
