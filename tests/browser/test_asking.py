@@ -352,7 +352,6 @@ def test_hide_on_a_phone_is_ready_to_hide(finger: Page) -> None:
     swipe(finger, (0.4, 0.2), (0.7, 0.5))  # the sheet leaves the picture free
     expect(finger.locator(TITLE)).to_contain_text("→")
     expect(finger.locator(".cam-sheet[data-sheet=hide]")).to_be_hidden()
-    finger.wait_for_timeout(500)
     # What brought it takes it away: a finger scrolls again.
     bar.get_by_role("button", name="Photo").tap()
     expect(finger.locator(CANVAS)).to_have_css("touch-action", "pan-y")
@@ -363,6 +362,17 @@ def test_hide_on_a_phone_is_ready_to_hide(finger: Page) -> None:
     expect(finger.locator(CANVAS)).to_have_css("touch-action", "none")
     bar.get_by_role("button", name="Hide").tap()
     expect(finger.locator("[name=cam-tool][value=brush]")).to_be_checked()
+
+
+def test_the_yardstick_closes_no_sheet(finger: Page) -> None:
+    """It follows the answer by a second or more: by then another sheet may be open."""
+    bar = finger.locator(".cam-phone")
+    bar.get_by_role("button", name="Hide").tap()
+    swipe(finger, (0.4, 0.2), (0.7, 0.5))
+    expect(finger.locator(TITLE)).to_contain_text("→")
+    bar.get_by_role("button", name="Layer").tap()
+    expect(finger.locator(".cam-words")).to_contain_text("on average")
+    expect(finger.locator(".cam-sheet[data-sheet=layer]")).to_be_visible()
 
 
 def test_the_words_tell_of_which_photo_they_are(viewer: Page) -> None:

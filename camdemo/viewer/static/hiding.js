@@ -163,7 +163,7 @@ function askingBack(viewer) {
           ? { first: answer.first, keep: question.keep }
           : { ...state.answer, errors: floats(answer.errors), overlap: answer.overlap };
         viewer.set({ answer: { ...more, [name]: floats(answer.probabilities) } });
-        showResult(viewer);
+        if (name === "now") showResult(viewer); // the yardstick closes nothing that was opened since
       }
     } catch (error) {
       viewer.set({ answer: null });
