@@ -34,8 +34,8 @@ def pins(file: str) -> dict[str, Version]:
     """The packages of a list of requirements, with their one version."""
     lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
     kept = [line for line in lines if line and not line.startswith(("#", "-r "))]
-    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in kept), kept
-    return {name: Version(pin) for name, pin in (line.split("==") for line in kept)}
+    assert all(re.fullmatch(r"[\w.-]+(\[[\w,]+\])?==[\w.]+", line) for line in kept), kept
+    return {Requirement(line).name: Version(line.partition("==")[2]) for line in kept}
 
 
 def run(*command: str | Path, **options: object) -> str:
@@ -159,10 +159,10 @@ print(version("camdemo"), *metadata("camdemo").get_all("Provides-Extra"), sep="\
 print(*requires("camdemo"), sep="\\n")
 """
     lines = run(installed / "python", "-c", code, **elsewhere).splitlines()
-    (version, *extras), needed = lines[:4], lines[4:]
-    assert (version, extras) == (__version__, ["dev", "mcp", "plots"])
+    (version, *extras), needed = lines[:5], lines[5:]
+    assert (version, extras) == (__version__, ["dev", "mcp", "plots", "ray"])
     asked = [one for one in map(Requirement, needed) if one.marker]
-    developers, agents, plotters = (
+    developers, agents, plotters, clusters = (
         {one.name: one for one in asked if one.marker.evaluate({"extra": extra})}
         for extra in extras
     )
@@ -170,5 +170,8 @@ print(*requires("camdemo"), sep="\\n")
     assert developers.keys() == pinned.keys()
     assert plotters.keys() == {"matplotlib"}
     assert agents.keys() == {"mcp"}
+    assert clusters.keys() == {"ray"}
+    assert clusters["ray"].extras == {"data", "serve"}
     assert pinned["mcp"] in agents["mcp"].specifier
     assert pinned["matplotlib"] in plotters["matplotlib"].specifier
+    assert pinned["ray"] in clusters["ray"].specifier
