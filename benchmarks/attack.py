@@ -1,10 +1,11 @@
 """What strangers can do to the page: `python -m benchmarks.attack`, or `make attack`.
 
-Attackers throw files, floods and tricks at the running page, group after group, while somebody else
-comes now and then and asks for the first map of a photo of theirs. Attackers have one address and
-as many sessions as they like. All traffic stays on this machine: the server is kept from reaching
-any other (see besieged.py). Linux only, whose loopback has many addresses, and which tells memory
-and threads in /proc. Exits with 1 if an aim is missed.
+Attackers throw files, floods and tricks at the running page, group after group, while somebody
+else comes now and then and asks for the first map of a photo of theirs. Attackers have one address
+and as many sessions as they like; from elsewhere they would take none of the server's processors,
+and so they have the lowest priority here. All traffic stays on this machine: the server is kept
+from reaching any other (see besieged.py). Linux only, whose loopback has many addresses, and which
+tells memory and threads in /proc. Exits with 1 if an aim is missed.
 """
 
 from __future__ import annotations
@@ -206,6 +207,7 @@ def main() -> int:
             began, before = time.monotonic(), server.megabytes()
             time.sleep(ALONE)
             quiet = time.monotonic()
+            os.nice(19)  # of this thread, and of no other
             rows = list(besiege(page, server, f"{trap}/photo.jpg", groups))
             rest(server)
             back = server.megabytes() - before

@@ -30,7 +30,8 @@ def outcome(answer: Any) -> str:
     is_busy = answer.status_code == 503  # a full house; it says so
     if answer.status_code >= 500 and not is_busy:
         return f"{answer.status_code} {text[:80]}"
-    if answer.request.method == "HEAD" or answer.status_code == 202:  # which have no words
+    # These have no words.
+    if answer.request.method == "HEAD" or answer.status_code in (202, 416):
         return "answered" if answer.is_success else "refused"
     if answer.status_code >= 400:
         return _said(_words(text))

@@ -139,9 +139,18 @@ class Explainer:
 
     def models(self) -> tuple[ModelSpec, ...]:
         """The catalogue; `ready` tells whether the weights are on this machine now."""
-        return tuple(
-            replace(spec, ready=weights.is_ready(spec, self.catalogue)) for spec in self.catalogue
-        )
+        return tuple(self._told(spec) for spec in self.catalogue)
+
+    def model(self, name: str) -> ModelSpec:
+        """One of them.
+
+        Raises:
+            ChoiceError: no such model.
+        """
+        return self._told(self.catalogue.find(name))
+
+    def _told(self, spec: ModelSpec) -> ModelSpec:
+        return replace(spec, ready=weights.is_ready(spec, self.catalogue))
 
     def layers(self, model: str) -> tuple[LayerInfo, ...]:
         """The layers of a model that can be explained, in the order of execution.

@@ -22,6 +22,7 @@ from camdemo import Explainer
 from camdemo.engine.protocol import Asker, asker
 from camdemo.errors import Abandoned
 from camdemo.models import CATALOGUE, weights
+from camdemo.records import ModelSpec
 from camdemo.ui import downloads
 from camdemo.ui.downloads import Downloads
 from camdemo.ui.errors import weights_told
@@ -62,9 +63,8 @@ class Waiting:
         self.fails = fails
         self.fetched: list[str] = []
 
-    def models(self) -> list[Any]:
-        spec = CATALOGUE.specs[0]
-        return [replace(spec, name=f"model {number}", ready=False) for number in range(17)]
+    def model(self, name: str) -> ModelSpec:
+        return replace(CATALOGUE.specs[0], name=name, ready=False)
 
     def fetch(self, model: str, progress: Callable[[int, int], None]) -> None:
         self.fetched.append(model)
@@ -335,7 +335,7 @@ def test_wrong_values_are_refused_in_words(value: Any) -> None:
 def test_at_most_sixteen_at_once() -> None:
     explainer = Waiting()
     some = Downloads(explainer)  # type: ignore[arg-type]
-    questions = [{"model": spec.name} for spec in explainer.models()]
+    questions = [{"model": f"model {number}"} for number in range(17)]
     for question in questions[:16]:
         assert ask(some.start, question=question)["state"] == "running"
     assert ask(some.start, "Bob", questions[0])["state"] == "running"  # that is no other one

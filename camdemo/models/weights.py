@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import ssl
 import tempfile
 import threading
 import time
@@ -16,6 +17,7 @@ import urllib.request
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from ..errors import Abandoned, WeightsError
@@ -171,10 +173,16 @@ def _download(url: str, path: Path, download: _Download) -> None:
         download.finished.set()
 
 
+@cache  # to read them takes a tenth of a second, in which no other thread of Python goes on
+def _certificates() -> ssl.SSLContext:
+    """Whom a download trusts: the system's certificates."""
+    return ssl.create_default_context()
+
+
 def _receive(url: str, path: Path, download: _Download) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
-    with urllib.request.urlopen(url, timeout=SILENCE) as answer:
+    with urllib.request.urlopen(url, timeout=SILENCE, context=_certificates()) as answer:
         download.total = int(answer.headers.get("Content-Length") or 0)
         handle, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
         # Also at the interpreter's exit, which ends this thread wherever it is.

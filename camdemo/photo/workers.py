@@ -28,7 +28,7 @@ from .memory import Spares, new_file
 from .worker import LONGEST
 
 # What a photo of MAX_PIXELS may take; where the operator allows larger ones, so much more.
-_SECONDS = 2.5  # of the processor: with all else, an answer within three
+_SECONDS = 2.2  # of the processor: with all else, an answer within three
 _PATIENCE = 15.0  # seconds on the clock: others may have the processor
 _MEMORY = 540_000_000  # beside the file, and what a worker has before: 600 MB in all
 

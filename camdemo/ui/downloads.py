@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Abandoned, CamdemoError, ChoiceError, WeightsError
+from ..errors import Abandoned, CamdemoError, WeightsError
 from ..records import ModelSpec
 from .errors import weights_told
 from .server.admission import DOWNLOAD, Admission
@@ -103,10 +103,7 @@ class Downloads:
         name = question.get("model") if isinstance(question, dict) else None
         if not isinstance(name, str):
             raise CamdemoError("The model must be a name.")
-        specs = {spec.name: spec for spec in self._explainer.models()}
-        if name not in specs:
-            raise ChoiceError("model", name, list(specs))
-        return specs[name]
+        return self._explainer.model(name)
 
     def _run(self, download: _Download) -> None:
         """Fetch the weights, until they are here or nobody waits. A thread does nothing else."""
@@ -133,15 +130,20 @@ class Downloads:
             download.state, download.error = state, error
 
 
-def lacks(explainer: Explainer, model: str | None) -> bool:
-    """Whether a model's weights must be downloaded first."""
-    return any(spec.name == model and not spec.ready for spec in explainer.models())
+def lacks(explainer: Explainer, model: str) -> bool:
+    """Whether a model's weights must be downloaded first.
+
+    Raises:
+        ChoiceError: no such model.
+    """
+    return not explainer.model(model).ready
 
 
 async def fetched(explainer: Explainer, admission: Admission, model: str | None) -> None:
     """Wait until a model's weights are here, for a program, which may ask at once.
 
     Raises:
+        ChoiceError: no such model.
         Busy: too many wait for downloads.
         WeightsError: they can't be had.
     """

@@ -18,7 +18,7 @@ from gradio.state_holder import SessionState, StateHolder
 from gradio.utils import get_upload_folder
 from starlette.types import Scope
 
-from .server import journal
+from .server import journal, turns
 from .server.photos import Photos
 from .server.presence import Visitors
 from .server.unread import Unread
@@ -198,9 +198,11 @@ def server_function(name: str, answer: Callable[[Any], Any]) -> Callable[[Any], 
     """
 
     async def awaited(question: Any) -> Any:
+        turns.over()
         return await answer(question)
 
     def function(question: Any) -> Any:
+        turns.over()
         return answer(question)
 
     chosen = awaited if inspect.iscoroutinefunction(answer) else function

@@ -213,3 +213,21 @@ def test_the_theme_stays_in_the_address(tab: Page, server: str) -> None:
     opened(tab)
     example(tab, "Tower")
     assert parse_qs(urlsplit(tab.url).query)["__theme"] == ["dark"]
+
+
+def test_a_link_to_what_is_not_here_says_so(tab: Page, server: str) -> None:
+    tab.goto(f"{server}?example=Nope&layer=blocks.5")
+    opened(tab)
+    said = tab.locator(".cam-said[data-at=canvas]")
+    expect(said).to_have_text('There is no example "Nope" here: this is Lion.')
+    expect(tab.locator(FACTS)).to_contain_text("blocks.5")
+    tab.goto(f"{server}?example=Nope&model=bogus")
+    opened(tab)
+    expect(said).to_contain_text("bogus")
+
+
+def test_a_link_needs_no_example(tab: Page, server: str) -> None:
+    tab.goto(f"{server}?model=efficientnet_lite1&look=notebook")
+    opened(tab)
+    expect(tab.locator(FACTS)).to_contain_text("EfficientNet-Lite1")
+    expect(tab.locator(".cam-said[data-at=canvas]")).to_have_text("")

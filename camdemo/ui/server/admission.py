@@ -57,8 +57,8 @@ PROGRAM = Kind(1, 1, _WATCHED)  # the API and agents, which have half of the dec
 ANSWER = Kind(4, 4, _SILENT)
 MAPS = Kind(4, 4, _SILENT)  # a page asks for those of two labels at once, of a comparison for four
 FRAME = Kind(2, 1, _SILENT)  # of a camera
-PIXELS = Kind(2, 0.25, _WATCHED)  # who waits for one has a thread
-TEST = Kind(2, 0.25, _WATCHED)  # the same
+PIXELS = Kind(1, 0.25, _WATCHED)  # who waits for one has a thread
+TEST = Kind(1, 0.25, _WATCHED)  # the same
 DOWNLOAD = Kind(16, 0, _SILENT)  # nothing is computed, but each has a thread
 _IN_TURN = (PHOTO, ANSWER, MAPS, FRAME, DOWNLOAD, TEST, PIXELS, PROGRAM)  # who has bytes first
 

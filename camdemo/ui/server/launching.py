@@ -22,6 +22,7 @@ from .bodies import BoundedBodies
 from .gate import Gate, SecurityHeaders
 from .presence import Presence
 from .refusals import HANDLERS, Failsafe, Runs
+from .turns import Turns
 from .uploads import BoundedUploads
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def launch_options(explainer: Explainer, agents: Agents | None = None) -> dict[s
                 Middleware(Gate),
                 Middleware(Runs),
                 Middleware(Presence, visitors=lambda scope: seams.page_of(scope).visitors),
+                Middleware(Turns),
                 Middleware(BoundedUploads, disk=lambda scope: seams.page_of(scope).disk),
             ],
         },

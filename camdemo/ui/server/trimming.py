@@ -5,11 +5,18 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 from anyio import to_thread
 
+if sys.platform == "linux":
+    import resource
+
 _EACH = 10.0  # seconds
+_GLANCE = 0.5  # seconds
+_GROWN = 64 * 2**20  # bytes by which this process has grown, and which are not waited for
 
 
 def _found() -> Callable[[int], int] | None:
@@ -19,9 +26,16 @@ def _found() -> Callable[[int], int] | None:
     return getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
+def _resident() -> int:
+    """Bytes of memory that this process has."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
 async def watch() -> None:
-    """Give it back again and again."""
+    """Give it back again and again, and soon where it becomes much."""
     trim = _found()
     while trim:
-        await asyncio.sleep(_EACH)
+        before, end = _resident(), time.monotonic() + _EACH
+        while time.monotonic() < end and _resident() < before + _GROWN:
+            await asyncio.sleep(min(_GLANCE, _EACH))
         await to_thread.run_sync(trim, 0)

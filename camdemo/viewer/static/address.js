@@ -167,11 +167,16 @@ function addressOf(viewer) {
     return true;
   }
 
-  /** Bring the view of an entry of the history, or of a link; false where there is none. */
-  async function restore(entry) {
+  /**
+   * Bring the view of an entry of the history, or of a link; false where there is none. A link without an example,
+   * or with one that is not here, is one to the example with which the page opens.
+   */
+  async function restore(entry, opening = null) {
     const given = entry?.view ?? Object.fromEntries(new URLSearchParams(location.search));
     const offered = state.examples.some(({ name }) => name === given.example);
-    const source = entry?.source ?? (offered ? { example: given.example } : null);
+    const isLink = Object.keys(given).some((name) => !KEPT.includes(name));
+    const example = offered ? given.example : isLink && opening;
+    const source = entry?.source ?? (example ? { example } : null);
     if (!source) return false;
     const { question, wanted } = askedBy(given);
     clearTimeout(timer);
@@ -181,7 +186,10 @@ function addressOf(viewer) {
     restoring = true;
     try {
       if (!ofPixels.pixel && isHere(source, given)) return showAgain(wanted);
-      if (await viewer.open({ source, ...question }, { wanted: { ...wanted, ...ofPixels, other }, isNew: false })) return true;
+      if (await viewer.open({ source, ...question }, { wanted: { ...wanted, ...ofPixels, other }, isNew: false })) {
+        if (opening && given.example && !offered) viewer.say(`There is no example "${given.example}" here: this is ${opening}.`);
+        return true;
+      }
     } finally {
       restoring = false;
     }

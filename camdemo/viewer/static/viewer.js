@@ -306,7 +306,7 @@ async function openPage(viewer) {
   sayWhy(viewer, answer.note);
   buildModels(viewer);
   buildExamples(viewer);
-  if (state.scene || (await viewer.address.restore(history.state)) || state.scene) return;
+  if (state.scene || (await viewer.address.restore(history.state, answer.opening)) || state.scene) return;
   const said = viewer.find("[data-at=canvas]").textContent; // why a link can't be shown
   await openExample(viewer, state.examples.find(({ name }) => name === answer.opening), { isNew: false });
   if (said) viewer.say(said);
