@@ -470,3 +470,21 @@ def test_a_phone_in_a_frame_has_its_tools_in_reach(
     copies = frame.get_by_role("button", name="Copy as Python")
     expect(copies).to_be_visible()
     assert copies.bounding_box()["y"] < 844
+
+
+@pytest.mark.parametrize("size", [(844, 390), (667, 375)])
+def test_a_phone_on_its_side_has_the_labels_beside_the_picture(
+    phone_tab: Page, server: str, size: tuple[int, int]
+) -> None:
+    phone_tab.set_viewport_size({"width": size[0], "height": size[1]})
+    phone_tab.goto(server)
+    opened(phone_tab)
+    boxes = [
+        phone_tab.locator(f"{VIEWER} {selector}").bounding_box()
+        for selector in (".cam-canvas", ".cam-labels button >> nth=4", ".cam-words", ".cam-phone")
+    ]
+    picture, label, words, bar = boxes
+    assert picture["x"] + picture["width"] <= min(label["x"], words["x"])
+    assert picture["height"] >= 0.6 * size[1]
+    for box in (picture, label, words):
+        assert box["y"] + box["height"] <= bar["y"]
