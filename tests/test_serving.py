@@ -33,6 +33,13 @@ def server(running: Served) -> str:
     return running.address
 
 
+def test_the_tab_has_an_icon_of_its_own(server: str) -> None:
+    icon = httpx.get(f"{server}/favicon.ico")
+    assert icon.headers["content-type"] == "image/svg+xml"
+    assert "Inferno" in icon.text
+    assert httpx.get(f"{server}/manifest.json").status_code == 200
+
+
 def test_health_is_plain(server: str) -> None:
     assert httpx.get(f"{server}/health").json() == {"status": "ready"}
 

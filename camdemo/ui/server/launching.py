@@ -54,6 +54,7 @@ def launch_options(explainer: Explainer, agents: Agents | None = None) -> dict[s
     return {
         "theme": _theme(),
         "css_paths": [_STATIC / "page.css", seams.CSS],
+        "favicon_path": _STATIC / "icon.svg",
         "footer_links": ["api"],
         "max_file_size": most,
         # If those who wait had all threads, no page could open.
