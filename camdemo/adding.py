@@ -32,6 +32,15 @@ class _Addition:
     labels: str = ""
     transform: str = ""
 
+    @property
+    def text(self) -> str:
+        """All of it in one text, see `models.specs`."""
+        before, mark, behind = self.spec.partition("?")
+        files = {"labels": self.labels, "transform": self.transform}
+        named = [f"{name}={value}" for name, value in files.items() if value]
+        options = "&".join([*named, *([behind] if mark else [])])
+        return f"{before}?{options}" if options else before
+
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """--add, --labels and --transform; the latter two belong to the --add before them."""
@@ -75,21 +84,45 @@ def add_models(
         CamdemoError: a text that names no model, or a model that can't be had or explained.
         SettingError: `settings.model` is none of the models that there are now.
     """
-    given = [_Addition(spec) for spec in environment.get(VARIABLE, "").split()]
-    additions: Sequence[_Addition] = [*given, *getattr(options, "additions", [])]
-    if additions:
-        from .models import specs
-
-        parsed = [specs.parse(each.spec) for each in additions]  # all, before the first is built
-        for each, spec in zip(additions, parsed, strict=True):
-            files = {"labels": each.labels, "transform": each.transform}
-            known = {name: value for name, value in files.items() if value}
-            _add(explainer, replace(spec, ours={**spec.ours, **known}), each.spec)
+    _add_each(explainer, _given(options, environment))
     try:
         explainer.catalogue.find(explainer.settings.model or explainer.catalogue.names[0])
     except ChoiceError as error:
         raise SettingError(f"--model or CAMDEMO_MODEL: {error}") from error
     return explainer
+
+
+def texts(
+    options: argparse.Namespace | None = None, environment: Mapping[str, str] = os.environ
+) -> list[str]:
+    """The models that `add_models` would add, for `add_texts` in another process."""
+    return [each.text for each in _given(options, environment)]
+
+
+def add_texts(explainer: Explainer, given: Sequence[str]) -> None:
+    """Add these models, and none of the environment's.
+
+    Raises:
+        CamdemoError: a text that names no model, or a model that can't be had or explained.
+    """
+    _add_each(explainer, [_Addition(text) for text in given])
+
+
+def _given(options: argparse.Namespace | None, environment: Mapping[str, str]) -> list[_Addition]:
+    given = [_Addition(spec) for spec in environment.get(VARIABLE, "").split()]
+    return [*given, *getattr(options, "additions", [])]
+
+
+def _add_each(explainer: Explainer, additions: Sequence[_Addition]) -> None:
+    if not additions:
+        return
+    from .models import specs
+
+    parsed = [specs.parse(each.spec) for each in additions]  # all, before the first is built
+    for each, spec in zip(additions, parsed, strict=True):
+        files = {"labels": each.labels, "transform": each.transform}
+        known = {name: value for name, value in files.items() if value}
+        _add(explainer, replace(spec, ours={**spec.ours, **known}), each.spec)
 
 
 def _add(explainer: Explainer, spec: Any, text: str) -> None:

@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(options: argparse.Namespace) -> None:
     from .ui.server import serving
 
-    explainer = page_explainer(Settings.from_environment(flags=options))
+    explainer = page_explainer(Settings.from_environment(flags=options), adding.texts(options))
     serving.serve(adding.add_models(explainer, options), options.deck)
 
 

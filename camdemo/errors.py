@@ -8,6 +8,7 @@
     ├── WeightsError    a model's weights can't be had
     ├── SettingError    an environment variable that can't be understood
     ├── Busy            too many ask at the moment
+    ├── Unreachable     the machines that run networks can't be reached
     └── Abandoned       the work was dropped, since nobody waits for it any more
 
 Every message says what was given, what is allowed and what to do next. The page, the API and
@@ -25,6 +26,16 @@ _SHOWN = 6  # as many names as a person reads in an error message
 
 class CamdemoError(Exception):
     """The root of the tree above: catch this to catch them all."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as it is: some of these are made of other things than their text."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[CamdemoError], texts: tuple[Any, ...], facts: dict[str, Any]) -> CamdemoError:
+    error = kind.__new__(kind, *texts)
+    error.__dict__.update(facts)
+    return error
 
 
 class ImageError(CamdemoError):
@@ -55,6 +66,10 @@ class Busy(CamdemoError):
 
     def __init__(self) -> None:
         super().__init__("Many are asking at the moment. Try again in a minute.")
+
+
+class Unreachable(CamdemoError):
+    """The machines that run networks can't be reached, or none of them answers."""
 
 
 class Abandoned(CamdemoError):

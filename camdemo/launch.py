@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import photo
-from .engine import LocalEngine, SharedEngine, on_all_cores
+from .engine import Engine, LocalEngine, SharedEngine, on_all_cores
+from .errors import Unreachable
 from .explainer import Explainer, Reader
 from .records import Activation
 from .settings import Settings
@@ -46,12 +50,39 @@ def serve(
     serving.serve(explainer, None if deck is None else Path(deck))
 
 
-def page_explainer(settings: Settings) -> Explainer:
+def page_explainer(settings: Settings, add: Sequence[str] = ()) -> Explainer:
     """An explainer for a page: a lane for each core, nothing computed twice, and what strangers
-    send is decoded by processes that can be killed."""
+    send is decoded by processes that can be killed.
+
+    Args:
+        add: the models that will be added to it; see `adding.texts`.
+
+    Raises:
+        Unreachable: `settings` ask for Ray, and want nobody else.
+        CamdemoError: Ray is not installed, or can't start a replica.
+    """
     given = on_all_cores(settings)
-    engine = SharedEngine(LocalEngine(settings=given))
-    return Explainer(given, engine=engine, read=_reader(given.lanes))
+    local = LocalEngine(settings=given)
+    engine = _over_ray(settings, add, local) if settings.engine == "ray" else local
+    return Explainer(given, engine=SharedEngine(engine), read=_reader(given.lanes))
+
+
+def _over_ray(settings: Settings, add: Sequence[str], local: LocalEngine) -> Engine:
+    from .cluster import joining
+    from .cluster.engine import RayEngine
+    from .cluster.spare import SpareEngine
+
+    connect = joining.connector(settings, add)
+    link = None
+    try:
+        link = connect()
+    except Unreachable as error:
+        if settings.without_ray == "refuse":
+            raise
+        print(f"{error} Until it is there, this machine answers.", file=sys.stderr)
+    engine = RayEngine(connect, link)
+    atexit.register(engine.close)
+    return engine if settings.without_ray == "refuse" else SpareEngine(engine, local)
 
 
 def _reader(lanes: int) -> Reader:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import CamdemoError, SettingError
-from .options import of, option
+from .options import Value, of, option
 
 _MOST = 999_999  # of what has no natural end
 
@@ -45,6 +45,20 @@ class Settings:
         otherwise="as many as there are cores",
         low=1,
         high=256,
+    )
+    engine: str = option(
+        "local",
+        "Engine",
+        "what runs the page's networks: local, this machine's lanes; ray, the machines of a Ray "
+        "cluster, that of RAY_ADDRESS or one that is started here",
+        values=(Value("local", "This machine"), Value("ray", "Ray Serve")),
+    )
+    without_ray: str = option(
+        "local",
+        "Without Ray",
+        "what happens where Ray's machines can't be reached: local, this one's lanes answer; "
+        "refuse, the page does not start, or says so until they are back",
+        values=(Value("local", "This machine answers"), Value("refuse", "Nobody answers")),
     )
     max_upload: int = option(
         20, "Largest upload", "MB of the largest upload", kind="whole", low=1, high=_MOST

@@ -376,3 +376,20 @@ def test_a_file_that_would_run_something_is_not_opened(tmp_path: Path) -> None:
     with pytest.raises(CamdemoError, match="no numbers"):
         checkpoints.read(tmp_path / "empty.pth")
     assert not (tmp_path / "ran").exists()
+
+
+def test_what_is_added_travels_as_texts_files_and_all(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("cat\ndog\nlion\n")
+    given = ["--add", f"timm:{RESNET}?num_classes=3&pretrained=False", "--labels", str(labels)]
+    texts = adding.texts(parsed(*given), {adding.VARIABLE: "a:b c:d?x=1"})
+    assert texts[:2] == ["a:b", "c:d?x=1"]
+    assert specs.parse(texts[2]) == specs.Spec(
+        "timm",
+        RESNET,
+        options={"num_classes": 3, "pretrained": False},
+        ours={"labels": str(labels)},
+    )
+    explainer = Explainer()
+    adding.add_texts(explainer, texts[2:])
+    assert explainer.labels(RESNET) == ("cat", "dog", "lion")

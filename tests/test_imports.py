@@ -47,8 +47,9 @@ LEVELS: list[dict[str, set[str]]] = [
         | {"explainer", "batch"}
     },
     {"ui": WORDS | {"settings", "engine", "viewer", "__init__"}},
-    {"launch": WORDS | {"photo", "settings", "engine", "explainer", "ui"}},
     {"adding": WORDS | {"models", "explainer"}},
+    {"cluster": WORDS | {"settings", "models", "engine", "explainer", "adding"}},
+    {"launch": WORDS | {"photo", "settings", "engine", "explainer", "ui", "cluster"}},
     {
         "cli": WORDS
         | {"settings", "models", "methods", "engine", "explainer", "batch", "ui", "launch"}
@@ -145,7 +146,7 @@ import numpy, os.path
 
 @pytest.mark.parametrize("code", ["import camdemo", "import camdemo; camdemo.Explainer().models()"])
 def test_importing_the_package_and_listing_its_models_load_no_torch(code: str) -> None:
-    heavy = ["torch", "torchvision", "timm", "captum", "gradio"]
+    heavy = ["torch", "torchvision", "timm", "captum", "gradio", "ray"]
     check = f"import sys; {code}; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True

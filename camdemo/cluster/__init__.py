@@ -1,0 +1,1 @@
+"""More than one machine: the engine's protocol over Ray Serve. Importing this loads no Ray."""
