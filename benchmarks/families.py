@@ -95,6 +95,7 @@ def oracle(network: Any, layer: Any, inputs: Any, target: int) -> tuple[Any, boo
 
     kept: list[Any] = []
     module = network.get_submodule(layer.name)
+    straighten(network)
     handle = module.register_forward_hook(lambda _module, _inputs, output: kept.append(output))
     with torch.no_grad():
         network(inputs)
@@ -124,6 +125,19 @@ def oracle(network: Any, layer: Any, inputs: Any, target: int) -> tuple[Any, boo
     handle.remove()
     a, g = (_folded(each[0].detach().double(), layer) for each in (leaves[0], gradient))
     return torch.einsum("c,chw->hw", g.mean(dim=(1, 2)), a), False
+
+
+def straighten(network: Any) -> None:
+    """See `camdemo.methods.backward`: of a transposed gradient PyTorch's norms make a wrong one."""
+    import torch
+
+    def hook(_module: Any, _inputs: Any, output: Any) -> None:
+        if output.requires_grad:
+            output.register_hook(lambda gradient: gradient.contiguous())
+
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.register_forward_hook(hook)
 
 
 def _is_it(part: Any, layer: Any) -> bool:

@@ -160,3 +160,20 @@ def test_the_short_way_is_taken_within_the_context_and_not_outside():
         assert type(module(inputs).grad_fn).__name__ == "_ScaledBackward"
     assert type(module(inputs).grad_fn).__name__ == "NativeBatchNormBackward0"
     assert functional.batch_norm.__name__ == "batch_norm"  # nothing was replaced
+
+
+@pytest.mark.parametrize("behind_convolution", [True, False])
+def test_tokens_made_of_a_normed_grid(behind_convolution: bool) -> None:
+    """Of such a gradient PyTorch 2.14 takes the numbers for each other's, and Captum with it."""
+    torch.manual_seed(3)
+    before = nn.Conv2d(8, 8, 1).requires_grad_(False) if behind_convolution else nn.Identity()
+    made = norm(8)
+    inputs, weights = torch.randn(1, 8, 3, 3, requires_grad=True), torch.randn(9, 8)
+    with ShortBackward():
+        tokens = made(before(inputs)).flatten(2).transpose(1, 2)
+    (gradient,) = torch.autograd.grad((tokens * weights).sum(), inputs)
+    factor = made.weight / torch.sqrt(made.running_var + made.eps)
+    expected = (weights * factor).T.reshape(8, 3, 3)
+    if behind_convolution:
+        expected = torch.einsum("ohw,oi->ihw", expected, before.weight[:, :, 0, 0])
+    torch.testing.assert_close(gradient[0], expected)

@@ -6,6 +6,9 @@ the slower of its two libraries. Here a convolution and the normalisation behind
 step, with the normalisation folded into the weights. The forward is PyTorch's, to the bit, so that
 every ReLU turns where it did: folded there as well, networks flip a few, and maps of early layers
 change by 0.001 to 0.01 of their range. The gradients differ by rounding alone.
+
+But for one: where the gradient of a single photo comes as a transposed view, as from a layer that
+makes tokens of a grid, PyTorch's backward of a norm (2.14) takes its numbers for each other's.
 """
 
 from __future__ import annotations
