@@ -7,11 +7,12 @@ import platform
 
 import torch
 
-from . import core, folder, stage, start, sweeping, whole
+from . import core, folder, replicas, stage, start, sweeping, whole
 
 CORE_SECONDS = 18.0  # a model
 WHOLE_SECONDS = 12.0  # a row
 SWEEP_SECONDS = 12.0  # a model
+REPLICA_SECONDS = 10.0  # a job
 
 
 def main() -> None:
@@ -31,6 +32,9 @@ def main() -> None:
         _print("Core: preprocessed tensor to map and top five", core.measure(CORE_SECONDS))
         _print("Sweep: the maps of every stage for five labels", sweeping.measure(SWEEP_SECONDS))
         _print("Whole: bytes of a photo to overlay and top five", whole.measure(WHOLE_SECONDS))
+        _print(
+            "Over Ray: jobs in a replica beside this machine's", replicas.measure(REPLICA_SECONDS)
+        )
         _print(f"Folder: {folder.PHOTOS} photos from files to maps and labels", folder.measure())
 
 

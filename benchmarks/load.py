@@ -4,13 +4,16 @@ A visit is what one listener does: upload a photo of their own, look at three la
 other labels, then move on to the next photo. Ours asks what its viewer asks: for the first map,
 then for all stages of the label on the page, of the next two, and of the last two. Its user waits
 for the labels that they look at; the last two are then under way, and dropped when the next photo
-is opened. The plain page has a request for each look. Some visitors of ours change the model, add
-a label or hide a region besides; the plain page can't, so that ours does more for its visit.
-Traffic goes to 127.0.0.1 alone.
+is opened. Some of the first answers are asked once more of nobody else, by the library: a crowd
+gets no answers of one another. `--engine ray` lets replicas of Ray run our networks. The plain page
+has a request for each look. Some visitors of ours change the model, add a label or hide a region
+besides; the plain page can't, so that ours does more for its visit. Traffic goes to 127.0.0.1
+alone.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import base64
 import io
@@ -27,6 +30,7 @@ from statistics import median
 import httpx
 from PIL import Image, ImageChops
 
+from camdemo import Explainer
 from camdemo.ui import examples
 
 from . import stage
@@ -39,6 +43,7 @@ ROUNDS = 2  # of both pages in turns
 SECONDS = 8.0  # a crowd, a page and a round, after which nobody comes any more
 HEAVY = 32  # users without a pause
 HALL = 100  # users who click what everybody clicks
+KEPT = 10  # of so many first answers one is checked
 LIGHT_RUNS = 3
 LIGHT = 40  # visits of the one who comes now and then
 PATIENCE = 60.0  # seconds after which a user is gone
@@ -53,6 +58,7 @@ class Tally:
     first: list[float] = field(default_factory=list)  # seconds from the upload to the first map
     visits: int = 0
     errors: list[str] = field(default_factory=list)
+    kept: list[tuple[bytes, list[dict]]] = field(default_factory=list)  # photos, and their labels
     seconds: float = 0.0
     cpu: float = 0.0  # seconds of the server's processor
     peak: float = 0.0  # MB of the server's memory
@@ -84,6 +90,8 @@ async def our_visit(client: Client, photo: bytes, number: int, tally: Tally) -> 
     file = await client.upload(photo)
     scene = await client.open(file, model="efficientnet_lite0")
     tally.first.append(time.perf_counter() - start)
+    if number % KEPT == 0:
+        tally.kept.append((photo, scene["labels"]))
     token, rest = scene["id"], await look_around(client, scene)
     if number % 4 == 1:
         model = MODELS[number // 4 % len(MODELS)]
@@ -234,12 +242,27 @@ def _share(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
+def mix_ups(kept: list[tuple[bytes, list[dict]]]) -> str:
+    """How many of these answers are another photo's, in a sentence."""
+    alone = Explainer()
+    wrong = 0
+    for photo, labels in kept:
+        found = alone.explain(photo, model="efficientnet_lite0").predictions
+        pairs = zip(found, labels, strict=True)
+        wrong += any(abs(one.probability - other["probability"]) > 1e-3 for one, other in pairs)
+    return f"Of {len(kept)} first answers {wrong} differ from the library's own."
+
+
 def main() -> None:
     """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("users", nargs="*", type=int, help="crowds to come, one after the other")
+    parser.add_argument("--engine", default="local", help="what runs our networks: local, ray")
+    options = parser.parse_args()
     photos = photos_of_their_own()
-    crowds = [int(each) for each in sys.argv[1:]] or CROWDS
+    crowds = options.users or CROWDS
     with (
-        serving("app.py") as (ours, our_process),
+        serving("app.py", "--engine", options.engine) as (ours, our_process),
         serving("-m", "benchmarks.plain_page") as (plain, plain_process),
     ):
         sides = {
@@ -248,20 +271,24 @@ def main() -> None:
         }
         for address, _, visit in sides.values():  # neither is measured while it is starting
             asyncio.run(crowd(address, 1, visit, photos, Tally(), seconds=2))
-        rows, notes = [], []
+        rows, notes, answers = [], [], []
         for users in crowds:
-            more, ratio = compare(f"{users} users", users, sides, photos)
+            more, ratio, kept = compare(f"{users} users", users, sides, photos)
+            answers += kept
             rows += more
             notes.append(f"{users} users: {ratio:.1f} times the plain page's visits.")
         hall = {
             "ours": (ours, our_process.pid, our_hall_visit),
             "plain page": (plain, plain_process.pid, plain_hall_visit),
         }
-        more, ratio = compare(f"a hall of {HALL}", HALL, hall, the_same_four())
+        more, ratio, _ = compare(f"a hall of {HALL}", HALL, hall, the_same_four())
         rows += more
         notes.append(f"A hall of {HALL}: {ratio:.1f} times the plain page's visits.")
         header = ["", "visits a second", "first map, ms", "p95", "p99", "errors"]
         print(table([*header, "server CPU, s a visit", "peak memory, MB"], rows))
+        notes.append(mix_ups(answers))
+        if options.engine != "local":
+            notes.append("CPU and memory are those of the page: the replicas' are not counted.")
         print("\n" + "\n\n".join(notes))
         for _ in range(LIGHT_RUNS):
             print(light_beside(ours, photos, our_visit, HEAVY))
@@ -272,8 +299,9 @@ Sides = dict[str, tuple[str, int, Visit]]  # address, process and what a visit i
 
 def compare(
     title: str, users: int, sides: Sides, photos: Iterator[bytes]
-) -> tuple[list[list[str]], float]:
-    """A crowd on each side in turns: a row of the table each, and how many times the visits."""
+) -> tuple[list[list[str]], float, list[tuple[bytes, list[dict]]]]:
+    """A crowd on each side in turns: a row of the table each, how many times the visits, and what
+    was kept to be checked."""
     tallies = {name: Tally() for name in sides}
     for _ in range(ROUNDS):  # in turns, so that a busy minute of the machine meets both
         for name, (address, process, visit) in sides.items():
@@ -297,7 +325,7 @@ def compare(
         )
         for error in sorted(set(tally.errors))[:3]:
             print(f"{title}, {name}: {error}", file=sys.stderr)
-    return rows, rates[0] / rates[1]
+    return rows, rates[0] / rates[1], tallies["ours"].kept
 
 
 if __name__ == "__main__":
