@@ -84,8 +84,10 @@ def canary() -> Iterator[tuple[str, list[str]]]:
 
 
 @contextmanager
-def served(folder: Path, *flags: str, command: Sequence[str] = APP) -> Iterator[Served]:
-    """Start it, wait until it is ready, and end it."""
+def served(
+    folder: Path, *flags: str, command: Sequence[str] = APP, seconds: float = 60
+) -> Iterator[Served]:
+    """Start it, wait until it is ready, so many seconds at most, and end it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -106,7 +108,7 @@ def served(folder: Path, *flags: str, command: Sequence[str] = APP) -> Iterator[
     address = f"http://127.0.0.1:{port}"
     try:
         seen = set()
-        for _ in range(600):
+        for _ in range(round(10 * seconds)):
             try:
                 seen.add(httpx.get(f"{address}/health", timeout=5).status_code)
             except httpx.TransportError:

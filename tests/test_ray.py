@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import os
-import signal
+import inspect
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +16,6 @@ import psutil
 import pytest
 import yaml
 from gradio.media import get_image
-from gradio_client import Client, handle_file
 from ray.serve.schema import ServeDeploySchema
 
 from camdemo import Explainer, Settings, adding, launch
@@ -53,7 +51,7 @@ from camdemo.errors import (
 from camdemo.models import CATALOGUE, networks
 from camdemo.records import Rivals
 
-from .served import ROOT, served
+from .served import ROOT
 from .tiny_models import Small
 
 LION = get_image("lion.jpg")
@@ -423,10 +421,10 @@ def test_without_a_head_this_machine_answers_or_nobody(
         launch.page_explainer(Settings(engine="ray"))
 
 
-# -- the page
+# -- what is deployed by hand
 
 
-def test_what_is_deployed_by_hand_is_what_the_page_looks_for() -> None:
+def test_serve_yaml_is_what_the_page_looks_for() -> None:
     config = ServeDeploySchema.model_validate(
         yaml.safe_load((ROOT / "deploy" / "serve.yaml").read_text(encoding="utf-8"))
     )
@@ -436,24 +434,9 @@ def test_what_is_deployed_by_hand_is_what_the_page_looks_for() -> None:
     arguments = app.Arguments.model_validate(application.args)
     assert arguments.add == []
     assert getattr(importlib.import_module(module), builder) is app.build
+    assert inspect.signature(app.build).parameters["arguments"].annotation is app.Arguments
     assert app.build(arguments)
     with pytest.raises(ValueError, match="most_replicas is less than replicas, 9"):
         app.Arguments(replicas=9)
     with pytest.raises(ValueError, match="lane"):
         app.Arguments(lane=2)
-
-
-def test_the_page_answers_over_ray_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    own = "tests.tiny_models:Small?name=small"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("RAY_ADDRESS", raising=False)
-        patch.setenv("PYTHONPATH", os.getcwd())
-        with served(tmp_path, "--engine", "ray", "--lanes", "1", "--add", own) as page:
-            started = psutil.Process(page.process.pid).children(recursive=True)
-            assert [each for each in started if "raylet" in each.name()]
-            client = Client(page.address, verbose=False, download_files=str(tmp_path))
-            assert "lion" in str(client.predict(handle_file(LION), api_name="/explain"))
-            page.process.send_signal(signal.SIGTERM)
-            assert page.process.wait(60) == 0
-            _, alive = psutil.wait_procs(started, timeout=20)
-            assert [each.name() for each in alive] == []

@@ -1,6 +1,7 @@
-"""The application that Ray Serve deploys: `serve run camdemo.cluster.app:build`, or serve.yaml."""
+"""The application that Ray Serve deploys: `serve run camdemo.cluster.app:build`, or serve.yaml.
 
-from __future__ import annotations
+Annotations are no texts here: Serve makes `Arguments` of what it is given because `build` has it.
+"""
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ray import serve
@@ -37,7 +38,7 @@ class Arguments(BaseModel):
     add: list[str] = []
 
     @model_validator(mode="after")
-    def _most_is_not_less(self) -> Arguments:
+    def _most_is_not_less(self) -> "Arguments":
         if self.most_replicas < self.replicas:
             raise ValueError(f"most_replicas is less than replicas, {self.replicas}.")
         return self

@@ -1,6 +1,6 @@
 """The way to Ray: a cluster that is there is joined, else one is started on this machine.
 
-A cluster of strangers is none of ours: whoever reaches Ray's ports can run what he likes, see
+Whoever reaches Ray's ports, and has its token where it asks for one, can run what he likes, see
 SECURITY.md. What is started here listens on this machine alone.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import shutil
 import socket
 import tempfile
@@ -104,6 +105,8 @@ def _start(deploy: Callable[[], Any]) -> Link:
     import ray
 
     folder = tempfile.mkdtemp(prefix="ray-")
+    # A token of its own, which is written nowhere: where one is there, Ray asks for it.
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
     handle: Any = None
 
