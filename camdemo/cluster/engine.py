@@ -217,6 +217,8 @@ class RayEngine:
             link, self._link = self._link, None
             if link:
                 link.end()
+        except Exception:  # of Ray's: it is tried again
+            log.exception("Ray's machines can't be joined again")
 
     def _keep(self) -> None:
         """Look after the head, for good."""

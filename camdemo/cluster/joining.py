@@ -78,6 +78,7 @@ def connector(
 def _join(address: str, deploy: Callable[[], Any]) -> Link:
     import ray
     from ray import serve
+    from ray.serve.context import _set_global_client
 
     if not _answers(address):
         raise Unreachable(
@@ -85,6 +86,7 @@ def _join(address: str, deploy: Callable[[], Any]) -> Link:
             "there (ray start --head), or leave RAY_ADDRESS out."
         )
     _init(address=address)
+    _set_global_client(None)  # Serve keeps the one of a head that is no more
     try:
         owned = APP not in serve.status().applications
         handle = deploy() if owned else serve.get_app_handle(APP)
