@@ -7,6 +7,7 @@
 # make bench-ui     measure the page in Chromium
 # make bench-faith  which map to trust: PHOTOS=folder N=100 METHODS=gradcam,hirescam KEEP=file
 # make load         a crowd on the page, and on a plain one; where the server's time goes
+# make sizing       what a visit costs, and a simulated hall beside a crowd that was there
 # make soak         thousands of explanations in one process, and every model in turn
 # make attack       what strangers can do to the page: three minutes, on this machine alone
 # make screenshots  take README.md's pictures from the real page
@@ -15,7 +16,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
-.PHONY: help run test lint format bench bench-timm bench-ui bench-faith load soak attack screenshots notebook
+.PHONY: help run test lint format bench bench-timm bench-ui bench-faith load sizing soak attack screenshots notebook
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -56,6 +57,9 @@ load: $(VENV)/dev.done
 	@$(BIN)/python -m benchmarks.load
 	@$(BIN)/python -m benchmarks.giants
 	@$(BIN)/python -m benchmarks.stages
+
+sizing: $(VENV)/dev.done
+	@$(BIN)/python -m benchmarks.sizing
 
 soak: $(VENV)/dev.done
 	@$(BIN)/python -m benchmarks.soak

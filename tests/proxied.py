@@ -39,6 +39,7 @@ class Proxy:
 
     address: str
     admin: Path
+    process: subprocess.Popen
 
     def tell(self, command: str) -> str:
         """What an operator types at its socket, and the answer."""
@@ -84,7 +85,7 @@ def proxied(folder: Path, pages: Sequence[str]) -> Iterator[Proxy]:
                     break
                 except httpx.TransportError:
                     time.sleep(0.05)
-            yield Proxy(f"http://127.0.0.1:{port}", admin)
+            yield Proxy(f"http://127.0.0.1:{port}", admin, process)
         finally:
             process.kill()
             process.wait()
