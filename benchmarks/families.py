@@ -136,7 +136,7 @@ def straighten(network: Any) -> None:
             output.register_hook(lambda gradient: gradient.contiguous())
 
     for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
+        if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
             module.register_forward_hook(hook)
 
 

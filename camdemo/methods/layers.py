@@ -233,7 +233,8 @@ def _without_repeats(trace: _Trace, names: set[str]) -> dict[str, _Call]:
     for calls in by_tensor.values():
         first = calls[0]  # modules after it that are no ancestors only handed its tensor on
         holders = [call for call in calls if first.name.startswith(call.name + ".")]
-        outermost = [call for call in [first, *holders] if call.name not in trunks][-1]
+        inside = [call for call in [first, *holders] if call.name not in trunks]
+        outermost = (inside or [first])[-1]
         kept[outermost.name] = outermost
     return kept
 
