@@ -15,7 +15,7 @@ from .errors import CamdemoError
 from .explainer import Explainer
 from .launch import page_explainer
 from .models import CATALOGUE
-from .options import add_flags, of, read
+from .options import add_flags, find, of, read
 from .question import Look, Question
 from .records import percent
 from .settings import Settings
@@ -73,7 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     batch = commands.add_parser(
         "batch",
         help="explain many photos: a table, and a contact sheet that opens from disk",
-        description="What is in OUT already is not computed again: a run that was stopped goes on.",
+        description="What is in OUT already is not computed again: a run that was stopped goes on. "
+        "With --engine ray, PHOTOS and OUT must lie where all machines see them by the same path.",
     )
     batch.add_argument(
         "photos",
@@ -93,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_flags(batch, Question)
     add_flags(batch, Look)
+    add_flags(batch, (find(Settings, "engine"),))
     adding.add_flags(batch)
     batch.set_defaults(run=_batch)
 
@@ -151,14 +153,22 @@ def _explain(options: argparse.Namespace) -> None:
 
 def _batch(options: argparse.Namespace) -> None:
     from .batch import all_cores, explain_many
+    from .batch.running import in_threads
 
     asked = read(Question, vars(options))
     look = read(Look, vars(options))
     is_chosen = any(getattr(options, each.name, None) is not None for each in of(Look))
+    chosen = argparse.Namespace(engine=options.engine)
+    by = in_threads
+    if Settings.from_environment(flags=chosen).engine == "ray":
+        from .cluster.folder import OverRay
+
+        by = OverRay(adding.texts(options))
     try:
         rows = explain_many(
             options.photos,
             options.output,
+            by=by,
             sheet=not options.no_sheet,
             overlay=options.overlay,
             maps=options.maps,

@@ -49,8 +49,8 @@ class Settings:
     engine: str = option(
         "local",
         "Engine",
-        "what runs the page's networks: local, this machine's lanes; ray, the machines of a Ray "
-        "cluster, that of RAY_ADDRESS or one that is started here",
+        "what runs networks, for `serve` and `batch`: local, this machine's lanes; ray, the "
+        "machines of a Ray cluster, that of RAY_ADDRESS or one that is started here",
         values=(Value("local", "This machine"), Value("ray", "Ray Serve")),
     )
     without_ray: str = option(

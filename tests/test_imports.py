@@ -48,12 +48,12 @@ LEVELS: list[dict[str, set[str]]] = [
     },
     {"ui": WORDS | {"settings", "engine", "viewer", "__init__"}},
     {"adding": WORDS | {"models", "explainer"}},
-    {"cluster": WORDS | {"settings", "models", "engine", "explainer", "adding"}},
+    {"cluster": WORDS | {"settings", "models", "engine", "explainer", "batch", "adding"}},
     {"launch": WORDS | {"photo", "settings", "engine", "explainer", "ui", "cluster"}},
     {
         "cli": WORDS
         | {"settings", "models", "methods", "engine", "explainer", "batch", "ui", "launch"}
-        | {"adding"}
+        | {"adding", "cluster"}
     },
     {"__main__": {"cli"}, "app": {"cli"}},
 ]

@@ -11,9 +11,9 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ _BESIDE = 2  # threads that decode and draw meanwhile
 _ROWS = 256  # that are written together, or what came in ...
 _FACTS = "batch.json"  # in the folder of results: what was asked
 _SECONDS = 20.0  # ... this time: so much of the work a kill can cost
+
+Found = tuple[BatchRow, np.ndarray | None]  # a photo's row, and its map
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Job:
     wanted: Wanted
     expected: Mapping[str, int] = field(default_factory=dict)
 
-    def one(self, number: int, photo: Listed) -> tuple[BatchRow, np.ndarray | None]:
+    def one(self, number: int, photo: Listed) -> Found:
         """The row of a photo and its map, and its files written; a broken one is a row, too.
 
         Raises:
@@ -104,11 +106,50 @@ class Job:
             pages.write(self.output, number, name, found, look or Look(look="glow"), expected)
 
 
+def job_of(
+    explainer: Explainer,
+    question: Mapping[str, Any],
+    output: Path,
+    wanted: Wanted,
+    expected: Mapping[str, int],
+) -> Job:
+    """The run of a question that was checked: its photos gather before the explainer's networks."""
+    # The labels of a page beside the one that is explained come from the same forward.
+    is_pixel = methods.find(question.get("method") or methods.DEFAULT).is_pixel
+    at_hand = wanted.sheet and not is_pixel and question.get("layer") != methods.FUSED
+    top = TOP if at_hand else 0
+    engine = GatheringEngine(explainer.engine, explainer.settings.lanes or 1, top)
+    gathering = Explainer(explainer.settings, explainer.catalogue, engine)
+    return Job(gathering, question, output, wanted, expected)
+
+
+def in_threads(job: Job, photos: Sequence[Listed], first: int) -> Generator[Found, None, None]:
+    """What is found of each photo, in their order, a few of which are under way.
+
+    Args:
+        first: the number of the first photo's row.
+    """
+    lanes = job.explainer.settings.lanes or 1
+    threads = lanes * _GATHERED + _BESIDE
+    under_way: deque[Future[Found]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for number, photo in enumerate(photos, first):
+                under_way.append(pool.submit(job.one, number, photo))
+                if len(under_way) >= 2 * threads:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
 def explain_many(
     photos: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     output: str | os.PathLike[str],
     *,
     explainer: Explainer | None = None,
+    by: Callable[[Job, Sequence[Listed], int], Generator[Found, None, None]] = in_threads,
     sheet: bool = True,
     overlay: bool = False,
     maps: bool = False,
@@ -126,6 +167,7 @@ def explain_many(
         photos: a folder, a pattern, a list or a photo, or several of them; see `listing.photos_of`.
         output: a folder: a new or an empty one, or that of the same question.
         explainer: whose models answer; None for one that uses all cores.
+        by: who goes through the photos: threads here, or `cluster.folder.OverRay`.
         sheet: write `index.html`, with a page for each photo.
         overlay: write overlays at the photos' own sizes.
         maps: write the maps as files of NumPy's.
@@ -155,8 +197,8 @@ def explain_many(
     left = [photo for photo in listed if photo.name not in done]
     shown = tqdm(total=len(listed), initial=len(listed) - len(left), unit=" photos", disable=None)
     try:
-        with shown:
-            _write(job, table, left, shown)
+        with shown, closing(by(job, left, len(table.rows))) as found:
+            _write(job, table, found, shown)
     finally:
         if wanted.sheet and table.rows:
             _write_sheet(job, table.rows)
@@ -188,13 +230,7 @@ def _job(
     if wanted.expected is not None:
         known = expectations.read(Path(wanted.expected), listed, explainer.labels(model))
     explainer.fetch(model, progress)
-    # The labels of a page beside the one that is explained come from the same forward.
-    is_pixel = methods.find(question.get("method") or methods.DEFAULT).is_pixel
-    at_hand = wanted.sheet and not is_pixel and question.get("layer") != methods.FUSED
-    top = TOP if at_hand else 0
-    engine = GatheringEngine(explainer.engine, explainer.settings.lanes or 1, top)
-    gathering = Explainer(explainer.settings, explainer.catalogue, engine)
-    return Job(gathering, asked, folder, wanted, known)
+    return job_of(explainer, asked, folder, wanted, known)
 
 
 def _is_taken(folder: Path) -> bool:
@@ -235,8 +271,8 @@ def _opened(job: Job) -> Table:
     return Table(job.output / "table.csv")
 
 
-def _write(job: Job, table: Table, photos: Sequence[Listed], shown: Any) -> None:
-    """Explain the photos, and write their rows in order, some at a time."""
+def _write(job: Job, table: Table, found: Iterator[Found], shown: Any) -> None:
+    """Write the rows in their order, some at a time."""
     rows: list[BatchRow] = []
     cams: list[np.ndarray] = []
     written = time.monotonic()
@@ -249,7 +285,7 @@ def _write(job: Job, table: Table, photos: Sequence[Listed], shown: Any) -> None
         cams.clear()
 
     try:
-        for row, cam in _in_order(job, photos, len(table.rows)):
+        for row, cam in found:
             rows.append(row)
             if cam is not None and job.wanted.maps:
                 cams.append(cam)
@@ -260,25 +296,6 @@ def _write(job: Job, table: Table, photos: Sequence[Listed], shown: Any) -> None
     finally:
         if rows:
             commit()
-
-
-def _in_order(
-    job: Job, photos: Sequence[Listed], first: int
-) -> Iterator[tuple[BatchRow, np.ndarray | None]]:
-    """The rows in the order of the photos, a few of which are under way."""
-    lanes = job.explainer.settings.lanes or 1
-    threads = lanes * _GATHERED + _BESIDE
-    under_way: deque[Future[tuple[BatchRow, np.ndarray | None]]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for number, photo in enumerate(photos, first):
-                under_way.append(pool.submit(job.one, number, photo))
-                if len(under_way) >= 2 * threads:
-                    yield under_way.popleft().result()
-            while under_way:
-                yield under_way.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _write_sheet(job: Job, rows: Sequence[BatchRow]) -> None:

@@ -13,6 +13,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..engine.lanes import cores
@@ -26,8 +27,49 @@ _MEMORY = 256 * 2**20  # bytes for what is on its way between processes of one m
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
     "RAY_SERVE_LOG_TO_STDERR": "0",  # its log is a file
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # the rest is told by what it raises
     "RAY_ENABLE_AUTO_CONNECT": "0",  # else what is left of an ended one starts another
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Ray, joined or started.
+
+    Attributes:
+        address: of its head, HOST:PORT.
+        is_ours: whether it was started here.
+        end: lets go of it; one that was started here ends.
+    """
+
+    address: str
+    is_ours: bool
+    end: Callable[[], None]
+
+
+def way(environment: Mapping[str, str] = os.environ) -> Callable[[], Cluster]:
+    """What joins the cluster at RAY_ADDRESS, or starts one on this machine where there is none.
+
+    Raises:
+        CamdemoError: Ray is not installed, or RAY_ADDRESS has a form that can't be used.
+    """
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray  # noqa: F401
+    except ImportError as error:
+        raise CamdemoError(
+            "--engine ray needs Ray, which is not installed. Install it with "
+            "pip install 'camdemo[ray]', or leave the flag out."
+        ) from error
+    address = environment.get("RAY_ADDRESS", "").strip()
+    host, colon, port = address.rpartition(":")
+    if address and ("//" in address or not (host and colon and port.isdigit())):
+        raise CamdemoError(
+            f"RAY_ADDRESS is {address!r}. It must be HOST:PORT of a cluster's head, and this "
+            "machine a part of that cluster (ray start --address=HOST:PORT --num-cpus=0)."
+        )
+    return lambda: _join(address) if address else _start()
 
 
 def connector(
@@ -49,36 +91,34 @@ def connector(
     Raises:
         CamdemoError: Ray is not installed, or RAY_ADDRESS has a form that can't be used.
     """
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
-    try:
-        import ray  # noqa: F401
-    except ImportError as error:
-        raise CamdemoError(
-            "--engine ray needs Ray, which is not installed. Install it with "
-            "pip install 'camdemo[ray]', or leave the flag out."
-        ) from error
-    address = environment.get("RAY_ADDRESS", "").strip()
-    host, colon, port = address.rpartition(":")
-    if address and ("//" in address or not (host and colon and port.isdigit())):
-        raise CamdemoError(
-            f"RAY_ADDRESS is {address!r}. It must be HOST:PORT of a cluster's head, and this "
-            "machine a part of that cluster (ray start --address=HOST:PORT --num-cpus=0)."
-        )
-
-    def deploy() -> Any:
-        return _deploy(settings, add, replicas)
+    enter = way(environment)
 
     def connect() -> Link:
-        return _join(address, deploy) if address else _start(deploy)
+        from ray import serve
+        from ray.serve.context import _set_global_client
+
+        cluster = enter()
+        _set_global_client(None)  # Serve keeps the one of a head that is no more
+        try:
+            is_new = cluster.is_ours or APP not in serve.status().applications
+            handle = _deploy(settings, add, replicas) if is_new else serve.get_app_handle(APP)
+        except BaseException:
+            cluster.end()
+            raise
+
+        def end() -> None:
+            handle.shutdown()  # else it goes on to tell what it has to do
+            if is_new and not cluster.is_ours and _answers(cluster.address):
+                serve.delete(APP)
+            cluster.end()
+
+        return Link(handle, lambda: _answers(cluster.address), end)
 
     return connect
 
 
-def _join(address: str, deploy: Callable[[], Any]) -> Link:
+def _join(address: str) -> Cluster:
     import ray
-    from ray import serve
-    from ray.serve.context import _set_global_client
 
     if not _answers(address):
         raise Unreachable(
@@ -86,35 +126,17 @@ def _join(address: str, deploy: Callable[[], Any]) -> Link:
             "there (ray start --head), or leave RAY_ADDRESS out."
         )
     _init(address=address)
-    _set_global_client(None)  # Serve keeps the one of a head that is no more
-    try:
-        owned = APP not in serve.status().applications
-        handle = deploy() if owned else serve.get_app_handle(APP)
-    except BaseException:
-        ray.shutdown()
-        raise
-
-    def end() -> None:
-        handle.shutdown()  # else it goes on to tell what it has to do
-        if owned and _answers(address):
-            serve.delete(APP)
-        ray.shutdown()
-
-    return Link(handle, lambda: _answers(address), end)
+    return Cluster(address, False, ray.shutdown)
 
 
-def _start(deploy: Callable[[], Any]) -> Link:
+def _start() -> Cluster:
     import ray
 
     folder = tempfile.mkdtemp(prefix="ray-")
     # A token of its own, which is written nowhere: where one is there, Ray asks for it.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
-    handle: Any = None
-
     def end() -> None:
-        if handle:
-            handle.shutdown()  # else it goes on to tell what it has to do
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -127,9 +149,7 @@ def _start(deploy: Callable[[], Any]) -> Link:
             _node_ip_address="127.0.0.1",
             _temp_dir=folder,
         )
-        address = ray.get_runtime_context().gcs_address
-        handle = deploy()
-        return Link(handle, lambda: _answers(address), end)
+        return Cluster(ray.get_runtime_context().gcs_address, True, end)
     except BaseException:
         end()
         raise
