@@ -78,9 +78,11 @@ def photos(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def singly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Photos of one forward differ by rounding: which go together is chance in threads."""
+def without_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Photos of one forward differ by rounding, and time says which go together there and where a
+    file of maps ends."""
     monkeypatch.setattr(gathering, "_MOST", 1)
+    monkeypatch.setattr(running, "_SECONDS", float("inf"))
 
 
 def contents(output: Path) -> dict[str, object]:
