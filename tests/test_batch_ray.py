@@ -176,10 +176,17 @@ def test_an_interrupt_leaves_rows_and_no_process(photos: Path, tmp_path: Path) -
     output, notes = tmp_path / "out", tmp_path / "notes"
     spec = f"tests.far_models:Noting?name=noting&file={notes}"
     ask = [str(photos), "-o", str(output), "--add", spec, "--model", "noting"]
-    command = [sys.executable, "-m", "camdemo", "batch", *ask]
+    # What a shell starts in the background is told to pay no heed to an interrupt: not so here.
+    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    runs = "import sys; from camdemo.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", f"{heeds}; {runs}", "batch", *ask]
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     with subprocess.Popen(
-        [*command, "--engine", "ray"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+        [*command, "--engine", "ray"],
+        cwd=ROOT,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         until = time.monotonic() + 120
         while not (output / "pages/000/000008.html").exists():

@@ -129,7 +129,7 @@ def test_too_many_at_once_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two are computed, a third waits, and begins when one has ended."""
     monkeypatch.setattr(growing, "_HELD", 0.2)
     go, runs = threading.Semaphore(0), []
-    watched = Growing(Admission(Settings(lanes=1, max_queue=4)))
+    watched = Growing(Admission(Settings(lanes=2, max_queue=4)))
 
     def watch(name: str) -> str:
         with asking(name):

@@ -201,7 +201,7 @@ def test_without_the_gate_it_would_be_one(dialled: list[str], tmp_path: Path) ->
     _, url, _ = plain.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
     try:
         answer = httpx.get(f"{url.rstrip('/')}/gradio_api/file={ADDRESSES[0]}")
-        assert answer.status_code in (403, 502)
+        assert answer.status_code in (403, 502), answer.text
     finally:
         plain.close()
     assert PUBLIC in dialled

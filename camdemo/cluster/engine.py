@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -171,7 +173,7 @@ class RayEngine:
         over = False
         with self._watch.over(response, who.gone) as question:
             try:
-                for packed in response:
+                for packed in _said(response):
                     question.taken = True
                     if packed != messages.HERE:
                         message = messages.unpack(packed)
@@ -235,6 +237,19 @@ class RayEngine:
                 self._link, misses = None, 0
                 self._watch.leave_all(_LAST_SECONDS)
                 link.end()
+
+
+def _said(response: Any) -> Iterator[bytes]:
+    """What comes. Ray refuses to wait in a thread with a running loop, such as a notebook's."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        yield from response
+        return
+    end = object()
+    with ThreadPoolExecutor(1) as other:
+        while (packed := other.submit(next, response, end).result()) is not end:
+            yield cast(bytes, packed)
 
 
 class _Died(Exception):
