@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 
 # Two test processes share the machine, and servers and browsers that they start: torch's threads
 # would wait for each other, which takes ten times as long. Set before anything imports torch.
 os.environ["OMP_NUM_THREADS"] = "1"
+# A loop that Ray brings along: it connects past Python's sockets, which tests of the gate watch.
+sys.modules["uvloop"] = None  # type: ignore[assignment]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
