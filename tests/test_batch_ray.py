@@ -170,7 +170,9 @@ def test_without_ray_it_says_what_to_install(
     assert not (tmp_path / "out").exists()
 
 
-def test_an_interrupt_leaves_no_process_and_what_is_left_is_done_later(photos: Path, tmp_path: Path) -> None:
+def test_an_interrupt_leaves_no_process_and_what_is_left_is_done_later(
+    photos: Path, tmp_path: Path
+) -> None:
     for number in range(60):
         shutil.copy(get_image("lion.jpg"), photos / f"z{number}.jpg")
     output, notes = tmp_path / "out", tmp_path / "notes"
