@@ -9,7 +9,7 @@
 # make load         a crowd on the page, and on a plain one; where the server's time goes
 # make sizing       what a visit costs, and a simulated hall beside a crowd that was there
 # make soak         thousands of explanations in one process, and every model in turn
-# make attack       what strangers can do to the page: three minutes, on this machine alone
+# make attack       what strangers can do to the page: minutes, on this machine alone
 # make screenshots  take README.md's pictures from the real page
 # make notebook     run notebooks/hornbill.ipynb anew
 PYTHON ?= python3

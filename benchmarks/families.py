@@ -75,6 +75,7 @@ def check(name: str) -> Row:
     except CamdemoError as error:
         return Row(name, "refused", reason=str(error), seconds=time.perf_counter() - started)
     maps = found.maps(targets=[found.target.index])
+    straighten(network)  # for the oracle: what explains is a copy
     inputs, wrong, by_captum = torch.from_numpy(found.inputs), [], 0
     for (layer, target), cam in maps.items():
         expected, is_captum = oracle(network, find_layer(found.layers, layer), inputs, target)
@@ -95,7 +96,6 @@ def oracle(network: Any, layer: Any, inputs: Any, target: int) -> tuple[Any, boo
 
     kept: list[Any] = []
     module = network.get_submodule(layer.name)
-    straighten(network)
     handle = module.register_forward_hook(lambda _module, _inputs, output: kept.append(output))
     with torch.no_grad():
         network(inputs)

@@ -37,6 +37,7 @@ from . import stage
 from .timing import table
 from .ui_pages import serving
 from .visitor import Client
+from .watched import memory
 
 CROWDS = (1, 8, 32, 100)  # users at once
 ROUNDS = 2  # of both pages in turns
@@ -229,8 +230,7 @@ def usage(process: int, tally: Tally) -> Iterator[None]:
     yield
     tally.seconds += time.perf_counter() - start
     tally.cpu += _cpu(process) - before
-    status = Path(f"/proc/{process}/status").read_text()
-    tally.peak = int(status.partition("VmHWM:")[2].split()[0]) / 1024
+    tally.peak = memory(process)["VmHWM"]
 
 
 def _cpu(pid: int) -> float:

@@ -39,9 +39,10 @@ from .load import (
     photos_of_their_own,
     usage,
 )
-from .timing import table
+from .timing import median_seconds, table
 from .ui_pages import serving
 from .visitor import Client
+from .watched import memory
 
 MODEL = "efficientnet_lite0"
 CROWDS = (8, 32, 100)
@@ -142,10 +143,10 @@ def page_costs(address: str, process: int) -> tuple[dict[str, float], Sent]:
                 clients.append((time.process_time() - began) / ASKED)
             sent["up"] = len(mine[0])
             for answer in (
-                await _body(client, "scene_open", {"source": source, "model": MODEL}),
-                await _body(client, "scene_maps", maps),
+                await client.post("scene_open", {"source": source, "model": MODEL}),
+                await client.post("scene_maps", maps),
             ):
-                sent["down"] += answer
+                sent["down"] += len(answer.content)
             return found | {"client": sum(clients) / len(clients)}
 
     found = asyncio.run(measure())
@@ -160,28 +161,9 @@ def page_costs(address: str, process: int) -> tuple[dict[str, float], Sent]:
     return found, Sent(**sent)
 
 
-async def _body(client: Client, name: str, question: object) -> int:
-    answer = await client.http.post(
-        "/gradio_api/component_server",
-        json={
-            "data": question,
-            "component_id": client.component("viewer"),
-            "fn_name": name,
-            "session_hash": client.session,
-        },
-    )
-    return len(answer.content)
-
-
 def _seconds(run: Callable[[], object]) -> float:
     """Of a core: what else runs here is not counted, but for the caches that it takes."""
-    run()
-    times = []
-    for _ in range(ROUNDS):
-        started = time.thread_time()
-        run()
-        times.append(time.thread_time() - started)
-    return median(times)
+    return median_seconds(run, ROUNDS, time.thread_time)
 
 
 def memory_of_models(address: str, process: int) -> list[list[str]]:
@@ -197,8 +179,7 @@ def memory_of_models(address: str, process: int) -> list[list[str]]:
                     await client.ask(
                         "scene_maps", {"id": scene["id"], "layers": None, "targets": None}
                     )
-                status = Path(f"/proc/{process}/status").read_text()
-                now = int(status.partition("VmRSS:")[2].split()[0]) / 1024
+                now = memory(process)["VmRSS"]
                 rows.append([catalogue.find(name).title, f"{now:.0f}", f"{now - before:.0f}"])
                 before = now
         return rows

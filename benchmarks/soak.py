@@ -27,6 +27,7 @@ from camdemo.ui.offers import Offers
 
 from . import stage
 from .timing import table
+from .watched import memory
 
 COUNT = 2000
 VISITORS = 4  # at the same time
@@ -36,8 +37,7 @@ AIM = 20.0  # MB that the last quarter may add
 
 def resident() -> float:
     """MB of memory that this process has now."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+    return memory("self")["VmRSS"]
 
 
 def answering(explainer: Explainer) -> Answers:

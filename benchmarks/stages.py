@@ -11,7 +11,6 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
-from statistics import median
 
 import httpx
 import torch
@@ -22,7 +21,7 @@ from camdemo.viewer import scene
 
 from . import stage
 from .load import Tally, our_visit, photos_of_their_own, usage
-from .timing import table
+from .timing import median_seconds, table
 from .ui_pages import serving
 from .visitor import Client
 
@@ -94,13 +93,7 @@ def _stages() -> dict[str, float]:
 
 
 def _time(run: Callable[[], object]) -> float:
-    run()
-    times = []
-    for _ in range(ROUNDS):
-        started = time.process_time()
-        run()
-        times.append(1000 * (time.process_time() - started))
-    return median(times)
+    return 1000 * median_seconds(run, ROUNDS, time.process_time)
 
 
 if __name__ == "__main__":

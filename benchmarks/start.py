@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,8 @@ from statistics import median
 
 from gradio.media import get_image
 from gradio_client import Client, handle_file
+
+from tests.served import free_port
 
 from . import stage
 from .timing import table
@@ -87,7 +88,7 @@ def measure() -> str:
 
 def _start() -> tuple[float, float]:
     """Seconds until GET / gives 200, and until /explain has answered, of one fresh process."""
-    port = _free_port()
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     started = time.perf_counter()
     # A session of its own, so that what it may have started ends with it.
@@ -136,12 +137,6 @@ def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.02)
     raise RuntimeError(f"app.py does not answer at {address}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _import(name: str) -> float:

@@ -40,6 +40,17 @@ def interleaved_medians(sides: Mapping[str, Callable[[], object]], seconds: floa
     return {name: median(values) for name, values in times.items()}
 
 
+def median_seconds(run: Callable[[], object], rounds: int, clock: Callable[[], float]) -> float:
+    """The median time that something takes by a clock, after a first time that is not counted."""
+    run()
+    times = []
+    for _ in range(rounds):
+        started = clock()
+        run()
+        times.append(clock() - started)
+    return median(times)
+
+
 def verdict(ratio: float, aim: float) -> str:
     """A ratio beside what it should be at most: "0.48 (aim 0.55: met)"."""
     return f"{ratio:.2f} (aim {aim:.2f}: {'met' if ratio <= aim else 'missed'})"

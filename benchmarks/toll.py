@@ -155,10 +155,7 @@ class Field:
 
     async def ask(self, name: str, question: Any) -> httpx.Response:
         """What a new visitor is told by one of the viewer's functions, as it comes."""
-        visitor = self.visitor()
-        asked = {"fn_name": name, "data": question, "session_hash": visitor.session}
-        asked["component_id"] = visitor.component("viewer")
-        return await self.http.post("/gradio_api/component_server", json=asked)
+        return await self.visitor().post(name, question)
 
     async def opened(self, photo: bytes, **question: Any) -> dict:
         """The scene of an upload, which a new visitor asks for."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from playwright.sync_api import Browser, Page, Request
+
+from tests.served import free_port
 
 from .plain_page import COLORMAPS, LAYERS, MODEL, RANKS
 
@@ -82,9 +83,7 @@ def open_pages(browser: Browser) -> Iterator[tuple[Side, Side]]:
 @contextmanager
 def serving(*command: str) -> Iterator[tuple[str, subprocess.Popen]]:
     """Serve a page from a process of its own. Yields its address, once it answers, and it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = os.environ | {
         "CAMDEMO_MODEL": MODEL,
         "GRADIO_SERVER_NAME": "127.0.0.1",

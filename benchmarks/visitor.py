@@ -70,9 +70,9 @@ class Client:
         """The scene of an upload, or of {"example": a name}."""
         return await self.ask("scene_open", {"source": source, **question})
 
-    async def ask(self, name: str, question: Any) -> dict:
-        """Call one of the viewer's functions."""
-        answer = await self.http.post(
+    async def post(self, name: str, question: Any) -> httpx.Response:
+        """What one of the viewer's functions answers, as it comes."""
+        return await self.http.post(
             "/gradio_api/component_server",
             json={
                 "data": question,
@@ -81,6 +81,10 @@ class Client:
                 "session_hash": self.session,
             },
         )
+
+    async def ask(self, name: str, question: Any) -> dict:
+        """Call one of the viewer's functions."""
+        answer = await self.post(name, question)
         answer.raise_for_status()
         found = answer.json()
         if "error" in found:

@@ -16,6 +16,12 @@ from pathlib import Path
 _EACH = 0.1  # seconds between two looks at the memory
 
 
+def memory(process: int | str) -> dict[str, float]:
+    """MB of a process by the kernel's names: VmRSS has all that it has now, VmHWM the most."""
+    lines = map(str.split, Path(f"/proc/{process}/status").read_text().splitlines())
+    return {words[0].rstrip(":"): int(words[1]) / 1024 for words in lines if words[-1] == "kB"}
+
+
 @dataclass
 class Watched:
     """A server's process with all that it has started, and where it writes.
@@ -47,16 +53,15 @@ class Watched:
 
     def megabytes(self) -> float:
         """Memory in use: what each process has for itself, and once what they share."""
-        own, shared = 0, 0
+        own, shared = 0.0, 0.0
         for process in self.processes():
             try:
-                status = Path(f"/proc/{process}/status").read_text()
+                facts = memory(process)
             except OSError:
                 continue
-            facts = dict(line.split(":", 1) for line in status.splitlines())
-            own += int(facts.get("RssAnon", "0").split()[0])
-            shared = max(shared, int(facts.get("RssShmem", "0").split()[0]))
-        return (own + shared) / 1024
+            own += facts.get("RssAnon", 0)
+            shared = max(shared, facts.get("RssShmem", 0))
+        return own + shared
 
     def threads(self) -> int:
         """How many it has, its children's left out."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from .served import ROOT
+from .served import ROOT, free_port
 
 CONFIGURATION = ROOT / "deploy" / "haproxy.cfg"
 NAMES = ("one", "two")  # of the page processes, in that file
@@ -65,9 +65,7 @@ class Proxy:
 @contextmanager
 def proxied(folder: Path, pages: Sequence[str]) -> Iterator[Proxy]:
     """Start it before the two pages at these addresses, and end it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     admin, log = folder / "admin", folder / "proxy.log"
     environment = {"CAMDEMO_PROXY": f"127.0.0.1:{port}", "CAMDEMO_PROXY_ADMIN": str(admin)}
     for number, page in enumerate(pages, 1):

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import httpx
 
 Result = TypeVar("Result")
+Server = TypeVar("Server", bound=ThreadingHTTPServer)
 
 ROOT = Path(__file__).parent.parent
 APP = (sys.executable, str(ROOT / "app.py"))
@@ -62,6 +63,24 @@ class Served:
 
 
 @contextmanager
+def running(server: Server) -> Iterator[Server]:
+    """Let it serve until the end, and then close its port."""
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def free_port() -> int:
+    """A port of this machine that nobody has at the moment."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@contextmanager
 def canary() -> Iterator[tuple[str, list[str]]]:
     """A web server on this machine that must never be asked: its address, and who asked."""
     asked: list[str] = []
@@ -76,11 +95,8 @@ def canary() -> Iterator[tuple[str, list[str]]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Canary)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
-    server.shutdown()
-    server.server_close()
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Canary)) as server:
+        yield f"http://127.0.0.1:{server.server_port}", asked
 
 
 @contextmanager
@@ -88,9 +104,7 @@ def served(
     folder: Path, *flags: str, command: Sequence[str] = APP, seconds: float = 60
 ) -> Iterator[Served]:
     """Start it, wait until it is ready, so many seconds at most, and end it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = os.environ | {
         "GRADIO_TEMP_DIR": str(folder / "uploads"),
         "GRADIO_ANALYTICS_ENABLED": "False",

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -24,7 +23,7 @@ from packaging.version import Version
 
 from camdemo import __version__
 
-from .served import ROOT, Served, served
+from .served import ROOT, Served, free_port, served
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 STATIC = sorted((ROOT / "camdemo").glob("**/static/*"))
@@ -118,9 +117,7 @@ def test_it_serves_a_page_that_explains(page: Served) -> None:
 
 
 def test_the_command_alone_serves(installed: Path, elsewhere: dict, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     address = {"GRADIO_SERVER_PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False"}
     process = subprocess.Popen(
         [installed / "camdemo"],

@@ -26,6 +26,8 @@ from camdemo.errors import WeightsError
 from camdemo.models import catalogue, sources, weights
 from camdemo.records import ModelSpec
 
+from .served import free_port
+
 CONTENT = os.urandom(3 << 20)
 SPEC = dataclasses.replace(
     catalogue.find("mobilenet_v2"), weights=f"tiny-{hashlib.sha256(CONTENT).hexdigest()[:8]}.pth"
@@ -325,9 +327,7 @@ def test_a_failed_download_says_why_and_a_second_try_works(
 
 
 def test_a_refused_connection(folder):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with pytest.raises(WeightsError) as refused:
         fetch(f"http://127.0.0.1:{port}/x.pth")
     check_message(refused.value, folder, "Connection refused")

@@ -100,7 +100,7 @@ def _found(told: _Told, photos: Sequence[Listed], first: int) -> Generator[Found
                 raise found
             yield found
     except ray.exceptions.RayError as error:
-        last = str(error).strip().splitlines()[-1]
+        last = joining.last_line(error)
         raise Unreachable(f"Ray stopped: {last} The same command goes on from here.") from error
 
 

@@ -185,11 +185,11 @@ def _deploy(settings: Settings, add: Sequence[str], replicas: int) -> Any:
     try:
         return serve.run(build(arguments), name=APP, route_prefix=None)
     except RuntimeError as error:
-        raise CamdemoError(f"Ray can't start a replica: {_told(error)}") from error
+        raise CamdemoError(f"Ray can't start a replica: {last_line(error)}") from error
 
 
-def _told(error: Exception) -> str:
-    """The last line that says something: the end of the replica's own traceback."""
+def last_line(error: Exception) -> str:
+    """The last one that says something: the end of a traceback from elsewhere."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
 

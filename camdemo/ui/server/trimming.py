@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import os
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from anyio import to_thread
-
-if sys.platform == "linux":
-    import resource
 
 _EACH = 10.0  # seconds
 _GLANCE = 0.5  # seconds
@@ -28,7 +26,7 @@ def _found() -> Callable[[int], int] | None:
 
 def _resident() -> int:
     """Bytes of memory that this process has."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 async def watch() -> None:
