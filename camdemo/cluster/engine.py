@@ -246,9 +246,9 @@ def _said(response: Any) -> Iterator[bytes]:
     except RuntimeError:
         yield from response
         return
-    end = object()
+    answers, end = iter(response), object()
     with ThreadPoolExecutor(1) as other:
-        while (packed := other.submit(next, response, end).result()) is not end:
+        while (packed := other.submit(next, answers, end).result()) is not end:
             yield cast(bytes, packed)
 
 
