@@ -18,6 +18,7 @@ from .viewer import bundle
 from .viewer.scene import Scene, display_size
 
 WORTH_SAYING = 0.1  # of the evidence, in the bars
+_AT_ONCE = 4_000_000  # pixels that are painted: of 50 megapixels each copy has 150 MB
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -60,9 +61,15 @@ class Explanation(Finding):
         drawn = options.check(Look, **given, smooth=smooth)
         shown = drawn.evidence or self.natural_evidence
         how = (drawn.colormap, drawn.opacity, shown, drawn.look)
-        photo = np.asarray(self.image)
         cam = picture.smoothed(self.cam, drawn.smooth) if self.layer.is_input else self.cam
-        return Image.fromarray(picture.overlay(photo, cam, self.box, *how))
+        width, height = self.image.size
+        painted = Image.new("RGB", self.image.size)
+        step = max(1, _AT_ONCE // width)
+        for top in range(0, height, step):
+            rows = np.asarray(self.image.crop((0, top, width, min(top + step, height))))
+            part = picture.overlay(rows, cam, self.box, *how, top, height)
+            painted.paste(Image.fromarray(part), (0, top))
+        return painted
 
     def painted(self, look: Look) -> Image.Image:
         """The overlay in a look that is checked already; see `overlay`."""

@@ -143,6 +143,8 @@ def overlay(
     opacity: float,
     evidence: Evidence,
     look: LookName = "notebook",
+    top: int = 0,
+    height: int | None = None,
 ) -> np.ndarray:
     """The photo with the map drawn over the pixels that the model saw, and only there.
 
@@ -150,10 +152,12 @@ def overlay(
     nothing (see `scale`) gives the plain photo.
 
     Args:
-        photo: uint8 (H, W, 3), RGB.
+        photo: uint8 (H, W, 3), RGB; or some of its rows, which are drawn as they are of the whole.
         cam: float32 (h, w), the signed map.
-        box: where the map lies, in pixels of `photo`. What of it is beyond the photo is not drawn.
+        box: where the map lies, in pixels of the photo. What of it is beyond is not drawn.
         opacity: 0 (photo alone) to 1 (heat alone); of the strongest evidence where it glows.
+        top: which row of the photo is the first that is given.
+        height: of the whole photo; None if all of it is given.
 
     Returns:
         uint8 (H, W, 3), RGB.
@@ -166,11 +170,15 @@ def overlay(
     left = _ALL - share  # of the photo
     warm = colours[:, 0] * share[:, np.newaxis] + _ALL // 2  # a half more, so that `>>` rounds
     picture = np.empty_like(photo)
-    seen = box.within(photo.shape[1], photo.shape[0])
+    given, width = photo.shape[:2]
+    height = height or given
+    framed = _moved(box.within(width, height), top)
+    first, last = (min(max(edge, 0), given) for edge in (framed.top, framed.bottom))
+    seen = Box(framed.left, first, framed.right, last)
     _dim(photo, seen, picture)
     # Views, so that what is written to `over` is written to the picture.
     over, under = picture[seen.slices], photo[seen.slices]
-    for rows, index in indices(values, box, seen, evidence):
+    for rows, index in indices(values, _moved(box, top), seen, evidence):
         if look == "glow":
             # (`take`: indexing takes three times as long.)
             part = np.multiply(under[rows], left.take(index)[..., np.newaxis], dtype=np.int32)
@@ -178,8 +186,13 @@ def overlay(
         else:
             heat = cv2.applyColorMap(index, colours)
             over[rows] = cv2.addWeighted(under[rows], 1 - opacity, heat, opacity, 0)
-    _outline(picture, seen)
+    _outline(picture, framed, max(1, round(max(height, width) / 500)))
     return picture
+
+
+def _moved(box: Box, up: int) -> Box:
+    """The box in a picture whose first rows are gone."""
+    return Box(box.left, box.top - up, box.right, box.bottom - up)
 
 
 def _dim(photo: np.ndarray, box: Box, picture: np.ndarray) -> None:
@@ -192,16 +205,21 @@ def _dim(photo: np.ndarray, box: Box, picture: np.ndarray) -> None:
             picture[part] = cv2.convertScaleAbs(photo[part], alpha=_MARGIN_LIGHT)
 
 
-def _outline(picture: np.ndarray, box: Box) -> None:
-    """A white line around the box, on the margin, so that it hides nothing of the map."""
-    height, width = picture.shape[:2]
-    thickness = max(1, round(max(height, width) / 500))
-    left, top = max(box.left - thickness, 0), max(box.top - thickness, 0)
-    right, bottom = min(box.right + thickness, width), min(box.bottom + thickness, height)
-    picture[top : box.top, left:right] = 255
-    picture[box.bottom : bottom, left:right] = 255
-    picture[top:bottom, left : box.left] = 255
-    picture[top:bottom, box.right : right] = 255
+def _outline(picture: np.ndarray, box: Box, thickness: int) -> None:
+    """A white line around the box, on the margin, so that it hides nothing of the map.
+
+    Args:
+        box: it may begin above the picture, and end below.
+    """
+    width = picture.shape[1]
+    left, right = max(box.left - thickness, 0), min(box.right + thickness, width)
+    above, top, bottom, below = (
+        max(row, 0) for row in (box.top - thickness, box.top, box.bottom, box.bottom + thickness)
+    )
+    picture[above:top, left:right] = 255
+    picture[bottom:below, left:right] = 255
+    picture[above:below, left : box.left] = 255
+    picture[above:below, box.right : right] = 255
 
 
 def jpeg(photo: np.ndarray) -> bytes:

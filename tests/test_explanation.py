@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from camdemo import Explainer, Explanation, Occlusion, picture
+from camdemo import explanation as module
 from camdemo.engine import Rank, Sweep
 from camdemo.errors import ChoiceError, RangeError, RegionError
 from camdemo.finding import Finding
@@ -67,6 +68,16 @@ def test_overlay(explanation: Explanation, options: dict, more: dict) -> None:
     drawn = {"evidence": "positive"} | options | more
     expected = picture.overlay(PHOTO, explanation.cam, explanation.box, **drawn)
     assert (np.asarray(overlay) == expected).all()
+
+
+def test_a_large_photo_is_painted_by_and_by(
+    explanation: Explanation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = np.asarray(explanation.overlay()).astype(int)
+    monkeypatch.setattr(module, "_AT_ONCE", 32 * explanation.image.width)
+    off = np.abs(np.asarray(explanation.overlay()) - whole)
+    assert (off > 0).mean() < 0.001  # a sum may be rounded to another colour
+    assert off.max() < 8
 
 
 def test_overlay_refuses_what_it_can_not_draw(explanation: Explanation) -> None:

@@ -232,6 +232,21 @@ def test_of_a_map_that_reaches_beyond_the_photo_its_part_is_painted(
     assert off.max() < 8
 
 
+@pytest.mark.parametrize("box", [Box(8, 6, 50, 30), Box(0, 20, 60, 21), Box(-9, -3, 71, 90)])
+@pytest.mark.parametrize("evidence", EVIDENCE)
+@pytest.mark.parametrize("look", ["notebook", "glow"])
+def test_some_rows_are_painted_as_they_are_of_the_whole(
+    box: Box, evidence: Evidence, look: LookName
+) -> None:
+    photo, cam = photo_of(60, 40), cam_of(7, 7)
+    how = (cam, box, "turbo", 0.4, evidence, look)
+    whole = picture.overlay(photo, *how)
+    parts = [picture.overlay(photo[top : top + 7], *how, top, 40) for top in range(0, 40, 7)]
+    off = np.abs(whole.astype(int) - np.concatenate(parts))
+    assert (off > 0).mean() < 0.001  # see above
+    assert off.max() < 8
+
+
 @pytest.mark.parametrize("evidence", EVIDENCE)
 def test_opacity_runs_from_the_photo_to_the_heat(evidence: Evidence) -> None:
     photo, cam, box = photo_of(60, 40), cam_of(7, 7), Box(0, 0, 60, 40)

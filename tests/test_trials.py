@@ -25,6 +25,7 @@ from camdemo.engine.protocol import Job, LabelMaps, Progress, Sweep
 from camdemo.errors import Abandoned, CamdemoError, ChoiceError, RangeError
 from camdemo.models import CATALOGUE, networks
 from camdemo.trust import hiding
+from camdemo.trust.patches import Patches
 
 from .pickling_engine import PicklingEngine
 from .tiny_models import DotFinder, Small, install
@@ -87,9 +88,9 @@ def test_a_map_of_what_counts_orders_the_patches(dots: None) -> None:
 
 
 def test_every_method_at_every_stage_has_a_score(small: None) -> None:
-    told: list[tuple[int, int]] = []
+    told: list[Patches] = []
     found = explained()
-    scores = found.scores(progress=lambda *facts: told.append(facts))
+    scores = found.scores(progress=told.append)
     stages = [layer for layer in found.layers if layer.stage]
     expected = {
         (method.name, layer.name)
@@ -102,7 +103,8 @@ def test_every_method_at_every_stage_has_a_score(small: None) -> None:
     assert scores.titles["hirescam", "all"] == "HiResCAM at the last stages together"
     assert scores.fills == ("blur", "mean")
     assert -1 <= scores.agreement <= 1
-    assert told[-1] == (99, 99)
+    assert [one.hidden for one in told] == [8, 16, 24, 32, 40, 48, 49]
+    assert (found.scores(told[-1]).drops == scores.drops).all()
     # By another way: each patch by hand, one at a time.
     drops = []
     for row in range(7):

@@ -80,11 +80,24 @@ def test_scores_grow_and_hold_for_all_labels(
     assert {(one["method"], one["layer"]) for one in last["scores"]} == set(expected.values)
     steps = [one["done"] for one in answers if "done" in one]
     assert steps == sorted(steps)
-    assert all(one["total"] == 100 for one in answers if "done" in one)
+    assert steps[-1] == 98
+    assert all(one["total"] == 98 for one in answers if "done" in one)
     engine.asked = 0
     for other in ({"target": 5}, {"layer": "first"}, {"versus": [9]}, {"method": "hirescam"}):
         assert whole(trust, "scores", {**shown, **other})[-1]["verdict"] != last["verdict"]
     assert engine.asked == 0
+
+
+def test_the_first_scores_are_of_every_second_patch(trust: Trust, shown: dict[str, Any]) -> None:
+    finding = trust.asked.shown(shown)
+    told: list[dict[str, Any]] = []
+    Trust(trust.asked)._scores(finding, {"base": finding}, told.append)
+    assert [one["done"] for one in told[:3]] == [8, 16, 24]
+    assert "scores" not in told[1]
+    for number, patches in ((2, 24), (5, 24), (7, 49), (8, 49)):
+        assert f"of {patches} patches hidden one by one" in told[number]["numbers"]
+    assert told[7]["agreement"] is None
+    assert told[-1]["agreement"] is not None
 
 
 def test_curves_grow_and_their_random_orders_are_the_photos(

@@ -76,7 +76,7 @@ def test_bars_beside_the_photo_have_no_patches() -> None:
 
 
 def test_a_patch_takes_what_it_is_worth() -> None:
-    told: list[tuple[int, int]] = []
+    told: list[Patches] = []
     fillings = {"mean": DARK, "noise": DARK + 0.5}
     asked: list[int] = []
 
@@ -84,7 +84,7 @@ def test_a_patch_takes_what_it_is_worth() -> None:
         asked.append(len(batch))
         return answer(batch)
 
-    hidden = patches.hide_each(watched, INPUTS, fillings, 2, lambda *facts: told.append(facts))
+    hidden = patches.hide_each(watched, INPUTS, fillings, 2, told.append)
     assert hidden.fills == ("mean", "noise")
     assert (hidden.grid, hidden.span) == (2, patches.WHOLE)
     assert hidden.whole.tolist() == [11, 1, 3]
@@ -94,7 +94,23 @@ def test_a_patch_takes_what_it_is_worth() -> None:
     np.testing.assert_allclose(hidden.drops(0, Rivals((1,)))[0], WORTH - [[1, 0], [0, 0]])
     assert (hidden.drops(2) == 0).all()
     assert asked == [1, 4, 4]
-    assert told == [(5, 9), (9, 9)]
+    (last,) = told
+    assert (last.without == hidden.without).all()
+
+
+def test_every_second_patch_comes_first() -> None:
+    told: list[Patches] = []
+    inputs = np.zeros((1, 3, 14, 14), np.float32)
+    hidden = patches.hide_each(
+        lambda batch: batch.sum(axis=(2, 3)), inputs, {"mean": inputs[0] + 1}, progress=told.append
+    )
+    assert [one.hidden for one in told] == [8, 16, 24, 32, 40, 48, 49]
+    drops = told[2].drops(0)[0]
+    rows, columns = np.nonzero(np.isfinite(drops))
+    assert ((rows + columns) % 2 == 0).all()
+    assert set(rows) == set(columns) == set(range(7))
+    known = np.isfinite(drops)
+    assert (drops[known] == hidden.drops(0)[0][known]).all()
 
 
 def test_many_patches_come_in_small_batches() -> None:

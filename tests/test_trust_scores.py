@@ -52,6 +52,18 @@ def test_scores_are_scipys() -> None:
     assert again == found  # the draws are the same each time
 
 
+def test_patches_that_were_not_hidden_yet_count_for_nothing() -> None:
+    random = np.random.default_rng(4)
+    drops, cam = random.normal(size=(2, 7, 7)), random.normal(size=(7, 7))
+    known = np.arange(49).reshape(7, 7) % 2 == 0
+    drops[:, ~known] = np.nan
+    scores = scores_of(drops, a=cam)
+    expected = [stats.spearmanr(cam[known], drop[known]).statistic for drop in drops]
+    assert scores.values["a", "last"].value == pytest.approx(np.mean(expected))
+    assert scores.chance == pytest.approx(1 / np.sqrt(24))
+    assert "of 25 patches hidden one by one" in scores.numbers
+
+
 def test_chance_is_what_random_maps_have() -> None:
     random = np.random.default_rng(2)
     drops = random.normal(size=(1, 7, 7))

@@ -28,7 +28,7 @@ class ScoreTrials(Asked):
         Args:
             fills: what takes a patch's place; each costs grid * grid forwards.
             grid: patches of a side, 2 to 16.
-            progress: called with how many inputs have been answered, and how many there are.
+            progress: called with what is known so far, after each batch; `scores` takes it, too.
 
         Raises:
             ChoiceError, RangeError: another fill, or a grid out of range.

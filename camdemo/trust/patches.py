@@ -20,7 +20,6 @@ GRID = 7  # patches of a side
 BATCH = 8  # inputs that are asked at once
 
 Answer = Callable[[np.ndarray], np.ndarray]  # float32 (n, 3, h, w) -> logits (n, labels)
-Progress = Callable[[int, int], None]  # inputs that have been answered, inputs in all
 Span = tuple[tuple[float, float], tuple[float, float]]  # rows and columns, from where to where
 WHOLE: Span = ((0, 1), (0, 1))  # as shares of the input
 
@@ -31,7 +30,8 @@ class Patches:
 
     Attributes:
         whole: float32 (labels,), the logits of the photo as it is.
-        without: float32 (fills, grid * grid, labels), those without a patch, row by row.
+        without: float32 (fills, grid * grid, labels), those without a patch, row by row; NaN for a
+            patch that has not been hidden yet.
         fills: what took the patches' place.
         span: where on the input the patches lie: on the photo, and not on the bars beside it.
     """
@@ -45,6 +45,11 @@ class Patches:
     def grid(self) -> int:
         """Patches of a side."""
         return round(self.without.shape[1] ** 0.5)
+
+    @property
+    def hidden(self) -> int:
+        """How many patches have been hidden so far, of grid * grid."""
+        return int(np.isfinite(self.without[0, :, 0]).sum())
 
     def plus(self, other: Patches) -> Patches:
         """The same patches hidden in more ways.
@@ -60,12 +65,17 @@ class Patches:
     def drops(self, target: int, versus: Rivals | None = None) -> np.ndarray:
         """How much the label's logit loses with each patch, float32 (fills, grid, grid).
 
+        NaN for a patch that has not been hidden yet.
+
         Args:
             versus: labels; then it is how much the logit less the mean of theirs loses.
         """
         lost = self.whole - self.without
         drop = lost[..., target] - (0 if versus is None else versus.subtracted(lost))
         return drop.reshape(len(self.fills), self.grid, self.grid)
+
+
+Progress = Callable[[Patches], None]  # takes what is known so far
 
 
 def masks(shape: tuple[int, int], grid: int = GRID, part: Box | None = None) -> np.ndarray:
@@ -110,12 +120,14 @@ def hide_each(
     progress: Progress | None = None,
     part: Box | None = None,
 ) -> Patches:
-    """Hide each patch by itself, and ask.
+    """Hide each patch by itself, and ask: every second one first, as on a chessboard.
+
+    So the first half of them tell of the whole photo, at half the resolution.
 
     Args:
         inputs: float32 (1, 3, h, w).
         fillings: what takes a patch's place, float32 (3, h, w) each.
-        progress: called after each batch.
+        progress: called after each batch, with what is known until then.
         part: the input's pixels that show the photo, which the patches cover; None for all.
 
     Raises:
@@ -124,15 +136,15 @@ def hide_each(
     height, width = inputs.shape[-2:]
     part = part or Box(0, 0, width, height)
     hidden = masks((height, width), grid, part)
-    total = 1 + len(fillings) * len(hidden)
-    whole = finite(answer(inputs))[0]
-    without: list[np.ndarray] = []
-    for filled in fillings.values():
-        for start in range(0, len(hidden), BATCH):
-            batch = occlude(inputs, hidden[start : start + BATCH], filled)
-            without.extend(finite(answer(batch)))
-            if progress:
-                progress(1 + len(without), total)
-    shape = len(fillings), len(hidden), -1
     span = (part.top / height, part.bottom / height), (part.left / width, part.right / width)
-    return Patches(whole, np.stack(without).reshape(shape), tuple(fillings), span)
+    whole = finite(answer(inputs))[0]
+    without = np.full((len(fillings), len(hidden), len(whole)), np.nan, np.float32)
+    rows, columns = np.divmod(np.arange(len(hidden)), grid)
+    order = np.argsort((rows + columns) % 2, kind="stable")
+    for start in range(0, len(order), BATCH):
+        some = order[start : start + BATCH]
+        for number, filled in enumerate(fillings.values()):
+            without[number, some] = finite(answer(occlude(inputs, hidden[some], filled)))
+        if progress:
+            progress(Patches(whole, without.copy(), tuple(fillings), span))
+    return Patches(whole, without, tuple(fillings), span)

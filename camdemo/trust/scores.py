@@ -62,7 +62,8 @@ class Scores:
             draws of their difference stay clear of 0 even though the best was chosen among all.
         agreement: how well the orders of two fills agree, on average over all pairs of them: the
             ceiling. None for one fill alone.
-        drops: float32 (fills, grid, grid), see `Patches.drops`; itself a map of a kind.
+        drops: float32 (fills, grid, grid), see `Patches.drops`; itself a map of a kind. NaN for
+            a patch that has not been hidden yet, which counts for nothing.
         fills: what took the patches' place.
         titles: what people call each map: "Grad-CAM at layer4".
     """
@@ -93,7 +94,11 @@ class Scores:
 
         Smooth maps come a little further, since neighbours go together in them.
         """
-        return (self.drops[0].size - 1) ** -0.5
+        return (self._patches - 1) ** -0.5
+
+    @property
+    def _patches(self) -> int:
+        return int(np.isfinite(self.drops[0]).sum())
 
     @property
     def verdict(self) -> str:
@@ -124,7 +129,7 @@ class Scores:
             else f" Two ways to hide agree at {self.agreement:.2f}, the most to expect."
         )
         return (
-            f"Score {self.values[self.shown].text}{others}, of {self.drops[0].size} patches hidden "
+            f"Score {self.values[self.shown].text}{others}, of {self._patches} patches hidden "
             f"one by one. Chance is 0, give or take {2 * self.chance:.2f}.{ceiling}"
         )
 
@@ -181,15 +186,15 @@ def rank_maps(
 
     Args:
         maps: signed maps (h, w); `shown` is one of them.
-        drops: float32 (fills, grid, grid).
+        drops: float32 (fills, grid, grid); NaN for a patch that has not been hidden yet.
         span: see `Patches`.
         seed: of the draws.
     """
     names = list(maps)
-    grid = drops.shape[-1]
-    of_maps = np.stack([ranks(means(maps[name], grid, span)).ravel() for name in names], axis=1)
-    of_drops = [ranks(drop).ravel() for drop in drops]
-    n = grid * grid
+    grid, known = drops.shape[-1], np.isfinite(drops).all(axis=0)
+    of_maps = np.stack([ranks(means(maps[name], grid, span)[known]) for name in names], axis=1)
+    of_drops = [ranks(drop[known]) for drop in drops]
+    n = len(of_maps)
     draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), _DRAWS) / n
     counts = np.concatenate([np.full((1, n), 1 / n), draws])  # the first is no draw
     found = np.mean([_correlations(counts, of_maps, drop) for drop in of_drops], axis=0)

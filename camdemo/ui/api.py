@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from gradio.data_classes import ImageData
 
 from .. import options
 from ..options import Option
@@ -61,7 +62,12 @@ def add_endpoints(explainer: Explainer, admission: Admission) -> None:
         explanation = explainer.explain(content_of(path), **asdict(asked))
         journal.note(**journal.facts_of(explanation))
         scores = {shown.label: shown.probability for shown in explanation.predictions}
-        return explanation.painted(look), scores, explanation.summary(look.evidence)
+        painted, summary = explanation.painted(look), explanation.summary(look.evidence)
+        del explanation  # and its photo: a large one has 200 MB
+        # Made a file here, so that no more wait for that than are admitted.
+        kept = overlay.postprocess(painted)
+        assert isinstance(kept, ImageData)
+        return kept.path, scores, summary
 
     # Gradio names the arguments after the function's own.
     names = ["image", *(each.name for each in offered)]
@@ -82,8 +88,9 @@ def add_endpoints(explainer: Explainer, admission: Admission) -> None:
 
     with gr.Column(visible=False):
         inputs = [gr.Image(label="image", type="filepath"), *map(_field, offered)]
+        overlay = gr.Image(label="overlay", format="png")
         outputs = [
-            gr.Image(label="overlay", format="png"),
+            overlay,
             gr.JSON(label="predictions"),
             gr.JSON(label="explanation"),
         ]

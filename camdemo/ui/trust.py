@@ -28,6 +28,7 @@ STEPS, DRAWS = 5, 4  # of networks with random weights: fewer draws than in Pyth
 KINDS = ("scores", "curves", "randomised", "completeness")
 _FILLS: tuple[Fill, ...] = ("blur", "mean")  # those of scores; the first one is shown alone first
 GRID = 7  # patches of a side
+_FIRST = 24  # patches that give a first idea: every second one
 _KEPT = 48  # what holds for a whole photo, of so many: 0.2 to 0.6 MB each
 _NONE = "This map promises no such thing: more than averaging follows on its layer."
 
@@ -64,8 +65,8 @@ class Trust:
     def scores(self, question: Any) -> dict[str, Any]:
         """How well every map orders the photo's patches: {"scores", "chance", "agreement"}.
 
-        The scores are a list of {"method", "layer", "value", "low", "high"}, best first: by one way
-        to hide as soon as they are there, then by two.
+        The scores are a list of {"method", "layer", "value", "low", "high"}, best first: by every
+        second patch as soon as those are there, by all, and then by two ways to hide.
         """
         return self._watch("scores", question, self._scores)
 
@@ -140,26 +141,27 @@ class Trust:
         return found
 
     def _scores(self, finding: Finding, more: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
-        each = 1 + GRID**2
         so_far: dict[str, Any] = {}
         hidden: Patches | None = None
 
-        def told_from(before: int) -> Callable[[int, int], None]:
-            return lambda done, _of: tell(
-                so_far | {"done": before + done, "total": each * len(_FILLS)}
-            )
+        def grown(patches: Patches) -> None:
+            nonlocal so_far
+            if not so_far and patches.hidden >= _FIRST:
+                so_far = _scored(finding.scores(patches))
+            before = hidden.without.shape[0] * GRID**2 if hidden else 0
+            tell(so_far | {"done": before + patches.hidden, "total": GRID**2 * len(_FILLS)})
 
-        def hide(fill: Fill, before: int) -> Patches:
+        def hide(fill: Fill) -> Patches:
             def make() -> Patches:
-                return finding.hide_each(fill, GRID, told_from(before))
+                return finding.hide_each(fill, GRID, grown)
 
             return self._of_photo(more["base"], ("patches", fill), make)
 
-        for number, fill in enumerate(_FILLS):
-            patches = hide(fill, number * each)
-            hidden = hidden.plus(patches) if hidden else patches
-            so_far = _scored(finding.scores(hidden))
-            told_from(number * each)(each, each)
+        for fill in _FILLS:
+            patches = hide(fill)
+            so_far = _scored(finding.scores(hidden.plus(patches) if hidden else patches))
+            grown(patches)
+            hidden = patches
         return so_far
 
     def _curves(self, finding: Finding, more: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
