@@ -2,7 +2,7 @@
 # make test         run all tests
 # make lint         check style and types
 # make format       mend the style
-# make bench        measure against the notebook's way and two libraries
+# make bench        measure against the notebook's way, two libraries, and a GPU where there is one
 # make bench-timm   whether timm's families can be explained, each by one member
 # make bench-ui     measure the page in Chromium
 # make bench-faith  which map to trust: PHOTOS=folder N=100 METHODS=gradcam,hirescam KEEP=file

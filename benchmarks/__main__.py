@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
+import sys
 
 import torch
 
@@ -23,6 +25,12 @@ def main() -> None:
     )
     if os.getloadavg()[0] > 0.5 * (os.cpu_count() or 1):
         print("Other programs keep this machine busy: expect more milliseconds, and rough ratios.")
+    # Apart, for all that follows is of the CPU.
+    beside = subprocess.run(
+        [sys.executable, "-m", "benchmarks.gpu"], stdout=subprocess.PIPE, text=True, check=True
+    )
+    _print("On a GPU beside the CPU", beside.stdout.strip())
+    os.environ["CUDA_VISIBLE_DEVICES"] = os.environ["HIP_VISIBLE_DEVICES"] = ""
     # First, while nothing else of this process is in memory or running.
     _print("Start", start.measure())
     names = list(core.CASES)

@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--json", action="store_true", help="print all numbers as JSON")
     add_flags(explain, Question)
     add_flags(explain, Look)
+    add_flags(explain, (find(Settings, "device"),))
     adding.add_flags(explain)
     explain.set_defaults(run=_explain)
 
@@ -94,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_flags(batch, Question)
     add_flags(batch, Look)
-    add_flags(batch, (find(Settings, "engine"),))
+    add_flags(batch, (find(Settings, "engine"), find(Settings, "device")))
     adding.add_flags(batch)
     batch.set_defaults(run=_batch)
 
@@ -158,9 +159,9 @@ def _batch(options: argparse.Namespace) -> None:
     asked = read(Question, vars(options))
     look = read(Look, vars(options))
     is_chosen = any(getattr(options, each.name, None) is not None for each in of(Look))
-    chosen = argparse.Namespace(engine=options.engine)
+    settings = _settings(options)
     by = in_threads
-    if Settings.from_environment(flags=chosen).engine == "ray":
+    if settings.engine == "ray":
         from .cluster.folder import OverRay
 
         by = OverRay(adding.texts(options))
@@ -175,7 +176,7 @@ def _batch(options: argparse.Namespace) -> None:
             look=look if is_chosen else None,
             expected=options.expected,
             progress=_progress_bar(),
-            explainer=adding.add_models(all_cores(), options),
+            explainer=adding.add_models(all_cores(settings), options),
             **asdict(asked),
         )
     except KeyboardInterrupt:
@@ -224,7 +225,13 @@ def _fetch(options: argparse.Namespace) -> None:
 
 def _explainer(options: argparse.Namespace | None = None) -> Explainer:
     """An explainer for one command, with the models that its flags and the environment add."""
-    return adding.add_models(Explainer(Settings.from_environment()), options)
+    return adding.add_models(Explainer(_settings(options)), options)
+
+
+def _settings(options: argparse.Namespace | None = None) -> Settings:
+    """Those of the environment, and what a command has flags for: its --model is a question's."""
+    flags = {name: getattr(options, name, None) for name in ("engine", "device")}
+    return Settings.from_environment(flags=argparse.Namespace(**flags))
 
 
 def _progress_bar(name: str = "weights") -> Progress | None:

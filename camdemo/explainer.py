@@ -44,7 +44,7 @@ class Explainer:
     """Explains photos with the models of a catalogue. Safe to share between threads.
 
     Args:
-        settings: `model`, `cache_models`, `lanes` and `max_megapixels` count here.
+        settings: `model`, `cache_models`, `lanes`, `device` and `max_megapixels` count here.
         catalogue: the models; see `Catalogue.plus` for more of them.
         engine: what runs them; None for this machine.
         read: how photos are read; see `photo.read`.
@@ -317,6 +317,7 @@ class Explainer:
                 prepare=1000 * (prepared - decoded),
                 explain=found.milliseconds,
             ),
+            device=found.device,
             inputs=inputs,
             probabilities=probabilities,
             labels=names,

@@ -118,6 +118,7 @@ class Explanation(Finding):
             return replace(self.by_default().scene(complete), pixels=pixels)
         small = self.resized(*display_size(*self.image.size))
         labels = {one.index: one for one in self.labels_shown()}  # each once
+        took = f"{self.timings.total:.0f} ms"
         return Scene(
             photo=picture.jpeg(np.asarray(small.image)),
             size=self.image.size,
@@ -138,7 +139,7 @@ class Explanation(Finding):
             exact=self.exact_packets() if complete else (),
             lacking=self.lacking(),
             complete=complete,
-            facts=f"{self.model.title} · {self.layer.text} · {self.timings.total:.0f} ms",
+            facts=" · ".join(filter(None, (self.model.title, self.layer.text, took, self.device))),
         )
 
     def to_html(self) -> str:

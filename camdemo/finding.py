@@ -51,6 +51,7 @@ class Finding(Pixelwise):
         settings: those of a method of pixels, all of them, {name: value}.
         gap: what the map's sum lacks of the difference between the scores of the input and of the
             baseline, where such a method promises that; else None.
+        device: what ran the network, in words, where there is an accelerator; else empty.
         timings: where the milliseconds went.
         inputs: float32 (1, 3, h, w), what the network was given.
         probabilities: float32 (labels,), of all labels.
@@ -71,6 +72,7 @@ class Finding(Pixelwise):
     method: str = "gradcam"
     settings: Mapping[str, Any] = field(default_factory=dict)
     gap: float | None = None
+    device: str = ""
     framing: Framing
     timings: Timings
     inputs: np.ndarray = field(repr=False)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import photo
-from .engine import Engine, LocalEngine, SharedEngine, on_all_cores
+from .engine import Engine, LocalEngine, SharedEngine, cores, on_all_cores
 from .errors import Unreachable
 from .explainer import Explainer, Reader
 from .records import Activation
@@ -51,8 +51,8 @@ def serve(
 
 
 def page_explainer(settings: Settings, add: Sequence[str] = ()) -> Explainer:
-    """An explainer for a page: a lane for each core, nothing computed twice, and what strangers
-    send is decoded by processes that can be killed.
+    """An explainer for a page: a lane for each core or one for an accelerator, nothing computed
+    twice, and what strangers send is decoded by processes that can be killed.
 
     Args:
         add: the models that will be added to it; see `adding.texts`.
@@ -60,11 +60,14 @@ def page_explainer(settings: Settings, add: Sequence[str] = ()) -> Explainer:
     Raises:
         Unreachable: `settings` ask for Ray, and want nobody else.
         CamdemoError: Ray is not installed, or can't start a replica.
+        SettingError: there is no such device.
     """
     given = on_all_cores(settings)
     local = LocalEngine(settings=given)
     engine = _over_ray(settings, add, local) if settings.engine == "ray" else local
-    return Explainer(given, engine=SharedEngine(engine), read=_reader(given.lanes))
+    # Photos are decoded on the CPU, whatever runs the networks.
+    lanes = cores() if local.width > 1 else given.lanes
+    return Explainer(given, engine=SharedEngine(engine), read=_reader(lanes))
 
 
 def _over_ray(settings: Settings, add: Sequence[str], local: LocalEngine) -> Engine:

@@ -42,9 +42,21 @@ class Settings:
         "Lanes",
         "how many networks run at the same time, on a core each; with 1, one runs on all cores",
         kind="whole",
-        otherwise="as many as there are cores",
+        otherwise="as many as there are cores; on an accelerator 1, which takes photos in batches",
         low=1,
         high=256,
+    )
+    device: str = option(
+        "auto",
+        "Device",
+        "what this machine's networks run on: cuda (NVIDIA's or AMD's GPUs), mps (Apple's), cpu, "
+        "or auto, a GPU where PyTorch sees one",
+        values=(
+            Value("auto", "The best there is"),
+            Value("cpu", "CPU"),
+            Value("cuda", "GPU (CUDA)"),
+            Value("mps", "GPU (Apple)"),
+        ),
     )
     engine: str = option(
         "local",

@@ -136,7 +136,7 @@ def gathered(asked: list[FirstMap]) -> tuple[list[MapAndLogits], list[int]]:
         while not counting.sizes:
             pass
         answers += [pool.submit(gathering.run, job) for job in asked[1:]]
-        while len(gathering._waiting) < len(asked) - 1:
+        while len(gathering._batches._waiting) < len(asked) - 1:
             pass
         counting.opened.set()
         found = [each.result(30) for each in answers]
@@ -186,7 +186,7 @@ def test_a_network_that_takes_no_batch_is_asked_photo_by_photo(
     asked = jobs()
     with ThreadPoolExecutor(len(asked)) as pool:
         answers = [pool.submit(gathering.run, job) for job in asked]
-        while len(gathering._waiting) < len(asked) - 1:
+        while len(gathering._batches._waiting) < len(asked) - 1:
             pass
         counting.opened.set()
         found = [each.result(30) for each in answers]

@@ -22,7 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from .. import methods
-from ..engine import GatheringEngine, LocalEngine, Progress, on_all_cores
+from ..engine import GatheringEngine, LocalEngine, Progress, on_all_cores, width
 from ..errors import CamdemoError, ImageError, WeightsError
 from ..explainer import Explainer
 from ..explanation import Explanation
@@ -130,7 +130,7 @@ def in_threads(job: Job, photos: Sequence[Listed], first: int) -> Generator[Foun
         first: the number of the first photo's row.
     """
     lanes = job.explainer.settings.lanes or 1
-    threads = lanes * _GATHERED + _BESIDE
+    threads = lanes * max(_GATHERED, width(job.explainer.engine)) + _BESIDE
     under_way: deque[Future[Found]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
@@ -205,9 +205,9 @@ def explain_many(
     return table.rows
 
 
-def all_cores() -> Explainer:
-    """An explainer of the environment's settings, with a lane for each core."""
-    settings = on_all_cores(Settings.from_environment())
+def all_cores(settings: Settings | None = None) -> Explainer:
+    """An explainer of the environment's settings, or others, with a lane for each core."""
+    settings = on_all_cores(settings or Settings.from_environment())
     return Explainer(settings, engine=LocalEngine(settings=settings))
 
 

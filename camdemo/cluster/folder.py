@@ -67,7 +67,7 @@ class OverRay:
         """
         if not photos:
             return
-        settings = replace(job.explainer.settings, lanes=1)
+        settings = replace(job.explainer.settings, lanes=1, device="cpu")
         output = Path(os.path.abspath(job.output))
         told = _Told(settings, self._add, job.question, output, job.wanted, job.expected)
         cluster = self._enter()

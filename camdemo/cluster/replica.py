@@ -44,7 +44,7 @@ class Replica:
     """
 
     def __init__(self, lanes: int, cache_models: int, add: Sequence[str]) -> None:
-        explainer = Explainer(Settings(lanes=lanes, cache_models=cache_models))
+        explainer = Explainer(Settings(lanes=lanes, cache_models=cache_models, device="cpu"))
         adding.add_texts(explainer, add)
         self._engine: Engine = explainer.engine
         self._names = explainer.catalogue.names

@@ -27,6 +27,7 @@ from .protocol import (
     Sweep,
     asker,
     offer,
+    width,
 )
 from .shared import SharedEngine
 
@@ -56,4 +57,5 @@ __all__ = [
     "cores",
     "offer",
     "on_all_cores",
+    "width",
 ]

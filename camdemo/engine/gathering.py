@@ -9,12 +9,11 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from concurrent.futures import Future
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
 
+from .batches import Batches
 from .protocol import (
     Answer,
     Engine,
@@ -26,22 +25,11 @@ from .protocol import (
     Maps,
     Progress,
     Sweep,
+    width,
 )
 
 _MOST = 4  # photos in a forward: more are no faster on a core, and each thread holds a photo
 _REMEMBERED = 64  # photos whose further maps wait to be asked for
-_SAME = 1e-4  # of the range of the logits: alone and in a batch they differ by rounding
-
-
-@dataclass(eq=False)
-class _Waiting:
-    job: FirstMap
-    future: Future[MapAndLogits] = field(default_factory=Future)
-
-    @property
-    def kind(self) -> tuple[str, str, str]:
-        """What must agree for one forward."""
-        return self.job.model, self.job.layer.name, self.job.method
 
 
 class GatheringEngine:
@@ -61,11 +49,15 @@ class GatheringEngine:
         self._engine = engine
         self._top = top
         self._places = threading.Semaphore(places)
+        self._batches = Batches(max(_MOST, width(engine)))
         self._lock = threading.Lock()
-        self._waiting: list[_Waiting] = []
-        self._alone: dict[tuple[str, str, str], bool] = {}  # whether a kind must be asked singly
         # Of inputs, which are kept so that no others get their identity: {(method, layer, label)}.
         self._known: OrderedDict[int, tuple[np.ndarray, Maps]] = OrderedDict()
+
+    @property
+    def width(self) -> int:
+        """See `protocol.width`."""
+        return width(self._engine)
 
     def fetch(self, model: str, progress: Progress | None = None) -> None:
         """See `Engine.fetch`."""
@@ -84,62 +76,17 @@ class GatheringEngine:
         return self._engine.stream(job)
 
     def _first_map(self, job: FirstMap) -> MapAndLogits:
-        mine = _Waiting(job)
-        with self._lock:
-            self._waiting.append(mine)
+        mine = self._batches.join(job)
         with self._places:
-            while batch := self._take(mine):
-                self._answer(batch)
+            if batch := self._batches.take(mine):
+                self._batches.answer(batch, self._together)
         found = mine.future.result()
         if found.others:
             self._remember(job, found)
         return found
 
-    def _take(self, mine: _Waiting) -> list[_Waiting]:
-        """The next that go together; none where somebody else has taken this one already."""
-        with self._lock:
-            if mine not in self._waiting:
-                return []
-            first = self._waiting[0]
-            most = 1 if self._alone.get(first.kind) else _MOST
-            batch = [each for each in self._waiting if each.kind == first.kind][:most]
-            self._waiting = [each for each in self._waiting if each not in batch]
-            return batch
-
-    def _answer(self, batch: list[_Waiting]) -> None:
-        try:
-            for each, answer in zip(batch, self._answers(batch), strict=True):
-                each.future.set_result(answer)
-        except BaseException as error:
-            for each in batch:
-                if not each.future.done():
-                    each.future.set_exception(error)
-
-    def _answers(self, batch: list[_Waiting]) -> tuple[MapAndLogits, ...]:
-        jobs, kind = tuple(each.job for each in batch), batch[0].kind
-        if len(jobs) == 1 or kind in self._alone:
-            return self._singly(jobs) if self._alone.get(kind) else self._together(jobs)
-        singly = self._singly(jobs)
-        self._alone[kind] = not self._agrees(jobs, singly)
-        return singly
-
     def _together(self, jobs: tuple[FirstMap, ...]) -> tuple[MapAndLogits, ...]:
         return self._engine.run(FirstMaps(jobs, self._top))
-
-    def _singly(self, jobs: tuple[FirstMap, ...]) -> tuple[MapAndLogits, ...]:
-        return tuple(answer for job in jobs for answer in self._together((job,)))
-
-    def _agrees(self, jobs: tuple[FirstMap, ...], singly: tuple[MapAndLogits, ...]) -> bool:
-        """Whether a batch of these gives what each of them gives alone."""
-        try:
-            together = self._together(jobs)
-        except (RuntimeError, ValueError, TypeError, IndexError):  # whatever a network raises
-            return False
-        return all(
-            one.logits.shape == other.logits.shape
-            and bool(np.abs(one.logits - other.logits).max() <= _SAME * np.ptp(other.logits))
-            for one, other in zip(together, singly, strict=True)
-        )
 
     # -- further maps
 

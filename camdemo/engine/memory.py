@@ -9,15 +9,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import CamdemoError
 from ..models import Catalogue
 from ..records import ModelSpec
+from . import devices
+from .devices import CPU
 
 if TYPE_CHECKING:
     from torch import nn
 
+_Key = tuple[str, str]  # the name of a model, and a device
 # Whether the lane in which this runs has the lock of networks that can't be copied.
 _has_lock: ContextVar[bool] = ContextVar("has_lock", default=False)
 
@@ -29,10 +33,12 @@ class _Loaded:
     Attributes:
         twins: the network itself, which stays as it is, and those twins that nobody runs.
         places: where twins pause, see `pauses`.
+        reason: why it is on the CPU, where others are not; see `placing.placed`.
     """
 
     twins: list[nn.Module]
     places: tuple[str, ...]
+    reason: str = ""
 
 
 def use_large_pages() -> None:
@@ -50,13 +56,17 @@ class Networks:
 
     Args:
         pause: called amid the forwards and backwards of networks that are lent, see `pauses`.
+        device: where they are, as far as they can be.
     """
 
-    def __init__(self, catalogue: Catalogue, limit: int, pause: Callable[[], None]) -> None:
+    def __init__(
+        self, catalogue: Catalogue, limit: int, pause: Callable[[], None], device: str = CPU
+    ) -> None:
         self._catalogue = catalogue
         self._limit = limit
         self._pause = pause
-        self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
+        self._device = device
+        self._loaded: OrderedDict[_Key, _Loaded] = OrderedDict()
         self._lock = threading.Lock()
         self._loading = threading.Lock()
         self._alone = threading.Lock()  # for networks that can't be copied
@@ -66,15 +76,32 @@ class Networks:
         self._catalogue = catalogue
 
     def __contains__(self, spec: ModelSpec) -> bool:
-        return spec.name in self._loaded
+        return (spec.name, self._device) in self._loaded
+
+    def reason(self, spec: ModelSpec) -> str:
+        """Why a model that was lent is not on the device; empty where it is."""
+        loaded = self._loaded.get((spec.name, self._device))
+        return loaded.reason if loaded else ""
+
+    def make_room(self, spec: ModelSpec) -> bool:
+        """Forget what is on the device, but for this model; False where there is nothing else."""
+        with self._lock:
+            others = [key for key in self._loaded if key[1] != CPU and key[0] != spec.name]
+            for key in others:
+                del self._loaded[key]
+        devices.give_back(self._device)
+        return bool(others)
 
     @contextmanager
-    def borrowed(self, spec: ModelSpec) -> Iterator[nn.Module]:
+    def borrowed(self, spec: ModelSpec, device: str | None = None) -> Iterator[nn.Module]:
         """A network that nobody else runs meanwhile: hooks on it are one caller's alone.
 
         Of one that can't be copied there is a single one, for which others wait. All such share one
         lock: who gives way to another in the same lane may have that one's, too, and nobody
         waits for somebody who waits for him. It does not pause, for others may be given it then.
+
+        Args:
+            device: None for where networks are.
 
         Raises:
             WeightsError: the file of its weights is missing or damaged.
@@ -82,7 +109,7 @@ class Networks:
         from ..models import networks
         from . import pauses
 
-        loaded = self._of(spec)
+        loaded = self._of(spec, device)
         with self._lock:  # one always stays, to be copied
             network = loaded.twins.pop() if len(loaded.twins) > 1 else None
         if network is None:
@@ -111,25 +138,33 @@ class Networks:
             finally:
                 _has_lock.reset(before)
 
-    def _of(self, spec: ModelSpec) -> _Loaded:
+    def _of(self, spec: ModelSpec, device: str | None = None) -> _Loaded:
         """The network, from memory or from its file."""
+        device = device or self._device
+        key = spec.name, device
         with self._lock:
-            if spec.name in self._loaded:
-                self._loaded.move_to_end(spec.name)
-                return self._loaded[spec.name]
+            if key in self._loaded:
+                self._loaded.move_to_end(key)
+                return self._loaded[key]
         with self._loading:  # others go on with what is in memory meanwhile
-            loaded = self._loaded.get(spec.name) or self._load(spec)
+            loaded = self._loaded.get(key) or self._load(spec, device)
             with self._lock:
-                self._loaded[spec.name] = loaded
+                self._loaded[key] = loaded
                 while len(self._loaded) > self._limit:
                     self._loaded.popitem(last=False)
             return loaded
 
-    def _load(self, spec: ModelSpec) -> _Loaded:
+    def _load(self, spec: ModelSpec, device: str) -> _Loaded:
         from .. import methods
         from ..models import networks
         from . import pauses
 
         shape = spec.transform.shape
-        network = methods.prepare(networks.load(spec, self._catalogue), shape)
-        return _Loaded([network], pauses.places(network, shape))
+        network, reason = networks.load(spec, self._catalogue), ""
+        if device != CPU:
+            from .placing import placed
+
+            room = partial(self.make_room, spec)
+            network, reason = placed(network, device, shape, spec.title, room)
+        network = methods.prepare(network, shape)
+        return _Loaded([network], pauses.places(network, shape), reason)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ..methods.folding import Prepared
+from ..models.networks import device_of
 
 log = logging.getLogger("camdemo")
 _APART = 0.01  # seconds of work between two pauses of a forward, at least
@@ -25,12 +26,15 @@ _APART = 0.01  # seconds of work between two pauses of a forward, at least
 def places(network: nn.Module, shape: tuple[int, int, int]) -> tuple[str, ...]:
     """The names of those modules before which a pause is worth it.
 
-    To be called once, when a network was loaded: it is run, and found the same afterwards.
+    To be called once, when a network was loaded: it is run, and found the same afterwards. On an
+    accelerator there are none: what calls its kernels is through long before they are.
 
     Args:
         network: in evaluation mode; or one that is prepared.
         shape: of its input: channels, height, width.
     """
+    if device_of(network).type != "cpu":
+        return ()
     plain, *copies = _runs(network)
     found: dict[str, None] = {}
     last = 0.0

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any, TypeAlias, get_args
 
 import numpy as np
-import torch
 from torch import nn
 
 from .. import methods
@@ -80,13 +79,34 @@ def whole(answers: Sequence[Any]) -> Any:
         return first
     if isinstance(first, RandomMaps):
         return RandomMaps(first.behind, np.concatenate([one.maps for one in answers]))
+    if isinstance(first, tuple):
+        return tuple(one for answers_of_part in answers for one in answers_of_part)
     return np.concatenate(answers)
+
+
+def halves(job: Single) -> list[Single]:
+    """A job as two of half the batch; as it is, where there is nothing to part."""
+    if isinstance(job, FirstMaps) and len(job.jobs) > 1:
+        middle = len(job.jobs) // 2
+        return [replace(job, jobs=part) for part in (job.jobs[:middle], job.jobs[middle:])]
+    if isinstance(job, Score) and len(job.batch) > 1:
+        return [replace(job, batch=part) for part in np.array_split(job.batch, 2)]
+    return [job]
+
+
+def told(answer: Any, device: str) -> Any:
+    """An answer that says what ran its network, where it says it; see `MapAndLogits.device`."""
+    if device and isinstance(answer, MapAndLogits):
+        return replace(answer, device=device)
+    if device and isinstance(answer, tuple):
+        return tuple(replace(one, device=device) for one in answer)
+    return answer
 
 
 def first_map(job: FirstMap, network: nn.Module) -> MapAndLogits:
     """See `FirstMap`."""
     started = time.perf_counter()
-    inputs = torch.from_numpy(job.inputs)
+    inputs = networks.given(network, job.inputs)
     cam, logits = methods.explain(network, job.layer, inputs, job.method, job.target, job.versus)
     target = methods.best(logits, job.versus) if job.target is None else job.target
     return MapAndLogits(cam, logits, target, 1000 * (time.perf_counter() - started))
@@ -96,7 +116,7 @@ def first_maps(job: FirstMaps, network: nn.Module) -> tuple[MapAndLogits, ...]:
     """See `FirstMaps`."""
     started = time.perf_counter()
     first, count = job.jobs[0], len(job.jobs)
-    inputs = torch.from_numpy(np.concatenate([one.inputs for one in job.jobs]))
+    inputs = networks.given(network, np.concatenate([one.inputs for one in job.jobs]))
     asked = [(one.target, one.versus) for one in job.jobs]
     found = methods.explain_each(network, first.layer, inputs, asked, first.method, job.top)
     milliseconds = 1000 * (time.perf_counter() - started) / count
@@ -109,13 +129,14 @@ def first_maps(job: FirstMaps, network: nn.Module) -> tuple[MapAndLogits, ...]:
 
 def labels(job: Sweep, network: nn.Module, between: Between) -> Iterator[tuple[int, LabelMaps]]:
     """See `Sweep`: the maps label by label."""
-    inputs = torch.from_numpy(job.inputs)
+    inputs = networks.given(network, job.inputs)
     return methods.sweep(network, job.layers, inputs, job.targets, job.methods, between, job.versus)
 
 
 def score(job: Score, network: nn.Module, between: Between) -> np.ndarray:
     """See `Score`: in parts, between which others may go first."""
-    parts = np.split(job.batch, range(networks.AT_ONCE, len(job.batch), networks.AT_ONCE))
+    size = networks.at_once(network)
+    parts = np.split(job.batch, range(size, len(job.batch), size))
     answers = []
     for part in parts:
         between()
@@ -138,7 +159,8 @@ def pixel_map(
         if progress:
             progress(done, total)
 
-    what = (job.method, torch.from_numpy(job.inputs), job.target, job.versus, dict(job.settings))
+    inputs = networks.given(network, job.inputs)
+    what = (job.method, inputs, job.target, job.versus, dict(job.settings))
     found = methods.explain_input(network, *what, filler(job.inputs, spec), tell)
     milliseconds = 1000 * (time.perf_counter() - started)
     return PixelAnswer(found.map, found.logits, found.target, milliseconds, gap=found.gap)
@@ -159,7 +181,7 @@ def randomised(
     job: Randomised, network: nn.Module, spec: ModelSpec, between: Between
 ) -> RandomMaps:
     """See `Randomised`: on twins of the network, which are then thrown away."""
-    inputs = torch.from_numpy(job.inputs)
+    inputs = networks.given(network, job.inputs)
 
     def explain(forgetful: nn.Module) -> np.ndarray:
         if job.layer.is_input:

@@ -99,6 +99,8 @@ class MapAndLogits:
         target: index of the label that the map explains.
         milliseconds: what the network took, without the wait for its turn.
         others: maps of further labels, {index: float32 (h, w)}; only of `FirstMaps`.
+        device: what ran the network, in words; empty where that goes without saying: the CPU of an
+            engine that has no accelerator.
     """
 
     map: np.ndarray
@@ -106,6 +108,7 @@ class MapAndLogits:
     target: int
     milliseconds: float
     others: dict[int, np.ndarray] = field(default_factory=dict)
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -278,6 +281,11 @@ def offer(engine: object, catalogue: Catalogue) -> None:
             "Use Explainer() without an engine, or give the engine a catalogue with the model."
         )
     tell(catalogue)
+
+
+def width(engine: object) -> int:
+    """How many first maps an engine answers in about the time of one; 1 unless it says more."""
+    return getattr(engine, "width", 1)
 
 
 def together(labels: Iterator[tuple[int, LabelMaps]]) -> Maps:

@@ -39,6 +39,7 @@ from .protocol import (
     asker,
     offer,
     together,
+    width,
 )
 
 _MOST = 64 * 2**20  # bytes of all that is kept
@@ -97,6 +98,11 @@ class SharedEngine:
         self._size = 0
         self._watching: dict[Hashable, list[Progress]] = {}  # who watches a pixel map grow
         self._lock = threading.Lock()
+
+    @property
+    def width(self) -> int:
+        """See `protocol.width`."""
+        return width(self._engine)
 
     def offer(self, catalogue: Catalogue) -> None:
         """See `protocol.offer`."""

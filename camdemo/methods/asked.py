@@ -27,7 +27,7 @@ class Asked:
 
     Attributes:
         network: in evaluation mode and frozen; it is left as it was found.
-        inputs: float32 (1, 3, h, w), normalised as the weights want it.
+        inputs: float32 (1, 3, h, w), normalised as the weights want it, where the network is.
         target: index of the label.
         versus: labels, all known, the mean of whose logits is subtracted.
         settings: those of the method, all of them, checked.
@@ -90,7 +90,7 @@ class Asked:
         for batch in batches:
             self.step(len(batch))
             with torch.inference_mode():
-                found.append(self.of(self.network(batch)).double().numpy())
+                found.append(self.of(self.network(batch)).cpu().double().numpy())
         return np.concatenate(found)
 
     def step(self, cost: int) -> None:
@@ -106,4 +106,5 @@ class Asked:
 
 def summed(attribution: Tensor) -> np.ndarray:
     """One value a pixel: the sum over the colours, (1, 3, h, w) to float32 (h, w), signed."""
-    return attribution.detach()[0].sum(dim=0).numpy().astype(np.float32, copy=False)
+    found = attribution.detach()[0].sum(dim=0).cpu().numpy()
+    return found.astype(np.float32, copy=False)

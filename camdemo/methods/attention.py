@@ -56,12 +56,12 @@ def attention_rollout(asked: Asked) -> tuple[np.ndarray, None]:
     grid = shares[len(shares) - side * side :].reshape(1, 1, side, side)
     size = asked.inputs.shape[-2:]
     large = functional.interpolate(grid, size, mode="bilinear", align_corners=False)
-    return large[0, 0].numpy().astype(np.float32), None
+    return large[0, 0].cpu().numpy().astype(np.float32), None
 
 
 def rollout(weights: list[Tensor]) -> Tensor:
     """What the first token is made of, (tokens,), from each layer's attention (tokens, tokens)."""
-    shares = torch.zeros(len(weights[0]))
+    shares = torch.zeros(len(weights[0]), device=weights[0].device)
     shares[0] = 1
     for attention in reversed(weights):
         shares = (shares @ attention + shares) / 2

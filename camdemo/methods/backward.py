@@ -143,5 +143,6 @@ def _is_pointwise(weight: Tensor, stride: Any, padding: Any, _dilation: Any, gro
         and groups == 1
         and tuple(stride) == (1, 1)
         and tuple(padding) == (0, 0)
+        and weight.device.type == "cpu"
         and torch.backends.mkldnn.is_available()
     )

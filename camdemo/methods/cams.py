@@ -95,7 +95,7 @@ def eigencam(activation: Tensor, _gradient: Tensor) -> Tensor:
     """
     from torch.linalg import eigh
 
-    channels = activation.flatten(2).double()  # (N, C, cells)
+    channels = activation.flatten(2).cpu().double()  # (N, C, cells); some GPUs have no float64
     centred = channels - channels.mean(dim=2, keepdim=True)
     few, cells = centred.shape[1:]
     if few < cells:  # the smaller of the two matrices of products has the same component
@@ -107,7 +107,7 @@ def eigencam(activation: Tensor, _gradient: Tensor) -> Tensor:
     amount = channels.square().sum(dim=1)
     agrees = ((amount - amount.mean(dim=1, keepdim=True)) * component).sum(dim=1, keepdim=True)
     signed = component.where(agrees >= 0, -component)
-    return signed.to(activation.dtype).unflatten(1, activation.shape[2:])
+    return signed.to(activation).unflatten(1, activation.shape[2:])
 
 
 def _weighted(weights: Tensor, activation: Tensor) -> Tensor:

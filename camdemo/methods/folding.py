@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from ..records import LayerInfo
-from . import layers
+from . import layers, probing
 from .tap import tap
 
 log = logging.getLogger("camdemo")
@@ -58,7 +58,7 @@ def prepare(network: nn.Module, size: layers.Size) -> nn.Module:
 
 
 def _prepared(network: nn.Module, size: layers.Size) -> nn.Module:
-    noise = torch.randn(1, *layers.shape_of(size), generator=torch.Generator().manual_seed(0))
+    noise = probing.noise(network, (1, *layers.shape_of(size)))
     pairs = _pairs(network, noise)
     folded = _copy(network)
     changed = _use_onednn(folded) + sum(_fold(folded, *pair) for pair in pairs)
@@ -147,7 +147,9 @@ def _use_onednn(network: nn.Module) -> bool:
         and (module.kernel_size, module.stride, module.padding) == ((1, 1), (1, 1), (0, 0))
         and module.groups == 1
     ]
-    if not torch.backends.mkldnn.is_available():
+    if not torch.backends.mkldnn.is_available() or any(
+        one.weight.device.type != "cpu" for one in found
+    ):
         return False
     for module in found:
         module.__class__ = _Pointwise

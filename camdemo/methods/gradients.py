@@ -83,7 +83,7 @@ def gradient_shap(asked: Asked) -> _Found:
     while left:
         count = min(left, AT_ONCE)
         noisy = asked.inputs + _noise(asked, count, generator)
-        place = torch.rand(count, 1, 1, 1, generator=generator)
+        place = torch.rand(count, 1, 1, 1, generator=generator).to(baseline.device)
         gradient, _ = asked.gradients(baseline + place * (noisy - baseline))
         total += (gradient * (noisy - baseline)).sum(dim=0, keepdim=True)
         left -= count
@@ -96,9 +96,11 @@ def _leaf(asked: Asked) -> Tensor:
 
 
 def _generator(asked: Asked) -> torch.Generator:
+    """The CPU's, wherever the network is: so that the numbers are the same."""
     return torch.Generator().manual_seed(asked.settings["seed"])
 
 
 def _noise(asked: Asked, count: int, generator: torch.Generator) -> Tensor:
     deviation = asked.settings["noise"] * float(asked.inputs.max() - asked.inputs.min())
-    return deviation * torch.randn(count, *asked.inputs.shape[1:], generator=generator)
+    noise = torch.randn(count, *asked.inputs.shape[1:], generator=generator)
+    return deviation * noise.to(asked.inputs.device)

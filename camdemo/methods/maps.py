@@ -37,7 +37,7 @@ def explain(
         network: in evaluation mode; or one that is prepared, which is faster at the last stage. It
             is left as it was found.
         layer: where to look; one of `layers.discover(network)`, or several that are `fused`.
-        inputs: float32 (1, 3, h, w), as the weights want them.
+        inputs: float32 (1, 3, h, w), as the weights want them, where the network is.
         method: the name of a method of `registry.all()`.
         target: index of the label to explain; None for the most probable one (but `versus`).
         versus: labels to compare with. The map then explains the logit less the mean of theirs.
@@ -52,7 +52,7 @@ def explain(
     function = registry.check(method, layer, versus).function
     grids, answer = _forward(network, [layer], inputs)
     _check_finite(answer)
-    logits = answer.detach()[0].numpy()
+    logits = answer.detach()[0].cpu().numpy()
     index = best(logits, versus) if target is None else target
     rivals = versus and versus.among(logits, index)
     gradients = _backward(grids, answer, index, rivals)
@@ -74,7 +74,7 @@ def explain_each(
     of their logits is, in each photo, that of its own.
 
     Args:
-        inputs: float32 (n, 3, h, w).
+        inputs: float32 (n, 3, h, w), where the network is.
         asked: target and `versus` of each photo.
         top: of how many of its most probable labels each photo gets a map besides.
 
@@ -87,7 +87,7 @@ def explain_each(
     """
     (function,) = {registry.check(method, layer, versus).function for _, versus in asked}
     grids, answer = _forward(network, [layer], inputs)
-    logits = answer.detach().numpy()
+    logits = answer.detach().cpu().numpy()
     order = np.argsort(-logits, axis=1, kind="stable")[:, :top]
     chosen: list[tuple[int, Rivals | None]] = []
     for row, (target, versus) in zip(logits, asked, strict=True):
@@ -99,7 +99,9 @@ def explain_each(
     for each in rounds:
         weights = [asked_of(answer[:1], *one) for one in each]
         gradients = _gradients(grids, answer, torch.cat(weights))
-        parts = {name: function(grids[name].detach(), gradients[name]).numpy() for name in grids}
+        parts = {
+            name: function(grids[name].detach(), gradients[name]).cpu().numpy() for name in grids
+        }
         photos = [
             _of(layer, {name: cams[number] for name, cams in parts.items()})
             for number in range(len(each))
@@ -243,4 +245,5 @@ def asked_of(logits: Tensor, target: int, versus: Rivals | None) -> Tensor:
 def _map(
     function: Callable[[Tensor, Tensor], Tensor], grid: Tensor, gradient: Tensor
 ) -> np.ndarray:
-    return function(grid.detach(), gradient)[0].numpy().astype(np.float32, copy=False)
+    found = function(grid.detach(), gradient)[0].cpu().numpy()
+    return found.astype(np.float32, copy=False)

@@ -25,7 +25,8 @@ def occlusion(asked: Asked) -> tuple[np.ndarray, None]:
     from captum.attr import Occlusion
 
     def score(batch: Tensor) -> Tensor:
-        return torch.from_numpy(asked.scores(iter([batch])).astype(np.float32))
+        scores = torch.from_numpy(asked.scores(iter([batch])).astype(np.float32))
+        return scores.to(batch.device)
 
     window = min(asked.settings["window"], *asked.inputs.shape[-2:])
     stride = min(asked.settings["stride"], window)
@@ -36,7 +37,8 @@ def occlusion(asked: Asked) -> tuple[np.ndarray, None]:
         baselines=asked.fill(asked.settings["baseline"]),
         perturbations_per_eval=AT_ONCE,
     )
-    return found[0, 0].numpy().astype(np.float32, copy=False), None  # all colours have the same
+    one = found[0, 0].cpu().numpy()  # all colours have the same
+    return one.astype(np.float32, copy=False), None
 
 
 def windows(side: int, window: int, stride: int) -> int:
@@ -62,7 +64,7 @@ def rise(asked: Asked) -> tuple[np.ndarray, None]:
     sum_of_scores = 0.0
     for start in range(0, count, AT_ONCE):
         masks = torch.stack([mask(rng, cells, size) for _ in range(min(AT_ONCE, count - start))])
-        seen = nothing + masks[:, None] * (asked.inputs - nothing)
+        seen = nothing + masks[:, None].to(nothing.device) * (asked.inputs - nothing)
         scores = asked.scores(iter([seen]))
         shown = masks.double().numpy()
         total += np.tensordot(scores, shown, axes=1)
@@ -95,7 +97,7 @@ def kernel_shap(asked: Asked) -> tuple[np.ndarray, float]:
     region's value is shared out among its pixels, so that the map adds up to that difference, too.
     """
     baseline = asked.fill(asked.settings["baseline"])
-    labels = segment(asked.inputs[0].numpy(), asked.settings["regions"])
+    labels = segment(asked.inputs[0].cpu().numpy(), asked.settings["regions"])
     regions = int(labels.max()) + 1
     rng = np.random.default_rng(asked.settings["seed"])
     there, nothing = asked.scores(iter([torch.cat([asked.inputs, baseline])]))
@@ -116,7 +118,7 @@ def _hidden(
     """Batches of the input in which only the regions of each coalition are seen."""
     for start in range(0, len(shown), AT_ONCE):
         masks = torch.from_numpy(shown[start : start + AT_ONCE][:, labels])[:, None]
-        yield torch.where(masks, inputs, baseline)
+        yield torch.where(masks.to(inputs.device), inputs, baseline)
 
 
 def coalitions(rng: np.random.Generator, regions: int, count: int) -> np.ndarray:

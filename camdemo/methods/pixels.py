@@ -50,7 +50,7 @@ def explain_input(
     Args:
         network: in evaluation mode and frozen, or one that is prepared. It is left as it was found.
         method: the name of a pixel method.
-        inputs: float32 (1, 3, h, w), as the weights want them.
+        inputs: float32 (1, 3, h, w), as the weights want them, where the network is.
         target: index of the label; None for the most probable one (but `versus`).
         versus: labels the mean of whose logits is subtracted.
         settings: those of the method; what is not given is the default.
@@ -66,7 +66,7 @@ def explain_input(
     chosen = found.set(settings)
     with torch.inference_mode():
         plain = network.plain if isinstance(network, Prepared) else network
-        logits = finite(plain(inputs)[0].numpy())
+        logits = finite(plain(inputs)[0].cpu().numpy())
     index = best(logits, versus) if target is None else target
     total = 1 + found.forwards(chosen, (inputs.shape[-2], inputs.shape[-1]))
     asked = Asked(
@@ -75,7 +75,7 @@ def explain_input(
         target=index,
         versus=versus and versus.among(logits, index),
         settings=chosen,
-        fill=lambda name: torch.from_numpy(fill(name)[np.newaxis]),
+        fill=lambda name: torch.from_numpy(fill(name)[np.newaxis]).to(inputs.device),
         tell=lambda done, _total: tell(1 + done, total),
         total=total - 1,
     )

@@ -21,6 +21,12 @@ from .tap import tap
 _LEAST = 0.05  # of the side: how far the change must move when what is changed moves half a side
 
 
+def noise(model: nn.Module, shape: tuple[int, ...]) -> Tensor:
+    """Normal noise where the network's numbers are; the same numbers wherever that is."""
+    first = next(model.parameters(), torch.empty(0))
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(first.device)
+
+
 def lie_on_photo(
     model: nn.Module, layers: Sequence[LayerInfo], size: tuple[int, int, int]
 ) -> set[str]:
@@ -31,14 +37,14 @@ def lie_on_photo(
         layers: of grids, by their shapes.
         size: channels, height and width of the input.
     """
-    base, noise = torch.randn(2, 1, *size, generator=torch.Generator().manual_seed(0))
+    base, other = noise(model, (2, 1, *size))
     before = _grids(model, layers, base)
     centres: dict[str, list[tuple[float, float]]] = {name: [] for name in before}
     half = [side // 2 for side in size[1:]]
     for down in (slice(None, half[0]), slice(half[0], None)):
         for across in (slice(None, half[1]), slice(half[1], None)):
             changed = base.clone()
-            changed[..., down, across] = noise[..., down, across]
+            changed[..., down, across] = other[..., down, across]
             for name, grid in _grids(model, layers, changed).items():
                 centres[name].append(_centre(grid - before[name]))
     return {name for name, found in centres.items() if _moves(found)}
@@ -68,7 +74,7 @@ def _grids(model: nn.Module, layers: Sequence[LayerInfo], inputs: Tensor) -> dic
 
 def _centre(change: Tensor) -> tuple[float, float]:
     """Where the change of a grid (1, C, H, W) lies on average: y and x, each 0 to 1."""
-    amount = change[0].double().square().sum(dim=0)
+    amount = change[0].cpu().double().square().sum(dim=0)
     total = amount.sum()
     if not total > 0:
         return (0.5, 0.5)
@@ -96,17 +102,17 @@ def are_read(model: nn.Module, layers: Sequence[LayerInfo], size: tuple[int, int
     attention are read by nobody: their gradient is exactly zero. Left out is also what can't be
     tapped: the network then fails, or answers something else.
     """
-    noise = torch.randn(1, *size, generator=torch.Generator().manual_seed(0))
+    inputs = noise(model, (1, *size))
     with torch.no_grad():
-        answer = model(noise)
+        answer = model(inputs)
     if not answer.isfinite().all():  # nothing can be told of it here; who asks it is told why
         return {layer.name for layer in layers}
     with suppress(Exception):
-        return _with_gradient(model, layers, noise, answer)
+        return _with_gradient(model, layers, inputs, answer)
     found: set[str] = set()
     for layer in layers:  # one of them can't be: the others by themselves
         with suppress(Exception):
-            found |= _with_gradient(model, [layer], noise, answer)
+            found |= _with_gradient(model, [layer], inputs, answer)
     return found
 
 
@@ -117,7 +123,7 @@ def _with_gradient(
         found = model(inputs)
     if not torch.allclose(found, answer, rtol=1e-3, atol=1e-3 * float(answer.abs().max())):
         raise ValueError("a network that is tapped answers something else")
-    weights = torch.randn(found.shape, generator=torch.Generator().manual_seed(1))
+    weights = torch.randn(found.shape, generator=torch.Generator().manual_seed(1)).to(found.device)
     gradients = torch.autograd.grad(
         found, list(grids.values()), weights, allow_unused=True, materialize_grads=True
     )

@@ -85,11 +85,12 @@ def _groups(network: nn.Module, stages: Sequence[str]) -> list[tuple[str, list[_
 def _forget(module: nn.Module, name: str, full_name: str, generator: torch.Generator) -> None:
     """Give a module another array of this name: that of a network that has learned nothing."""
     old = getattr(module, name)
-    new = torch.empty_like(old)
+    new = torch.empty_like(old, device="cpu")  # the same random numbers wherever it is
     if old.dim() > 1:
         new.normal_(0, (2 / (old.numel() // len(old))) ** 0.5, generator=generator)
     else:
         new.fill_(1 if full_name.endswith(("weight", "running_var")) else 0)
+    new = new.to(old.device)
     if isinstance(old, nn.Parameter):
         new = nn.Parameter(new, requires_grad=False)
     setattr(module, name, new)

@@ -9,7 +9,6 @@ handed over is left as it was found, and may be trained on without a map changin
 
 from __future__ import annotations
 
-import copy
 import itertools
 import re
 from collections.abc import Collection
@@ -190,11 +189,7 @@ def _snapshot(model: nn.Module) -> nn.Module:
     numbers: dict[int, Any] = {id(each): _plain(each) for each in model.buffers()}
     for each in model.parameters():
         numbers[id(each)] = nn.Parameter(_plain(each), requires_grad=False)
-    try:
-        network = copy.deepcopy(model, dict(numbers))
-    except Exception:  # a module of a person's own may hold anything
-        network = _replica(model, numbers)
-    return network.eval().requires_grad_(False)
+    return networks.over(model, numbers).eval().requires_grad_(False)
 
 
 def _plain(value: Tensor) -> Tensor:
@@ -208,27 +203,6 @@ def _plain(value: Tensor) -> Tensor:
     if found.is_floating_point():
         return found.to("cpu", torch.float32, copy=True)
     return found.to("cpu", copy=True)
-
-
-def _replica(model: nn.Module, numbers: dict[int, Any]) -> nn.Module:
-    """A copy of the tree of modules; all else that they hold is shared."""
-    made: dict[int, nn.Module] = {}
-
-    def of(module: nn.Module) -> nn.Module:
-        if id(module) not in made:
-            twin = made[id(module)] = module.__class__.__new__(module.__class__)
-            twin.__dict__ = {
-                key: copy.copy(value) if isinstance(value, dict | set | list) else value
-                for key, value in module.__dict__.items()
-            }
-            for kept in (twin._parameters, twin._buffers):
-                for key, value in kept.items():
-                    kept[key] = numbers[id(value)] if value is not None else None
-            for key, child in twin._modules.items():
-                twin._modules[key] = None if child is None else of(child)
-        return made[id(module)]
-
-    return of(model)
 
 
 # -- looking at it

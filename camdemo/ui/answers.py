@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..engine.protocol import asker
+from ..engine.protocol import asker, width
 from ..errors import CamdemoError
 from ..options import check
 from ..question import Question
@@ -62,7 +62,7 @@ class Answers:
         self._deck: dict[str, _Open] = {}  # by the paths of its photos; never forgotten
         self._answers: OrderedDict[_Key, _Answer] = OrderedDict()
         self._lock = threading.Lock()
-        self.admission = admission or Admission(explainer.settings)
+        self.admission = admission or Admission(explainer.settings, width=width(explainer.engine))
 
     def add_to_deck(self, name: str) -> None:
         """Compute a photo of the deck, a complete scene, and offer it.

@@ -82,10 +82,18 @@ class Admission:
     Args:
         settings: `lanes` and `max_queue` count here, and `max_megapixels`.
         clock: seconds, for tests.
+        width: how many first maps a lane computes in one, see `engine.protocol.width`: so many
+            times as many photos are at work.
     """
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], float] = time.monotonic,
+        width: int = 1,
+    ) -> None:
         self._lanes = settings.lanes or 1
+        self._width = width
         self._most = settings.max_queue
         self._pixels = 10**6 * settings.max_megapixels
         self._clock = clock
@@ -208,7 +216,7 @@ class Admission:
         """Give the places that are free to those who are next."""
         for kind in _IN_TURN:
             working = [one for one in self._working if one.kind is kind]
-            places = kind.places * self._lanes
+            places = kind.places * self._lanes * (self._width if kind is PHOTO else 1)
             for one in self._line(kind) if len(working) < places else ():
                 if len(working) >= places or not self._has_room(one):
                     break
@@ -241,9 +249,9 @@ class Admission:
         return _by_rounds(by_visitor, working, lambda one: one.who.address)
 
 
-def threads(settings: Settings) -> int:
-    """How many threads of others may wait for their place, or have one."""
-    places = (settings.lanes or 1) * (PHOTO.places + DOWNLOAD.places)
+def threads(settings: Settings, width: int = 1) -> int:
+    """How many threads of others may wait for their place, or have one; see `Admission`."""
+    places = (settings.lanes or 1) * (width * PHOTO.places + DOWNLOAD.places)
     return int(PHOTO.line * settings.max_queue) + places
 
 

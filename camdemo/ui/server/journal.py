@@ -76,11 +76,15 @@ def note(**facts: Any) -> None:
 
 
 def facts_of(explanation: Explanation) -> dict[str, Any]:
-    """What the log tells of an explanation: model, size of the photo, milliseconds by stage."""
+    """What the log tells of an explanation: model, size of the photo, milliseconds by stage.
+
+    And what ran the network, where there is an accelerator.
+    """
     width, height = explanation.image.size
     timings = explanation.timings
     stages = {f"{name}_ms": round(getattr(timings, name), 1) for name in timings.__slots__}
-    return {"model": explanation.model.name, "width": width, "height": height} | stages
+    device = {"device": explanation.device} if explanation.device else {}
+    return {"model": explanation.model.name, "width": width, "height": height} | stages | device
 
 
 def answers(kind: str) -> Callable[[Callable[..., dict]], Callable[..., dict]]:

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from ...engine.protocol import width
 from .. import routes, seams
 from . import files, journal, trimming
 from .admission import threads
@@ -58,7 +59,7 @@ def launch_options(explainer: Explainer, agents: Agents | None = None) -> dict[s
         "footer_links": ["api"],
         "max_file_size": most,
         # If those who wait had all threads, no page could open.
-        "max_threads": _THREADS + threads(settings),
+        "max_threads": _THREADS + threads(settings, width(explainer.engine)),
         "server_name": settings.host or None,
         "server_port": settings.port or None,
         "root_path": settings.root_path or None,

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...engine.protocol import width
 from ...errors import CamdemoError
 from ..decks import photos_in
 from .folders import own_folder
@@ -72,7 +73,7 @@ def _serve(explainer: Explainer, deck: Mapping[str, str] | None) -> None:
     from .connections import Connection, make_room
     from .launching import launch_options
 
-    admission = Admission(explainer.settings)
+    admission = Admission(explainer.settings, width=width(explainer.engine))
     agents = Agents(explainer, admission) if explainer.settings.mcp else None
     demo = build_demo(explainer, deck, admission)
     demo.queue(max_size=explainer.settings.max_queue)
