@@ -11,10 +11,13 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import CamdemoError, ChoiceError, SettingError
 from .explainer import Explainer
+
+if TYPE_CHECKING:
+    from .models.specs import Spec
 
 VARIABLE = "CAMDEMO_ADD"
 _ADD = (
@@ -32,14 +35,14 @@ class _Addition:
     labels: str = ""
     transform: str = ""
 
-    @property
-    def text(self) -> str:
-        """All of it in one text, see `models.specs`."""
-        before, mark, behind = self.spec.partition("?")
+    def parsed(self) -> Spec:
+        """All of it, see `models.specs`: a file that was named behind it goes before its own."""
+        from .models import specs
+
+        spec = specs.parse(self.spec)
         files = {"labels": self.labels, "transform": self.transform}
-        named = [f"{name}={value}" for name, value in files.items() if value]
-        options = "&".join([*named, *([behind] if mark else [])])
-        return f"{before}?{options}" if options else before
+        known = {name: value for name, value in files.items() if value}
+        return replace(spec, ours={**spec.ours, **known})
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -95,8 +98,12 @@ def add_models(
 def texts(
     options: argparse.Namespace | None = None, environment: Mapping[str, str] = os.environ
 ) -> list[str]:
-    """The models that `add_models` would add, for `add_texts` in another process."""
-    return [each.text for each in _given(options, environment)]
+    """The models that `add_models` would add, for `add_texts` in another process.
+
+    Raises:
+        CamdemoError: a text that names no model, or that can't be written as one.
+    """
+    return [str(each.parsed()) for each in _given(options, environment)]
 
 
 def add_texts(explainer: Explainer, given: Sequence[str]) -> None:
@@ -114,18 +121,12 @@ def _given(options: argparse.Namespace | None, environment: Mapping[str, str]) -
 
 
 def _add_each(explainer: Explainer, additions: Sequence[_Addition]) -> None:
-    if not additions:
-        return
-    from .models import specs
-
-    parsed = [specs.parse(each.spec) for each in additions]  # all, before the first is built
+    parsed = [each.parsed() for each in additions]  # all, before the first is built
     for each, spec in zip(additions, parsed, strict=True):
-        files = {"labels": each.labels, "transform": each.transform}
-        known = {name: value for name, value in files.items() if value}
-        _add(explainer, replace(spec, ours={**spec.ours, **known}), each.spec)
+        _add(explainer, spec, each.spec)
 
 
-def _add(explainer: Explainer, spec: Any, text: str) -> None:
+def _add(explainer: Explainer, spec: Spec, text: str) -> None:
     from .models import own, specs
 
     name = spec.ours.get("name") or own.free(spec.called, explainer.catalogue.names)

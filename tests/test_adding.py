@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -393,3 +394,29 @@ def test_what_is_added_travels_as_texts_files_and_all(tmp_path: Path) -> None:
     explainer = Explainer()
     adding.add_texts(explainer, texts[2:])
     assert explainer.labels(RESNET) == ("cat", "dog", "lion")
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("module.sub:function", ""),
+        (f"timm:{RESNET}", ""),
+        (f"timm:{RESNET}", "@/a/weights.pth"),
+        ("torchvision:resnet18", "@/a/weights.pth"),
+    ],
+)
+def test_a_text_says_the_same_as_its_flags(name: str, file: str) -> None:
+    own = f"{name}?labels=old.txt&n=3&kind='3'&more=[1, 2]&flag=true&word=a b{file}"
+    (text,) = adding.texts(parsed("--add", own, "--labels", "/b/new labels.txt"), {})
+    expected = specs.parse(own)
+    assert expected.options == {"n": 3, "kind": "3", "more": [1, 2], "flag": True, "word": "a b"}
+    assert specs.parse(text) == replace(
+        expected, ours={**expected.ours, "labels": "/b/new labels.txt"}
+    )
+
+
+@pytest.mark.parametrize("file", ["a&b.txt", "a@b.txt"])
+def test_a_file_that_no_text_can_name_is_refused(file: str) -> None:
+    arguments = parsed("--add", f"timm:{RESNET}", "--labels", file)
+    with pytest.raises(CamdemoError, match="without the characters"):
+        adding.texts(arguments, {})

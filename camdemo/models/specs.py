@@ -22,7 +22,7 @@ import importlib
 import re
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,24 @@ class Spec:
         last = self.place.rstrip("/").rpartition("/")[2].partition("@")[0]
         return re.sub(r"[^A-Za-z0-9_.-]+", "-", last).strip("-._") or "model"
 
+    def __str__(self) -> str:
+        """The text from which this is what `parse` gives.
+
+        Raises:
+            CamdemoError: there is none, for a name has a character that parts two of them.
+        """
+        given = {**self.options, **self.ours}
+        options = "&".join(f"{name}={_text(value)}" for name, value in given.items())
+        text = f"{self.scheme}:{self.place}" + (options and f"?{options}")
+        text += self.file and f"@{self.file}"
+        with suppress(CamdemoError):
+            if parse(text) == self:
+                return text
+        raise CamdemoError(
+            f"{shorten(text)} can't be told to other processes. "
+            "Name its files without the characters ?, & and @."
+        )
+
 
 def parse(text: str) -> Spec:
     """A text taken apart; nothing is built, read or asked yet.
@@ -99,6 +117,11 @@ def _value(text: str) -> Any:
         return ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
     except (ValueError, SyntaxError):
         return text
+
+
+def _text(value: Any) -> str:
+    """The text from which `_value` makes this."""
+    return value if isinstance(value, str) and _value(value) == value else repr(value)
 
 
 def build(spec: Spec) -> dict[str, Any]:
