@@ -175,7 +175,9 @@ def test_back_undoes_one_step_of_hiding_and_asks_for_no_other_scene(page: Page) 
 @pytest.mark.parametrize("key", ["2", "ArrowLeft", "m", "c", "d"])
 def test_a_label_a_layer_a_method_and_a_look_are_no_steps(page: Page, key: str) -> None:
     steps = page.evaluate("history.length")
-    changed(page, lambda: page.keyboard.press(key))
+    before = page.url
+    page.keyboard.press(key)  # (At the last layer HiResCAM's picture is Grad-CAM's.)
+    page.wait_for_function("before => location.href !== before", arg=before)
     settled(page)
     page.wait_for_timeout(400)
     assert page.evaluate("history.length") == steps
