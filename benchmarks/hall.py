@@ -9,6 +9,7 @@ that was there.
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -51,14 +52,11 @@ class Cores:
     """Work shares the cores by its weight, and has one of them at most.
 
     Args:
-        slower: what a second takes when all cores are busy, since they share caches and memory.
         others: how many of the cores what else runs on the machine has.
     """
 
-    def __init__(
-        self, env: simpy.Environment, count: int, slower: float = 1.0, others: float = 0.0
-    ) -> None:
-        self.env, self.count, self._slower, self._free = env, count, slower, count - others
+    def __init__(self, env: simpy.Environment, count: int, others: float = 0.0) -> None:
+        self.env, self._free = env, count - others
         self.had = 0.0  # seconds of a core that were asked for
         self._tasks: list[_Task] = []
         self._since = 0.0
@@ -84,13 +82,10 @@ class Cores:
     def _share(self) -> None:
         free, tasks = self._free, sorted(self._tasks, key=lambda one: -one.weight)
         weights = sum(one.weight for one in tasks)
-        busy = min(len(tasks), self.count)
-        crowded = (busy - 1) / (self.count - 1) if self.count > 1 else 1.0
-        speed = 1 / (1 + (self._slower - 1) * crowded)
         for task in tasks:  # who would have more than a core leaves the rest to the others
             share = min(1.0, free * task.weight / weights)
             free, weights = free - share, weights - task.weight
-            task.rate = share * speed
+            task.rate = share
         self._version += 1
         if tasks:
             self.env.process(self._next(min(one.left / one.rate for one in tasks), self._version))
@@ -173,20 +168,21 @@ class Hall:
 
     Attributes:
         first: seconds from each upload to its first map.
-        visits: how many are over.
+        whole: seconds of each visit.
+        pause: seconds between two visits of a person, on average; 0 for none.
     """
 
     env: simpy.Environment
     costs: Costs
     count: int  # cores, and lanes
-    slower: float = 1.0
     others: float = 0.0
+    pause: float = 0.0
     first: list[float] = field(default_factory=list)
-    visits: int = 0
+    whole: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         env, lanes = self.env, self.count
-        self.cores = Cores(env, self.count, self.slower, self.others)
+        self.cores = Cores(env, self.count, self.others)
         self.lanes = Lanes(env, self.cores, lanes)
         self._thread = simpy.Resource(env)  # Python runs one at a time
         self._client = simpy.Resource(env)
@@ -198,12 +194,22 @@ class Hall:
         self._asked: dict[tuple[str, int], int] = {}
         self._numbers = itertools.count()
 
+    @property
+    def visits(self) -> int:
+        """How many are over."""
+        return len(self.whole)
+
     def user(self, who: int, until: float) -> Process:
-        """Visit after visit without a pause, until the time is over."""
-        moved = [0]
-        while self.env.now < until:
+        """Visit after visit, until the time is over."""
+        moved, drawn = [0], random.Random(who)
+        while True:
+            if self.pause:
+                yield self.env.timeout(drawn.expovariate(1 / self.pause))
+            if self.env.now >= until:
+                return
+            start = self.env.now
             yield from self._visit(who, next(self._numbers), moved)
-            self.visits += 1
+            self.whole.append(self.env.now - start)
 
     def _visit(self, who: int, number: int, moved: list[int]) -> Process:
         costs, start = self.costs, self.env.now
@@ -279,11 +285,16 @@ class Hall:
 
 
 def simulate(
-    costs: Costs, cores: int, users: int, seconds: float, slower: float = 1.0, others: float = 0.0
+    costs: Costs,
+    cores: int,
+    users: int,
+    seconds: float,
+    others: float = 0.0,
+    pause: float = 0.0,
 ) -> Hall:
     """So many users for so many seconds; all that they began is finished."""
     env = simpy.Environment()
-    hall = Hall(env, costs, cores, slower, others)
+    hall = Hall(env, costs, cores, others, pause)
     people = [env.process(hall.user(who, seconds)) for who in range(users)]
     env.run(env.all_of(people))
     return hall

@@ -8,9 +8,9 @@ the two agree, the hall may be asked for crowds that don't fit here; where not, 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -46,11 +46,14 @@ from .watched import memory
 
 MODEL = "efficientnet_lite0"
 CROWDS = (8, 32, 100)
+CALIBRATING = 16  # users, of whom is learned what a step costs in a crowd
 TOLERANCE = 0.25  # of the measured p95, within which the hall is believed
-QUESTIONS = 5.75  # of a visit: an upload, a photo, three for maps, and three of four have one more
 ASKED = 25  # questions of a kind
 ROUNDS = 9
 PHOTOS = 100
+LANES = (1, 2, 4, 8)  # of a simulated process, each with a core
+PAUSE = 30.0  # seconds between two visits of a listener
+SOON, OVER = 1.0, 3.0  # seconds for a first map, and for a visit
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,8 @@ class Sent:
     down: int
 
 
-def network_costs(count: int) -> tuple[dict[str, float], float]:
-    """Seconds of each step of a lane, with one lane at work; and how much more where all are.
-
-    `count` threads, each with a twin of the network, do the same at the same time.
-    """
+def network_costs() -> dict[str, float]:
+    """Seconds of each step of a lane, with one lane at work."""
     torch.set_num_threads(1)
     explainer = Explainer(Settings(model=MODEL))
     offered = explainer.layers(MODEL)
@@ -73,40 +73,25 @@ def network_costs(count: int) -> tuple[dict[str, float], float]:
     spec, file = catalogue.find(MODEL), stage.photo_bytes(500, 333)
     inputs = torch.from_numpy(photo.prepare(photo.read(file), "crop", spec))
     targets = [one.index for one in explainer.explain(file).predictions]
-    twins = [methods.prepare(networks.load(spec), spec.transform.crop) for _ in range(count)]
+    twin = methods.prepare(networks.load(spec), spec.transform.crop)
     other = catalogue.find(MODELS[0])
     others = Explainer(Settings(model=other.name))
     larger = methods.prepare(networks.load(other), other.transform.crop)
     theirs = torch.from_numpy(photo.prepare(photo.read(file), "crop", other))
     default = methods.default(others.layers(other.name))
 
-    def sweep(twin: torch.nn.Module, labels: int) -> Callable[[], object]:
+    def sweep(labels: int) -> Callable[[], object]:
         return lambda: list(methods.sweep(twin, stages, inputs, targets[:labels]))
 
-    twin = twins[0]
-    one, five = _seconds(sweep(twin, 1)), _seconds(sweep(twin, 5))
-    together = [0.0] * count
-    start = threading.Barrier(count)
-
-    def beside(place: int) -> None:
-        torch.set_num_threads(1)
-        start.wait()
-        together[place] = _seconds(sweep(twins[place], 5))
-
-    threads = [threading.Thread(target=beside, args=(place,)) for place in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    one, five = _seconds(sweep(1)), _seconds(sweep(5))
     label = (five - one) / 4
-    found = {
+    return {
         "first_map": _seconds(lambda: methods.explain(twin, last, inputs)),
         "other_map": _seconds(lambda: methods.explain(larger, default, theirs)),
         "forward": one - label,
         "label": label,
         "hide": _seconds(lambda: networks.logits(twin, inputs.numpy())),
     }
-    return found, max(1.0, median(together) / five)
 
 
 def page_costs(address: str, process: int) -> tuple[dict[str, float], Sent]:
@@ -221,7 +206,7 @@ def through_a_proxy(address: str) -> float:
     return tally.cpu / (5 * ASKED)
 
 
-def compare(costs: Costs, count: int, slower: float, address: str, process: int) -> list[list[str]]:
+def compare(costs: Costs, count: int, address: str, process: int) -> list[list[str]]:
     """Crowds that were there beside the same in the hall, a row each."""
     photos, rows = photos_of_their_own(), []
     for users in CROWDS:
@@ -230,7 +215,7 @@ def compare(costs: Costs, count: int, slower: float, address: str, process: int)
             asyncio.run(crowd(address, users, our_visit, photos, tally))
         ours = tally.cpu + time.process_time() - mine
         others = max(0.0, min(count - 0.1, (_busy() - busy - ours) / tally.seconds))
-        hall = simulate(costs, count, users, SECONDS, slower, others)
+        hall = simulate(costs, count, users, SECONDS, others)
         there, here = _share(tally.first, 0.95), _share(hall.first, 0.95)
         off = here / there - 1
         rows.append(
@@ -251,33 +236,45 @@ def compare(costs: Costs, count: int, slower: float, address: str, process: int)
     return rows
 
 
+def room(costs: Costs) -> list[list[str]]:
+    """How many listeners a page process has room for, with more and more lanes: a row each.
+
+    Each visits every half minute, from another machine. They fit while 95 of 100 first maps come
+    within a second, and visits end within three.
+    """
+    costs, rows = replace(costs, client=0), []
+    for lanes in LANES:
+        row: list[str] = []
+        for users in itertools.count(5 * lanes, 5 * lanes):
+            hall = simulate(costs, lanes, users, 10 * PAUSE, pause=PAUSE)
+            first, whole = _share(hall.first, 0.95), _share(hall.whole, 0.95)
+            if first > SOON or whole > OVER:
+                break
+            busy = hall.cores.had / hall.env.now / lanes
+            row = [str(users), f"{1000 * first:.0f}", f"{1000 * whole:.0f}", f"{busy:.0%}"]
+        rows.append([str(lanes), *(row or ["none", "", "", ""])])
+    return rows
+
+
 def _busy() -> float:
     """Seconds of its cores that this machine has been at work for anybody."""
     user, nice, system, _idle, _wait, *more = Path("/proc/stat").read_text().split()[1:9]
     return sum(map(int, (user, nice, system, *more[:2]))) / os.sysconf("SC_CLK_TCK")
 
 
-def with_the_rest(costs: Costs, count: int, address: str, process: int) -> Costs:
-    """What one user alone costs the page beyond the sum of the steps, spread over the questions."""
+def in_a_crowd(costs: Costs, count: int, address: str, process: int) -> tuple[Costs, float]:
+    """What the steps cost where many are under way, and how many times as much as alone that is.
+
+    They share caches, and threads wait for each other: a crowd that is none of those that are
+    compared tells what one visit costs the page's process.
+    """
     tally = Tally()
     with usage(process, tally):
-        asyncio.run(crowd(address, 1, our_visit, photos_of_their_own(), tally, seconds=SECONDS))
-    hall = simulate(replace(costs, client=0), count, 1, SECONDS)
-    rest = tally.cpu / tally.visits - hall.cores.had / hall.visits
-    each = max(0.0, rest) / QUESTIONS
-    return replace(
-        costs,
-        upload=costs.upload + each,
-        opening=costs.opening + each,
-        question=costs.question + each,
-    )
-
-
-def measured(address: str, process: int, count: int) -> tuple[Costs, float, Sent]:
-    """All that the hall is told."""
-    found, sent = page_costs(address, process)
-    lane, slower = network_costs(count)
-    return with_the_rest(Costs(**found, **lane), count, address, process), slower, sent
+        asyncio.run(crowd(address, CALIBRATING, our_visit, photos_of_their_own(), tally))
+    hall = simulate(replace(costs, client=0), count, CALIBRATING, SECONDS)
+    times = (tally.cpu / tally.visits) / (hall.cores.had / hall.visits)
+    more = {name: times * value for name, value in vars(costs).items()}
+    return Costs(**more | {"client": costs.client}), times
 
 
 def main() -> None:
@@ -290,14 +287,21 @@ def main() -> None:
         address, process = stack.enter_context(serving("app.py"))
         asyncio.run(crowd(address, 1, our_visit, photos_of_their_own(), Tally(), seconds=3))
         memory = memory_of_models(address, process.pid)
-        costs, slower, sent = measured(address, process.pid, count)
+        found, sent = page_costs(address, process.pid)
+        costs = Costs(**found, **network_costs())
         names = [[name, f"{1000 * value:.1f}"] for name, value in vars(costs).items()]
         print(table(["step", "ms of a core"], names))
-        print(f"\nWith all cores busy each takes {slower:.2f} times as long.\n")
+        costs, times = in_a_crowd(costs, count, address, process.pid)
+        print(f"\nIn a crowd of {CALIBRATING} each takes {times:.2f} times as much.\n")
         header = ["users", "first map, ms", "simulated", "p95", "simulated", "off"]
         more = ["visits a second", "simulated", "page CPU, s a visit", "cores others had", "errors"]
-        rows = compare(costs, count, slower, address, process.pid)
+        rows = compare(costs, count, address, process.pid)
         print(table([*header, *more], rows))
+        if all("yes" in row[5] for row in rows):
+            print(f"\nThe hall is believed. With a visit every {PAUSE:.0f} s of each listener:\n")
+            header = ["lanes of a process", "listeners", "first map, p95 ms", "visit, p95 ms"]
+            header.append("cores busy")
+            print(table(header, room(costs)))
         print(f"\nA visit sends {sent.up / 1e3:.0f} kB and gets {sent.down / 1e3:.0f} kB.\n")
         print(table(["models in memory", "MB", "of this one"], memory))
         proxy = through_a_proxy(address)

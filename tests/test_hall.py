@@ -34,15 +34,6 @@ def test_three_on_two_cores_have_two_thirds_each() -> None:
     assert env.now == pytest.approx(3.0)
 
 
-def test_busy_cores_are_slower() -> None:
-    env = simpy.Environment()
-    cores = Cores(env, 2, slower=1.5)
-    env.run(cores.work(1.0))
-    assert env.now == pytest.approx(1.0)
-    env.run(env.all_of([cores.work(1.0) for _ in range(2)]))
-    assert env.now == pytest.approx(2.5)
-
-
 def test_one_lane_is_a_queue_that_is_known() -> None:
     """M/D/1: the mean wait is load / (2 (1 - load)) of a service (Pollaczek and Khinchine)."""
     env, drawn, waits, load = simpy.Environment(), random.Random(1), [], 0.6
@@ -96,3 +87,9 @@ def test_more_users_wait_longer_and_more_cores_help() -> None:
     }
     assert mean[1, 2] == pytest.approx(0.025, rel=0.05)  # nobody is waited for
     assert mean[32, 2] > mean[32, 4] > mean[1, 2]
+
+
+def test_who_pauses_between_visits_comes_less_often() -> None:
+    costs = Costs(*[0.001] * 9)
+    hall = simulate(costs, 2, users=20, seconds=600, pause=30)
+    assert hall.visits == pytest.approx(20 * 600 / 30, rel=0.15)
