@@ -146,7 +146,8 @@ async def crowd(
 ) -> None:
     """So many users, each with visit after visit until `over`, or for so many seconds."""
     numbers, end = itertools.count(), time.perf_counter() + seconds
-    limits = httpx.Limits(max_connections=None)
+    # The server closes what was silent for 5 s, which must not be asked in that moment.
+    limits = httpx.Limits(max_connections=None, keepalive_expiry=2)
     async with httpx.AsyncClient(base_url=address, timeout=PATIENCE, limits=limits) as http:
         config = (await http.get("/config")).json()
 
