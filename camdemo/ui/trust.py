@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -143,25 +144,21 @@ class Trust:
     def _scores(self, finding: Finding, more: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
         so_far: dict[str, Any] = {}
         hidden: Patches | None = None
+        before = 0  # patches of the fills that are through
 
         def grown(patches: Patches) -> None:
             nonlocal so_far
             if not so_far and patches.hidden >= _FIRST:
                 so_far = _scored(finding.scores(patches))
-            before = hidden.without.shape[0] * GRID**2 if hidden else 0
             tell(so_far | {"done": before + patches.hidden, "total": GRID**2 * len(_FILLS)})
 
-        def hide(fill: Fill) -> Patches:
-            def make() -> Patches:
-                return finding.hide_each(fill, GRID, grown)
-
-            return self._of_photo(more["base"], ("patches", fill), make)
-
         for fill in _FILLS:
-            patches = hide(fill)
-            so_far = _scored(finding.scores(hidden.plus(patches) if hidden else patches))
+            hide = partial(finding.hide_each, fill, GRID, grown)
+            patches = self._of_photo(more["base"], ("patches", fill), hide)
+            hidden = hidden.plus(patches) if hidden else patches
+            so_far = _scored(finding.scores(hidden))
             grown(patches)
-            hidden = patches
+            before += GRID**2
         return so_far
 
     def _curves(self, finding: Finding, more: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
